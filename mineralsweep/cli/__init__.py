@@ -1,0 +1,5 @@
+"""The `mineralsweep` command: argument parsing and progress, nothing else."""
+
+from mineralsweep.cli.main import main
+
+__all__ = ["main"]

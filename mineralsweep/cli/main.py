@@ -1,0 +1,154 @@
+"""The command's parser. Commands load what they need when they run."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any, NoReturn
+
+import mineralsweep
+from mineralsweep.cli import values
+from mineralsweep.errors import MineralsweepError, did_you_mean
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, and which flag was meant."""
+
+    def error(self, message: str) -> NoReturn:
+        message = message.removeprefix("argument ")
+        self.exit(2, f"{self.prog}: {message}\nsee: {self.prog} --help\n")
+
+    def refuse_unknown(self, unknown: Sequence[str]) -> NoReturn:
+        known = [flag for action in self._actions for flag in action.option_strings]
+        word = unknown[0].partition("=")[0]
+        hint = did_you_mean(word, known) if word.startswith("-") else ""
+        self.error(f"{word}: unknown argument{hint}")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command. Its exit code: 0, 1 (work failed), 2 (bad input) or 130 (stopped)."""
+    parser, by_name = _parsers()
+    options, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        by_name.get(options.module, parser).refuse_unknown(unknown)
+    if options.module is None:
+        parser.print_help()
+        return 2
+    signal.signal(signal.SIGTERM, _as_interrupt)
+    try:
+        command = import_module(f"mineralsweep.cli.{options.module}")
+        return int(command.run(options))
+    except MineralsweepError as error:
+        print(f"mineralsweep: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("mineralsweep: stopped", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader of our output went away (`| head`): no more can be said.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _as_interrupt(number: int, frame: Any) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _parsers() -> tuple[_Parser, dict[str, _Parser]]:
+    parser = _Parser(
+        prog="mineralsweep",
+        description="Honest hyperparameter sweeps for small photo collections, tracked in MLflow.",
+        allow_abbrev=False,
+    )
+    version = f"mineralsweep {mineralsweep.__version__}"
+    parser.add_argument("--version", action="version", version=version)
+    parser.set_defaults(module=None)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+    by_name = {
+        "sweep": _sweep(commands),
+        "train": _train(commands),
+        "predict": _predict(commands),
+        "data_check": _data(commands),
+        "doctor": _doctor(commands),
+    }
+    return parser, by_name
+
+
+def _add(commands: Any, name: str, module: str, text: str) -> _Parser:
+    parser: _Parser = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
+    parser.set_defaults(module=module)
+    return parser
+
+
+def _sweep(commands: Any) -> _Parser:
+    parser = _add(
+        commands, "sweep", "sweep", "Search hyperparameters, and register the best model."
+    )
+    parser.add_argument("file", metavar="FILE", help="a sweep file, such as sweeps/quick.yaml")
+    flags = parser.add_argument_group("laid over the sweep file ('auto': as the file says)")
+    _flag(
+        flags, "--data", values.text, "PATH", "sample, minet, or a folder with one folder a class"
+    )
+    _flag(flags, "--trials", values.whole, "N", "trials in all")
+    _flag(flags, "--epochs", values.whole, "N", "epochs a trial, at most")
+    _flag(flags, "--workers", values.whole, "N", "trials at a time")
+    _flag(flags, "--seed", values.whole, "N", "of the search and of every training")
+    _flag(flags, "--weights", values.text, "WEIGHTS", "for VGG16: imagenet, a file, or none")
+    _flag(flags, "--timeout", values.number, "SECONDS", "start no trial after this time")
+    _flag(flags, "--engine", values.text, "NAME", "who proposes trials: optuna")
+    _flag(parser, "--study", values.text, "NAME", "a name for the study; an existing one goes on")
+    _flag(parser, "--storage", values.text, "URL", "a database for the engine (default: a journal)")
+    return parser
+
+
+def _train(commands: Any) -> _Parser:
+    parser = _add(commands, "train", "train", "Train one model.")
+    parser.add_argument(
+        "--architecture", default="model2_1", metavar="NAME", help="model1, model2, model2_1, vgg16"
+    )
+    flags = parser.add_argument_group("settings ('auto': the architecture's own)")
+    _flag(
+        flags, "--data", values.text, "PATH", "sample, minet, or a folder with one folder a class"
+    )
+    _flag(flags, "--split", values.text, "SHARES", "train/validation/test in per cent, as 40/20/40")
+    _flag(flags, "--learning-rate", values.number, "RATE", "of the first step")
+    _flag(flags, "--dropout", values.number, "SHARE", "before the last layer, in [0, 0.95]")
+    _flag(flags, "--augmentation", values.number, "STRENGTH", "in [0, 1]; 1 is the study's")
+    _flag(flags, "--unfrozen", values.whole, "N", "trainable layers from the top of VGG16's trunk")
+    _flag(flags, "--optimizer", values.text, "NAME", "adam, adamw, rmsprop, sgd")
+    _flag(flags, "--batch-size", values.whole, "N", "images a step")
+    _flag(flags, "--epochs", values.whole, "N", "at most")
+    _flag(flags, "--patience", values.whole, "N", "epochs without a lower validation loss; 0: off")
+    _flag(flags, "--image-size", values.image_size, "SIZE", "pixels: 180, or HEIGHTxWIDTH")
+    _flag(flags, "--seed", values.whole, "N", "the same seed gives the same result")
+    _flag(flags, "--weights", values.text, "WEIGHTS", "for VGG16: imagenet, a file, or none")
+    return parser
+
+
+def _predict(commands: Any) -> _Parser:
+    parser = _add(commands, "predict", "predict", "Classify images with the champion.")
+    parser.add_argument("images", nargs="+", metavar="IMAGE", help="image files")
+    parser.add_argument("--model", metavar="URI", help="another model (default: the champion)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object a line")
+    return parser
+
+
+def _data(commands: Any) -> _Parser:
+    parser = commands.add_parser("data", help="Look at a folder of images.", allow_abbrev=False)
+    parser.set_defaults(module=None)
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+    check = _add(actions, "check", "data_check", "Show what is usable, and what is not and why.")
+    check.add_argument("path", metavar="PATH", help="sample, minet, or a folder")
+    return check
+
+
+def _doctor(commands: Any) -> _Parser:
+    return _add(commands, "doctor", "doctor", "Show what this machine has and what is missing.")
+
+
+def _flag(parser: Any, name: str, read: Any, metavar: str, text: str) -> None:
+    parser.add_argument(name, type=read, metavar=metavar, help=text, default=None)

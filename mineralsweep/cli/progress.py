@@ -1,0 +1,153 @@
+"""What a person sees while trials run: a line a trial, and one line that is kept up to date."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from typing import Self
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from mineralsweep.engines.engine import TrialRecord
+from mineralsweep.evaluation import wilson
+from mineralsweep.training.spec import EpochReport, TrialSpec
+
+LINE_EVERY = 30.0
+"""Seconds between progress lines where the output is no terminal."""
+
+
+class Progress:
+    """A `study.Listener` that writes to a console.
+
+    Args:
+        console: where to.
+        epochs: of one trial, at most.
+        trials: in all.
+        workers: trials at a time.
+    """
+
+    def __init__(self, console: Console, epochs: int, trials: int, workers: int) -> None:
+        self._console = console
+        self._epochs, self._trials, self._workers = epochs, trials, workers
+        self._live = Live(console=console, transient=True, auto_refresh=False)
+        self._running: dict[int, EpochReport | None] = {}
+        self._records: list[TrialRecord] = []
+        self._started: dict[int, float] = {}
+        self._last_line = time.monotonic()
+        self.study: str | None = None
+
+    def __enter__(self) -> Self:
+        if self._console.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Take the moving line away."""
+        self._live.stop()
+
+    def say(self, line: str) -> None:
+        """Print a line that stays."""
+        self._console.print(line)
+
+    def study_opened(self, name: str, ended: list[TrialRecord]) -> None:
+        """A study was made, or taken up with trials that ended earlier."""
+        self.study = name
+        self._records = list(ended)
+        if ended:
+            self.say(f"Study {name}: taken up after {len(ended)} of {self._trials} trials")
+        else:
+            self.say(f"Study {name}: {self._trials} trials, {self._workers} at a time")
+
+    def trial_started(self, spec: TrialSpec) -> None:
+        self._running[spec.number] = None
+        self._started[spec.number] = time.monotonic()
+        self.tick()
+
+    def epoch_ended(self, spec: TrialSpec, report: EpochReport) -> None:
+        self._running[spec.number] = report
+        self.tick()
+
+    def trial_ended(self, record: TrialRecord) -> None:
+        self._running.pop(record.number, None)
+        self._records.append(record)
+        self.say(f"[{len(self._records)}/{self._trials}] {self._tell(record)}")
+        self._last_line = time.monotonic()
+        self.tick()
+
+    def tick(self) -> None:
+        if self._console.is_terminal:
+            self._live.update(Text(self._status(), overflow="ellipsis", no_wrap=True), refresh=True)
+        elif self._running and time.monotonic() - self._last_line > LINE_EVERY:
+            self._last_line = time.monotonic()
+            self.say(f"  {self._status()}")
+
+    def _tell(self, record: TrialRecord) -> str:
+        settings = ", ".join(
+            f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}"
+            for name, value in record.params.items()
+            if name != "architecture"
+        )
+        head = f"trial {record.number} {record.params['architecture']} ({settings})"
+        if record.accuracy is None:
+            return f"{head}: FAILED: {record.reason}"
+        score = wilson(round(record.accuracy * record.n), record.n)
+        best = " <- best so far" if self._is_best(record) else ""
+        why = f"; {record.reason}" if record.reason else ""
+        state = "PRUNED, " if record.state == "PRUNED" else ""
+        return (
+            f"{head}: {state}val_accuracy {score}, loss {record.loss:.3f}"
+            f" at epoch {record.best_epoch}{why}; {record.seconds:.0f} s{best}"
+        )
+
+    def _is_best(self, record: TrialRecord) -> bool:
+        return record.state == "COMPLETE" and record is self._best()
+
+    def _best(self) -> TrialRecord | None:
+        complete = [one for one in self._records if one.state == "COMPLETE"]
+        return max(complete, key=lambda one: (one.accuracy or 0, -(one.loss or 0)), default=None)
+
+    def _status(self) -> str:
+        states = [record.state for record in self._records]
+        parts = [
+            f"{len(states)} of {self._trials} trials done"
+            f" ({states.count('PRUNED')} pruned, {states.count('FAILED')} failed)"
+        ]
+        best = self._best()
+        if best is not None:
+            parts.append(f"best {best.accuracy:.3f} (trial {best.number})")
+        for number, report in sorted(self._running.items()):
+            if report is None:
+                parts.append(f"trial {number}: starting")
+            else:
+                parts.append(
+                    f"trial {number}: epoch {report.epoch}/{self._epochs},"
+                    f" val_accuracy {report.val_accuracy:.3f}"
+                )
+        left = self._seconds_left()
+        if left is not None:
+            parts.append(f"about {_duration(left)} left")
+        return " | ".join(parts)
+
+    def _seconds_left(self) -> float | None:
+        epochs = [report.seconds for report in self._running.values() if report]
+        ended = [record.seconds for record in self._records if record.seconds]
+        if ended:
+            typical = statistics.fmean(ended)
+        elif epochs:
+            typical = statistics.fmean(epochs) * self._epochs
+        else:
+            return None
+        spent = sum(time.monotonic() - self._started[number] for number in self._running)
+        left = (self._trials - len(self._records)) * typical - spent
+        return max(left, 0.0) / self._workers
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

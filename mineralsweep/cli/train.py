@@ -1,0 +1,56 @@
+"""mineralsweep train"""
+
+from __future__ import annotations
+
+from argparse import Namespace
+
+from mineralsweep.cli.progress import Progress
+from mineralsweep.cli.shell import next_commands, plain_console
+from mineralsweep.config import Override, build
+from mineralsweep.models import get as get_architecture
+from mineralsweep.pipeline import train_one
+
+
+def run(options: Namespace) -> int:
+    """Train one model and say where it went."""
+    architecture = get_architecture(options.architecture)
+    defaults = {
+        "question": f"How good is {architecture.name}?",
+        "data": {"split": architecture.split},
+        "space": {"architecture": architecture.name},
+        "budget": {"trials": 1, "epochs": architecture.epochs},
+    }
+    own = {"dropout": options.dropout, "augmentation": options.augmentation,
+           "unfrozen": options.unfrozen}  # fmt: skip
+    architecture.check_hyperparameters([name for name, value in own.items() if value is not None])
+    sweep = build(
+        defaults,
+        "train",
+        [
+            *(Override(f"space.{name}", value, f"--{name}") for name, value in own.items()),
+            Override("data.source", options.data, "--data"),
+            Override("data.split", options.split, "--split"),
+            Override("space.learning_rate", options.learning_rate, "--learning-rate"),
+            Override("space.optimizer", options.optimizer, "--optimizer"),
+            Override("space.batch_size", options.batch_size, "--batch-size"),
+            Override("budget.epochs", options.epochs, "--epochs"),
+            Override("budget.patience", options.patience, "--patience"),
+            Override("image_size", options.image_size, "--image-size"),
+            Override("seed", options.seed, "--seed"),
+            Override("weights", options.weights, "--weights"),
+        ],
+    )
+    console = plain_console()
+    with Progress(console, sweep.budget.epochs, trials=1, workers=1) as progress:
+        outcome = train_one(sweep, None, progress, progress.say)
+    if outcome.reason:
+        console.print(f"Ended early: {outcome.reason}")
+    console.print(
+        f"{architecture.name}: validation accuracy {outcome.scores.accuracy}, loss"
+        f" {outcome.scores.loss:.3f}, weights of epoch {outcome.best_epoch} kept"
+    )
+    console.print("The test split was not opened: only a sweep's champion is tested.")
+    store = outcome.store
+    console.print(f"Run: {outcome.run_id} in experiment '{store.experiment}', {store.shown_uri}")
+    console.print(next_commands(store.uri, serve=f"models:/{outcome.model_id}"))
+    return 0

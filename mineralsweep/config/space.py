@@ -1,0 +1,70 @@
+"""The search space: which hyperparameters, and the rules that each one keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Self
+
+from pydantic import model_validator
+
+from mineralsweep.config.entries import Entry, Range, SpaceEntry, Strict
+from mineralsweep.config.rules import Misplaced, number_hint
+from mineralsweep.errors import did_you_mean
+from mineralsweep.models import ARCHITECTURES
+from mineralsweep.models.vgg16 import TRUNK_LAYERS
+
+OPTIMIZERS = ("adam", "adamw", "rmsprop", "sgd")
+
+
+class Space(Strict):
+    """The hyperparameters to search.
+
+    A hyperparameter is asked for only when the chosen architecture has it: `unfrozen` for
+    vgg16 alone. What is left out keeps the architecture's own default.
+    """
+
+    architecture: SpaceEntry
+    learning_rate: SpaceEntry | None = None
+    dropout: SpaceEntry | None = None
+    augmentation: SpaceEntry | None = None
+    unfrozen: SpaceEntry | None = None
+    optimizer: SpaceEntry | None = None
+    batch_size: SpaceEntry | None = None
+
+    @model_validator(mode="after")
+    def _within_the_rules(self) -> Self:
+        _check_names("architecture", self.architecture, ARCHITECTURES)
+        _check_names("optimizer", self.optimizer, OPTIMIZERS)
+        _check_numbers("learning_rate", self.learning_rate, 1e-8, 10.0)
+        _check_numbers("dropout", self.dropout, 0.0, 0.95)
+        _check_numbers("augmentation", self.augmentation, 0.0, 1.0)
+        _check_numbers("unfrozen", self.unfrozen, 0, TRUNK_LAYERS, whole=True)
+        _check_numbers("batch_size", self.batch_size, 1, 4096, whole=True)
+        return self
+
+    def entries(self) -> dict[str, Entry]:
+        """Return the entries that were given, by name, the architecture first."""
+        return {name: value for name in type(self).model_fields if (value := getattr(self, name))}
+
+    def architectures(self) -> tuple[str, ...]:
+        return tuple(str(name) for name in self.architecture.bounds())
+
+
+def _check_names(name: str, entry: Entry | None, known: Collection[str]) -> None:
+    if isinstance(entry, Range):
+        raise Misplaced(name, f"takes names, not a range; known: {', '.join(known)}")
+    for value in entry.choices if entry else ():
+        if str(value) not in known:
+            raise Misplaced(name, f"unknown name '{value}'{did_you_mean(str(value), known)}")
+
+
+def _check_numbers(
+    name: str, entry: Entry | None, low: float, high: float, whole: bool = False
+) -> None:
+    for value in entry.bounds() if entry else ():
+        if isinstance(value, str):
+            raise Misplaced(name, f"must be a number, got the text '{value}'{number_hint(value)}")
+        if isinstance(value, bool) or not low <= value <= high:
+            raise Misplaced(name, f"must be from {low:g} to {high:g}, got {value}")
+        if whole and value != int(value):
+            raise Misplaced(name, f"must be a whole number, got {value}")

@@ -1,0 +1,92 @@
+"""A sweep file's model: strict and frozen."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from mineralsweep.config.entries import Strict
+from mineralsweep.config.rules import Misplaced
+from mineralsweep.config.space import Space
+from mineralsweep.data.split import parse_shares
+from mineralsweep.errors import ArchitectureError, ConfigError
+from mineralsweep.models import get as get_architecture
+
+
+def _as_tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+class Data(Strict):
+    """Where the photographs come from, and how they are divided."""
+
+    source: str = "sample"
+    split: str = "40/20/40"
+    split_seed: int = Field(default=0, ge=0)
+    classes: Annotated[tuple[str, ...] | None, BeforeValidator(_as_tuple)] = None
+
+    @model_validator(mode="after")
+    def _shares_add_up(self) -> Self:
+        try:
+            parse_shares(self.split)
+        except ConfigError as error:
+            raise Misplaced("split", str(error)) from None
+        return self
+
+
+class Budget(Strict):
+    """When to stop. `timeout` is in seconds; `patience` in epochs without a lower loss, 0: off."""
+
+    trials: int = Field(default=20, ge=1, le=100_000)
+    epochs: int = Field(default=30, ge=1, le=10_000)
+    patience: int = Field(default=0, ge=0)
+    timeout: float | None = Field(default=None, gt=0)
+
+
+class Engine(Strict):
+    """Who proposes trials (`sampler`) and who cuts them short (`pruner`)."""
+
+    name: Literal["optuna"] = "optuna"
+    sampler: Literal["tpe", "random", "grid"] = "tpe"
+    pruner: Literal["none", "median", "successive_halving", "hyperband"] = "median"
+    startup_trials: int = Field(default=5, ge=1)
+
+
+class Sweep(Strict):
+    """One question put to the data: a whole sweep file, with the flags laid over it."""
+
+    question: str = Field(min_length=1)
+    data: Data = Data()
+    image_size: Annotated[tuple[int, int] | Literal["auto"], BeforeValidator(_as_tuple)] = "auto"
+    space: Space
+    budget: Budget = Budget()
+    engine: Engine = Engine()
+    objective: Literal["accuracy", "loss"] = "accuracy"
+    weights: str = "imagenet"
+    workers: int = Field(default=1, ge=1, le=256)
+    seed: int = Field(default=0, ge=0, lt=2**31)
+
+    @model_validator(mode="after")
+    def _images_large_enough(self) -> Self:
+        for name in self.space.architectures():
+            try:
+                get_architecture(name).check_image_size(self.size_for(name))
+            except ArchitectureError as error:
+                raise Misplaced("image_size", str(error)) from None
+        if self.engine.sampler == "grid":
+            for name, entry in self.space.entries().items():
+                if entry.ladder() is None:
+                    raise Misplaced(
+                        f"space.{name}", "the grid sampler needs choices or a step, got a range"
+                    )
+        return self
+
+    def size_for(self, architecture: str) -> tuple[int, int]:
+        """Return (height, width) in pixels: this sweep's, else the architecture's own."""
+        if self.image_size == "auto":
+            return get_architecture(architecture).image_size
+        return self.image_size
+
+    def metric(self) -> str:
+        return f"val_{self.objective}"

@@ -1,0 +1,1 @@
+"""Photographs on disk -> catalogue -> split -> decoded arrays."""

@@ -1,0 +1,69 @@
+"""Decoded images on disk, one memory-mapped file a data set and size."""
+
+from __future__ import annotations
+
+import hashlib
+from concurrent.futures import ThreadPoolExecutor
+from os import cpu_count
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+
+from mineralsweep.data import cache
+from mineralsweep.data.catalog import Catalog, CatalogImage
+from mineralsweep.data.decode import DECODER_VERSION, Pixels, decode
+from mineralsweep.errors import DataError, UnusableImage
+
+
+def ensure(catalog: Catalog, size: tuple[int, int]) -> Path:
+    """Return the .npy file with every image of `catalog` at `size`, building it if need be.
+
+    The file is keyed by the images' content, the size and the decoder's version. Processes
+    that build it at once each write their own and rename it into place.
+
+    Args:
+        catalog: the images, in the order of the rows.
+        size: (height, width) in pixels.
+
+    Raises:
+        DataError: a file was removed or changed since the catalogue was read.
+    """
+    height, width = size
+    name = f"{catalog.digest[:32]}-{height}x{width}-v{DECODER_VERSION}.npy"
+    path = cache.folder() / "arrays" / name
+    if not _is_whole(path, (len(catalog.images), height, width, 3)):
+        cache.write_atomically(path, lambda target: _build(catalog, size, target))
+    return path
+
+
+def load(path: Path) -> Pixels:
+    """Open a file of `ensure`: uint8 (n, height, width, 3), RGB in [0, 255], read-only."""
+    return cast(Pixels, np.load(path, mmap_mode="r", allow_pickle=False))
+
+
+def _is_whole(path: Path, shape: tuple[int, ...]) -> bool:
+    try:
+        return load(path).shape == shape
+    except (OSError, ValueError):
+        return False
+
+
+def _build(catalog: Catalog, size: tuple[int, int], target: Path) -> None:
+    shape = (len(catalog.images), *size, 3)
+    pixels = np.lib.format.open_memmap(target, mode="w+", dtype=np.uint8, shape=shape)
+    with ThreadPoolExecutor(cpu_count()) as pool:
+        rows = pool.map(lambda image: _decode_file(image, size), catalog.images)
+        for row, image in enumerate(rows):
+            pixels[row] = image
+    pixels.flush()
+
+
+def _decode_file(image: CatalogImage, size: tuple[int, int]) -> Pixels:
+    try:
+        content = image.path.read_bytes()
+        if hashlib.sha256(content).hexdigest() != image.digest:
+            raise UnusableImage("its content is another one now")
+        return decode(content, size)
+    except (OSError, UnusableImage) as error:
+        raise DataError(f"{image.path}: changed while it was read ({error}); start again") from None

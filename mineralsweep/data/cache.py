@@ -1,0 +1,36 @@
+"""Where derived files live, and how they are written so that no reader sees half of one."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+
+def folder() -> Path:
+    """Return the cache folder: MINERALSWEEP_CACHE, else mineralsweep under the user's cache."""
+    chosen = os.environ.get("MINERALSWEEP_CACHE")
+    if chosen:
+        return Path(chosen)
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "mineralsweep"
+
+
+def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
+    """Call `write` with a temporary sibling of `path`, then rename it to `path`.
+
+    Two processes may do so at once: each writes its own file, and the last rename wins.
+
+    Raises:
+        OSError: from `write` or the file system; the temporary file is removed.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        write(temporary)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,77 @@
+"""One data set ready for trials: its catalogue, its split, and its decoded arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mineralsweep.data import arrays
+from mineralsweep.data.catalog import Catalog
+from mineralsweep.data.source import open_catalog
+from mineralsweep.data.split import Split, parse_shares, split
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A catalogue and one split of it. Labels are positions in `classes`."""
+
+    source: str
+    catalog: Catalog
+    split: Split
+    shares: str
+    split_seed: int
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self.catalog.classes
+
+    @property
+    def name(self) -> str:
+        """A short name for people: `sample`, `minet`, or the folder's own."""
+        return (
+            self.source if self.source in ("sample", "minet") else self.catalog.root.resolve().name
+        )
+
+    def labels(self) -> tuple[int, ...]:
+        """Return one label an image, in the order of the rows."""
+        return tuple(self.classes.index(image.label) for image in self.catalog.images)
+
+    def files(self, rows: Sequence[int]) -> list[str]:
+        """Return the images' paths under the root, for people to read."""
+        root = self.catalog.root
+        return [str(self.catalog.images[row].path.relative_to(root)) for row in rows]
+
+    def arrays(self, size: tuple[int, int]) -> Path:
+        """Return the file of decoded images at (height, width); see `arrays.ensure`."""
+        return arrays.ensure(self.catalog, size)
+
+    def describe(self) -> str:
+        """Say in one line what is in it."""
+        parts = self.split
+        counts = ", ".join(f"{label} {count}" for label, count in self.catalog.counts().items())
+        return (
+            f"{self.name}: {len(self.catalog.images)} images ({counts}); train"
+            f" {len(parts.train)}, validation {len(parts.validation)}, test {len(parts.test)}"
+        )
+
+
+def open_dataset(
+    source: str, shares: str, split_seed: int, classes: Sequence[str] | None = None
+) -> Dataset:
+    """Read the catalogue of `source` and split it.
+
+    Args:
+        source: see `source.open_catalog`.
+        shares: train/validation/test in per cent, as "40/20/40".
+        split_seed: another seed gives another split of the same shares.
+        classes: the classes to keep; None keeps all.
+
+    Raises:
+        DataError: the folder can't be used, or a class is too small for the split.
+        ConfigError: the shares don't add up.
+    """
+    catalog = open_catalog(source, classes)
+    return Dataset(
+        source, catalog, split(catalog, parse_shares(shares), split_seed), shares, split_seed
+    )

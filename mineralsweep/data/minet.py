@@ -1,0 +1,42 @@
+"""The Kaggle "Minerals Identification Dataset" (minet), fetched with kagglehub."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mineralsweep.errors import DataError
+
+HANDLE = "asiedubrempong/minerals-identification-dataset"
+STUDY_CLASSES = ("biotite", "bornite", "chrysocolla")
+"""The three of its seven classes that the study kept."""
+
+
+def fetch() -> Path:
+    """Download the data set, or find it in kagglehub's cache, and return its class folders' root.
+
+    Raises:
+        DataError: kagglehub is not installed, the data set can't be reached, or it has
+            another layout than expected. The message says what to do.
+    """
+    try:
+        import kagglehub
+    except ImportError:
+        raise DataError(
+            "data=minet: kagglehub is not installed; install the extra with"
+            " pip install 'mineralsweep[minet]', or download the data set by hand from Kaggle"
+            f" ({HANDLE}) and give its minet folder: data=PATH"
+        ) from None
+    try:
+        root = Path(kagglehub.dataset_download(HANDLE))
+    except Exception as error:  # kagglehub raises its own, requests' and the system's errors
+        raise DataError(
+            f"data=minet: Kaggle can't be reached ({type(error).__name__}: {error});"
+            " check the network and your Kaggle credentials, or download the data set by hand"
+            f" ({HANDLE}) and give its minet folder: data=PATH"
+        ) from error
+    folder = next((path for path in (root / "minet", root) if (path / "biotite").is_dir()), None)
+    if folder is None:
+        raise DataError(
+            f"data=minet: {root} has no folder minet/biotite; give the folder: data=PATH"
+        )
+    return folder

@@ -1,0 +1,10 @@
+"""Executors, by name."""
+
+from __future__ import annotations
+
+from mineralsweep.executors.executor import Epoch, Event, Executor, Failed, Finished
+from mineralsweep.executors.local import LocalExecutor
+
+EXECUTORS = {"local": LocalExecutor}
+
+__all__ = ["EXECUTORS", "Epoch", "Event", "Executor", "Failed", "Finished", "LocalExecutor"]

@@ -1,0 +1,59 @@
+"""The contract of an executor: it runs trials somewhere and says what becomes of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from mineralsweep.training.spec import EpochReport, TrialResult, TrialSpec
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """A trial ended an epoch and waits for `answer`."""
+
+    number: int
+    report: EpochReport
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A trial ran to its end, or to where it was told to stop."""
+
+    number: int
+    result: TrialResult
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A trial raised, or its worker died. `log` is what the worker printed last."""
+
+    number: int
+    reason: str
+    log: str
+
+
+Event = Epoch | Finished | Failed
+
+
+class Executor(Protocol):
+    """Runs `run_trial` on some workers. Used from one thread."""
+
+    def free(self) -> int:
+        """Return how many trials may be submitted now."""
+
+    def submit(self, spec: TrialSpec) -> None:
+        """Start a trial.
+
+        Raises:
+            RuntimeError: no worker is free.
+        """
+
+    def wait(self, timeout: float) -> list[Event]:
+        """Return what happened since the last call; wait up to `timeout` seconds for something."""
+
+    def answer(self, number: int, stop_reason: str | None) -> None:
+        """Answer a trial's `Epoch`: None to go on, or the reason to stop."""
+
+    def close(self) -> None:
+        """End every worker at once; trials that still run are lost. May be called twice."""

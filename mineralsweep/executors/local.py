@@ -1,0 +1,141 @@
+"""Trials in processes of this machine, recycled as their memory grows."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+
+from mineralsweep.executors import worker
+from mineralsweep.executors.executor import Epoch, Event, Failed, Finished
+from mineralsweep.training.spec import EpochReport, TrialSpec
+
+TRIALS_A_WORKER = 25
+GROWTH_LIMIT = 2 * 2**30
+"""Bytes that a worker may grow by after its first trial before it is replaced."""
+LOG_TAIL = 8_000
+
+
+class LocalExecutor:
+    """A pool of `workers` processes; see `Executor` for the contract.
+
+    The processes start at once, so that TensorFlow loads while the driver still prepares.
+
+    Args:
+        workers: trials that run at a time.
+        folder: takes the workers' logs; made if need be.
+    """
+
+    def __init__(self, workers: int, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self._threads = max(1, (os.cpu_count() or 1) // workers)
+        self._started = 0
+        self._workers = [self._start() for _ in range(workers)]
+
+    def free(self) -> int:
+        return sum(one.spec is None for one in self._workers)
+
+    def submit(self, spec: TrialSpec) -> None:
+        one = next((one for one in self._workers if one.spec is None), None)
+        if one is None:
+            raise RuntimeError(f"trial {spec.number}: every worker is busy")
+        one.spec = spec
+        # A worker that died idle is noticed by the next wait.
+        with contextlib.suppress(BrokenPipeError):
+            one.pipe.send(spec)
+
+    def wait(self, timeout: float) -> list[Event]:
+        busy = {one.pipe: one for one in self._workers if one.spec is not None}
+        if not busy:
+            return []
+        events = []
+        for pipe in wait(list(busy), timeout):
+            one = busy[pipe]  # type: ignore[index]
+            try:
+                events.append(self._translate(one, one.pipe.recv()))
+            except (EOFError, ConnectionResetError):
+                events.append(self._bury(one))
+        return events
+
+    def answer(self, number: int, stop_reason: str | None) -> None:
+        for one in self._workers:
+            if one.spec is not None and one.spec.number == number:
+                with contextlib.suppress(BrokenPipeError):
+                    one.pipe.send(stop_reason)
+
+    def close(self) -> None:
+        for one in self._workers:
+            one.end()
+        self._workers = []
+
+    def _start(self) -> _Worker:
+        log = self._folder / f"worker-{self._started}.log"
+        self._started += 1
+        return _Worker(log, self._threads)
+
+    def _translate(self, one: _Worker, message: worker.Message) -> Event:
+        number = one.number()
+        if isinstance(message, EpochReport):
+            return Epoch(number, message)
+        one.spec = None
+        one.served += 1
+        one.first_memory = one.first_memory or message.memory
+        event: Event
+        if isinstance(message, worker.Done):
+            event = Finished(number, message.result)
+        else:
+            event = Failed(number, message.reason, one.log_tail())
+        if one.served >= TRIALS_A_WORKER or message.memory - one.first_memory > GROWTH_LIMIT:
+            self._replace(one)
+        return event
+
+    def _bury(self, one: _Worker) -> Event:
+        number = one.number()
+        one.process.join()
+        code = one.process.exitcode or 0
+        how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+        event = Failed(number, f"the worker process died: {how}", one.log_tail())
+        self._replace(one)
+        return event
+
+    def _replace(self, one: _Worker) -> None:
+        one.end()
+        self._workers[self._workers.index(one)] = self._start()
+
+
+class _Worker:
+    """One process, its pipe, and the trial it has, if any."""
+
+    def __init__(self, log: Path, threads: int) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.pipe, theirs = context.Pipe()
+        self.process = context.Process(
+            target=worker.serve, args=(theirs, log, threads), daemon=True
+        )
+        self.process.start()
+        theirs.close()
+        self._log = log
+        self.spec: TrialSpec | None = None
+        self.served = 0
+        self.first_memory = 0
+
+    pipe: Connection
+
+    def number(self) -> int:
+        assert self.spec is not None
+        return self.spec.number
+
+    def log_tail(self) -> str:
+        try:
+            return self._log.read_text(errors="replace")[-LOG_TAIL:]
+        except OSError:
+            return ""
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.join()
+        self.pipe.close()

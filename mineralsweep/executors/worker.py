@@ -1,0 +1,96 @@
+"""The process that trains: takes specs from a pipe, sends reports and results back.
+
+The only process of a sweep that loads TensorFlow.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import traceback
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from mineralsweep.errors import MineralsweepError
+from mineralsweep.training.spec import EpochReport, TrialResult, TrialSpec
+
+
+@dataclass(frozen=True)
+class Done:
+    """A trial's result, and the worker's memory in bytes after it."""
+
+    result: TrialResult
+    memory: int
+
+
+@dataclass(frozen=True)
+class Raised:
+    """A trial's exception in one line, and the worker's memory in bytes after it."""
+
+    reason: str
+    memory: int
+
+
+Message = EpochReport | Done | Raised
+
+
+def serve(connection: Connection, log: Path, threads: int) -> None:
+    """Run trials until the pipe closes.
+
+    Args:
+        connection: brings `TrialSpec`s, then an answer to each report: None or a reason to stop.
+        log: takes all that is printed here, TensorFlow's own messages included.
+        threads: for TensorFlow's operations.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver decides what Ctrl-C means
+    _print_to(log)
+    _configure(threads)
+    from mineralsweep.training.run import run_trial
+
+    def report(epoch: EpochReport) -> str | None:
+        connection.send(epoch)
+        answer: str | None = connection.recv()
+        return answer
+
+    while True:
+        try:
+            spec: TrialSpec = connection.recv()
+        except (EOFError, OSError):
+            return
+        try:
+            message: Message = Done(run_trial(spec, report), _memory())
+        except MineralsweepError as error:
+            message = Raised(str(error), _memory())
+        except (EOFError, BrokenPipeError):
+            return  # the driver is gone
+        except Exception as error:
+            traceback.print_exc()
+            first = (str(error).splitlines() or [""])[0]
+            message = Raised(f"{type(error).__name__}: {first}", _memory())
+        connection.send(message)
+
+
+def _print_to(log: Path) -> None:
+    target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(target, 1)
+    os.dup2(target, 2)
+    sys.stdout, sys.stderr = os.fdopen(1, "w", buffering=1), os.fdopen(2, "w", buffering=1)
+
+
+def _configure(threads: int) -> None:
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.pop("MLFLOW_RUN_ID", None)
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(min(threads, 2))
+    for gpu in tf.config.list_physical_devices("GPU"):
+        tf.config.experimental.set_memory_growth(gpu, True)
+
+
+def _memory() -> int:
+    import psutil
+
+    return int(psutil.Process().memory_info().rss)

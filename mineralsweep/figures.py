@@ -1,0 +1,60 @@
+"""Arrays -> matplotlib figures. No pyplot: figures made in any thread leak nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+TRAIN, VALIDATION, MARK = "#0072B2", "#D55E00", "#555555"  # Okabe & Ito: safe for colour-blind eyes
+
+
+def learning_curves(
+    train: dict[str, Sequence[float]], validation: dict[str, Sequence[float]], best_epoch: int
+) -> Figure:
+    """Draw one panel a metric, train against validation.
+
+    Args:
+        train: metric name -> one value an epoch.
+        validation: the same names and lengths.
+        best_epoch: counted from 1; marked, since its weights are the ones kept.
+    """
+    figure = Figure(figsize=(4.8 * len(train), 3.6), layout="constrained")
+    for axes, name in zip(figure.subplots(1, len(train), squeeze=False)[0], train, strict=True):
+        epochs = range(1, len(train[name]) + 1)
+        axes.plot(epochs, train[name], "o-", ms=3, color=TRAIN, label="train")
+        axes.plot(epochs, validation[name], "s-", ms=3, color=VALIDATION, label="validation")
+        axes.axvline(best_epoch, color=MARK, ls=":", lw=1, label=f"kept: epoch {best_epoch}")
+        axes.set(title=name, xlabel="epoch")
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.grid(alpha=0.25)
+    axes.legend(frameon=False)
+    return figure
+
+
+def confusion_matrix(counts: NDArray[np.int64], classes: Sequence[str], title: str) -> Figure:
+    """Draw a confusion matrix with its counts.
+
+    Args:
+        counts: int (classes, classes), rows true, columns predicted.
+        classes: names in the order of the rows.
+        title: what was predicted.
+    """
+    side = 2.4 + 0.8 * len(classes)
+    figure = Figure(figsize=(side + 0.6, side), layout="constrained")
+    axes = figure.subplots()
+    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    for row, column in np.ndindex(*counts.shape):
+        dark = share[row, column] > 0.5
+        axes.text(
+            column, row, str(counts[row, column]),
+            ha="center", va="center", color="white" if dark else "black",
+        )  # fmt: skip
+    ticks = range(len(classes))
+    axes.set_xticks(ticks, classes, rotation=30, ha="right")
+    axes.set_yticks(ticks, classes)
+    axes.set(xlabel="predicted", ylabel="true", title=title)
+    return figure

@@ -1,0 +1,110 @@
+"""What every architecture states about itself, and the contract of its builder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from mineralsweep.errors import ArchitectureError, did_you_mean
+
+if TYPE_CHECKING:
+    import keras
+
+Hyperparameter = float | int | str | None
+
+
+class Builder(Protocol):
+    """`build(input_shape, num_classes, **hyperparameters) -> uncompiled keras.Model`.
+
+    The model takes uint8 or float (n, height, width, 3), RGB in [0, 255], and answers float
+    (n, num_classes), probabilities that add up to 1. Scaling is part of the model.
+    """
+
+    def __call__(
+        self, input_shape: tuple[int, int, int], num_classes: int, **hyperparameters: Hyperparameter
+    ) -> keras.Model: ...
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A named network: how to build it, and the study's settings for it.
+
+    Attributes:
+        hyperparameters: the builder's own, with their defaults; a sweep asks for no others.
+        image_size: the study's (height, width) in pixels.
+        smallest: the least height and width that leave something for the last layer.
+        decay: of the learning rate, a step: rate / (1 + decay * steps).
+        pretrained: takes `weights`: "imagenet", the path of a weights file, or "none".
+        fine_tuning_rate: the default learning rate once part of the trunk is unfrozen.
+    """
+
+    name: str
+    builder: Builder
+    image_size: tuple[int, int]
+    smallest: int
+    optimizer: str
+    learning_rate: float
+    batch_size: int
+    epochs: int
+    split: str
+    summary: str
+    hyperparameters: Mapping[str, Hyperparameter] = field(default_factory=dict)
+    decay: float = 0.0
+    pretrained: bool = False
+    fine_tuning_rate: float | None = None
+
+    def build(
+        self, input_shape: tuple[int, int, int], num_classes: int, **hyperparameters: Hyperparameter
+    ) -> keras.Model:
+        """Build the network, uncompiled; see `Builder`.
+
+        Args:
+            input_shape: (height, width, 3) in pixels.
+            num_classes: at least 2.
+            hyperparameters: some of `self.hyperparameters`; the others keep their defaults.
+
+        Raises:
+            ArchitectureError: the images are too small, or a hyperparameter is unknown or
+                out of its range.
+            WeightsUnavailable: pretrained weights were asked for and can't be had.
+        """
+        self.check_image_size(input_shape[:2])
+        if input_shape[2] != 3:
+            raise ArchitectureError(f"{self.name}: needs 3 channels (RGB), got {input_shape[2]}")
+        if num_classes < 2:
+            raise ArchitectureError(f"{self.name}: needs at least 2 classes, got {num_classes}")
+        self.check_hyperparameters(hyperparameters)
+        return self.builder(input_shape, num_classes, **{**self.hyperparameters, **hyperparameters})
+
+    def check_hyperparameters(self, names: Iterable[str]) -> None:
+        """Raise ArchitectureError where a name is none of this network's hyperparameters."""
+        for name in names:
+            if name not in self.hyperparameters:
+                hint = did_you_mean(name, self.hyperparameters) if self.hyperparameters else ""
+                raise ArchitectureError(f"{self.name}: has no hyperparameter '{name}'{hint}")
+
+    def check_image_size(self, size: tuple[int, int]) -> None:
+        """Raise ArchitectureError where (height, width) is too small for this network."""
+        if min(size) < self.smallest:
+            raise ArchitectureError(
+                f"{self.name}: needs images of at least {self.smallest} x {self.smallest} pixels,"
+                f" got {size[0]} x {size[1]}; raise image_size"
+            )
+
+    def default_learning_rate(self, unfrozen: int = 0) -> float:
+        """Return the study's rate; a smaller one where part of a trunk is unfrozen."""
+        if unfrozen and self.fine_tuning_rate is not None:
+            return self.fine_tuning_rate
+        return self.learning_rate
+
+
+def number(name: str, value: Hyperparameter, low: float, high: float) -> float:
+    """Return `value` as a float in [low, high].
+
+    Raises:
+        ArchitectureError: it is no number, or outside.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+        raise ArchitectureError(f"{name}: must be a number from {low} to {high}, got {value!r}")
+    return float(value)

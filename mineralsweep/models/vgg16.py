@@ -1,0 +1,93 @@
+"""VGG16 under a small head: a frozen trunk, or one whose last layers train too."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mineralsweep.errors import ArchitectureError
+from mineralsweep.models import weights as pretrained
+from mineralsweep.models.architecture import Architecture, Hyperparameter, number
+
+if TYPE_CHECKING:
+    import keras
+
+TRUNK_LAYERS = 18
+"""Layers of the trunk after its input: 13 convolutions and 5 poolings."""
+
+
+def build(
+    input_shape: tuple[int, int, int], num_classes: int, **hyperparameters: Hyperparameter
+) -> keras.Model:
+    """Trunk of 14,714,688 parameters; head Flatten, Dense 256 (linear), Dropout, Dense softmax.
+
+    Simonyan & Zisserman, arXiv:1409.1556. The images pass through VGG16's own preprocessing
+    (BGR, ImageNet's mean subtracted) inside the model.
+
+    Args:
+        input_shape: (height, width, 3) in pixels, at least 32 each way.
+        num_classes: at least 2.
+        hyperparameters: `augmentation`, a strength in [0, 1]; `dropout` in the head, in
+            [0, 0.95]; `unfrozen`, the number of trainable layers from the top of the trunk
+            (0: frozen, 4: block5, 18: all); `weights`: "imagenet", a file's path, or "none".
+
+    Raises:
+        ArchitectureError: a hyperparameter is out of its range.
+        WeightsUnavailable: the weights can't be had.
+    """
+    import keras
+    from keras import layers
+
+    from mineralsweep import augment
+
+    strength = number("augmentation", hyperparameters.get("augmentation", 1.0), 0, 1)
+    dropout = number("dropout", hyperparameters.get("dropout", 0.5), 0, 0.95)
+    inputs = x = keras.Input(input_shape, name="image")
+    for layer in augment.layers(strength):
+        x = layer(x)
+    x = keras.applications.vgg16.preprocess_input(x)
+    x = _trunk(input_shape, hyperparameters.get("unfrozen", 0), hyperparameters.get("weights"))(x)
+    x = layers.Flatten()(x)
+    x = layers.Dense(256)(x)
+    if dropout:
+        x = layers.Dropout(dropout)(x)
+    return keras.Model(
+        inputs,
+        layers.Dense(num_classes, activation="softmax", name="probabilities")(x),
+        name="vgg16",
+    )
+
+
+def _trunk(
+    input_shape: tuple[int, int, int], unfrozen: Hyperparameter, weights: Hyperparameter
+) -> keras.Model:
+    import keras
+
+    trainable = number("unfrozen", unfrozen, 0, TRUNK_LAYERS)
+    if not trainable.is_integer():
+        raise ArchitectureError(f"unfrozen: must be a whole number of layers, got {unfrozen!r}")
+    path = pretrained.resolve(str(weights or "imagenet"))
+    trunk = keras.applications.VGG16(
+        include_top=False, weights=None, input_shape=input_shape, name="trunk"
+    )
+    if path is not None:
+        pretrained.load_into(trunk, path)
+    for layer in trunk.layers[: len(trunk.layers) - int(trainable)]:
+        layer.trainable = False
+    return trunk
+
+
+VGG16 = Architecture(
+    name="vgg16",
+    builder=build,
+    image_size=(180, 180),
+    smallest=32,
+    optimizer="rmsprop",
+    learning_rate=1e-3,
+    batch_size=32,
+    epochs=100,
+    split="40/20/40",
+    summary="VGG16 trunk, frozen or partly unfrozen, under a small head",
+    hyperparameters={"augmentation": 1.0, "dropout": 0.5, "unfrozen": 0, "weights": "imagenet"},
+    pretrained=True,
+    fine_tuning_rate=1e-5,
+)

@@ -1,0 +1,99 @@
+"""The pyfunc model: one column `image` of encoded images -> one row of answers an image."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
+from mlflow.pyfunc.model import PythonModel, PythonModelContext
+
+from mineralsweep.data.decode import MAX_BYTES, Pixels, decode
+from mineralsweep.errors import UnusableImage
+from mineralsweep.packaging.network import Network, load
+
+COLUMN = "image"
+MAX_ROWS = 1024
+
+
+class ImageClassifier(PythonModel):
+    """Decodes with the decoder that training used, so the same bytes give the same answer."""
+
+    _network: Network
+
+    def load_context(self, context: PythonModelContext) -> None:
+        self._network = load(Path(context.artifacts["network"]))
+
+    def predict(
+        self,
+        context: PythonModelContext,
+        model_input: pd.DataFrame,
+        params: dict[str, Any] | None = None,
+    ) -> pd.DataFrame:
+        """Classify images.
+
+        Args:
+            model_input: one column `image`; each row the bytes of a JPEG, PNG, GIF, WebP, TIFF
+                or BMP file, or the same as base64 text. At most 1,024 rows.
+
+        Returns:
+            One row an image: `label`, `confidence` in [0, 1], and `probabilities`, a mapping of
+            class names that adds up to 1.
+
+        Raises:
+            MlflowException: a row is no image (HTTP 400); the message names each such row.
+        """
+        if COLUMN not in model_input:
+            raise _refused(
+                f"column '{COLUMN}' is missing, got {list(map(str, model_input.columns))}"
+            )
+        if len(model_input) > MAX_ROWS:
+            raise _refused(f"{len(model_input)} rows; at most {MAX_ROWS} are taken in one request")
+        classes = self._network.classes
+        found = self._network.predict(self._decode_all(model_input[COLUMN].tolist()))
+        return pd.DataFrame(
+            {
+                "label": [classes[row.argmax()] for row in found],
+                "confidence": [float(row.max()) for row in found],
+                "probabilities": [
+                    dict(zip(classes, map(float, row), strict=True)) for row in found
+                ],
+            }
+        )
+
+    def _decode_all(self, values: list[Any]) -> Pixels:
+        height, width = self._network.image_size
+        images = np.zeros((len(values), height, width, 3), np.uint8)
+        reasons = []
+        for row, value in enumerate(values):
+            try:
+                images[row] = decode(_content(value), (height, width))
+            except UnusableImage as error:
+                reasons.append(f"row {row}: {error}")
+        if reasons:
+            raise _refused("; ".join(reasons))
+        return images
+
+
+def _content(value: Any) -> bytes:
+    if isinstance(value, bytes | bytearray | memoryview):
+        return bytes(value)
+    if not isinstance(value, str):
+        raise UnusableImage(f"must be bytes or base64 text, got {type(value).__name__}")
+    if len(value) > MAX_BYTES * 4 // 3 + 4:
+        raise UnusableImage(
+            f"{len(value)} characters of base64; at most {MAX_BYTES} bytes are read"
+        )
+    try:
+        return base64.b64decode(value, validate=True)
+    except (binascii.Error, ValueError):
+        raise UnusableImage("the text is not base64") from None
+
+
+def _refused(message: str) -> MlflowException:
+    return MlflowException(message, error_code=INVALID_PARAMETER_VALUE)

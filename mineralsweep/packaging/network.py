@@ -1,0 +1,83 @@
+"""A trained network in a folder: a .keras file (no pickle) and the names of its classes."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mineralsweep.data.decode import Pixels
+
+if TYPE_CHECKING:
+    import keras
+
+NETWORK_FILE = "network.keras"
+CLASSES_FILE = "classes.json"
+BATCH = 32
+
+
+def save(model: keras.Model, classes: Sequence[str], folder: Path) -> None:
+    """Write an uncompiled network and its class names into `folder`, made if need be."""
+    folder.mkdir(parents=True, exist_ok=True)
+    model.save(folder / NETWORK_FILE)
+    (folder / CLASSES_FILE).write_text(json.dumps(list(classes), ensure_ascii=False))
+
+
+@dataclass(frozen=True)
+class Network:
+    """A loaded network. `image_size` is (height, width) in pixels."""
+
+    model: Any
+    classes: tuple[str, ...]
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        height, width = self.model.input_shape[1:3]
+        return int(height), int(width)
+
+    def predict(self, images: Pixels) -> NDArray[np.float32]:
+        """Answer uint8 (n, height, width, 3) in [0, 255] with float32 (n, classes).
+
+        May be called from several threads at once.
+        """
+        found = [
+            np.asarray(self.model(images[start : start + BATCH], training=False))
+            for start in range(0, len(images), BATCH)
+        ]
+        return np.concatenate([np.zeros((0, len(self.classes)), np.float32), *found])
+
+
+@contextlib.contextmanager
+def _tensorflow_silenced() -> Iterator[None]:
+    """TensorFlow's C++ side greets on stderr while it loads, whatever its log level says."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def load(folder: Path) -> Network:
+    """Read what `save` wrote, in Keras' safe mode: nothing in the file is executed.
+
+    Raises:
+        OSError, ValueError: the folder lacks a file, or one is damaged.
+    """
+    with _tensorflow_silenced():
+        import keras
+
+        model = keras.saving.load_model(folder / NETWORK_FILE, compile=False, safe_mode=True)
+    return Network(model, tuple(json.loads((folder / CLASSES_FILE).read_text())))

@@ -1,0 +1,117 @@
+"""The registry: the champion is chosen on validation, tested once, registered, and found again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+from mlflow.exceptions import MlflowException
+
+from mineralsweep.data import arrays
+from mineralsweep.data.dataset import Dataset
+from mineralsweep.engines.engine import TrialRecord
+from mineralsweep.errors import InputError
+from mineralsweep.evaluation import Scores, score, wilson
+from mineralsweep.packaging.network import load
+from mineralsweep.tracking import Store, SweepRun
+
+NAME = "mineral-classifier"
+ALIAS = "champion"
+CHAMPION_URI = f"models:/{NAME}@{ALIAS}"
+
+
+@dataclass(frozen=True)
+class Crowned:
+    """A registered champion and its scores on the test split."""
+
+    record: TrialRecord
+    scores: Scores
+    version: str
+    openings: int
+
+
+def crown(
+    store: Store, run: SweepRun, record: TrialRecord, dataset: Dataset, study: str
+) -> Crowned:
+    """Open the test split once for the best trial, register its model, and set the alias.
+
+    Args:
+        store: where models are.
+        run: the sweep's run; takes the test scores.
+        record: the best trial by validation.
+        dataset: its test split is used.
+        study: the study's name, for the version's tags.
+    """
+    scores = evaluate(record, dataset)
+    openings = run.log_test(scores, f"test split, trial {record.number}")
+    number = _register(store, record, _card(record, scores, dataset), _tags(record, scores, study))
+    store.client.set_registered_model_alias(NAME, ALIAS, number)
+    return Crowned(record, scores, number, openings)
+
+
+def _register(store: Store, record: TrialRecord, card: str, tags: dict[str, str]) -> str:
+    try:
+        store.client.create_registered_model(NAME)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+    assert record.model_id is not None  # complete trials have logged one
+    source = store.client.get_logged_model(record.model_id).artifact_location
+    version = store.client.create_model_version(
+        NAME, source, record.run_id, tags=tags, description=card, model_id=record.model_id
+    )
+    return str(version.version)
+
+
+def evaluate(record: TrialRecord, dataset: Dataset) -> Scores:
+    """Score a trial's logged model on the test split, through the file that will be served."""
+    folder = Path(mlflow.artifacts.download_artifacts(f"models:/{record.model_id}"))
+    network = load(next(folder.rglob("network.keras")).parent)
+    rows, labels = dataset.split.test, dataset.labels()
+    images = np.asarray(arrays.load(dataset.arrays(network.image_size))[list(rows)])
+    return score(network.predict(images), [labels[row] for row in rows], dataset.classes)
+
+
+def load_classifier(uri: str = CHAMPION_URI) -> Any:
+    """Load a registered or logged model as MLflow's pyfunc.
+
+    Raises:
+        InputError: there is no such model in the tracking store.
+    """
+    try:
+        return mlflow.pyfunc.load_model(uri)
+    except (MlflowException, OSError) as error:
+        raise InputError(
+            f"model: {uri} can't be loaded: {str(error).splitlines()[0]}; make a champion with"
+            " mineralsweep sweep sweeps/quick.yaml, or name another: --model URI"
+        ) from error
+
+
+def _tags(record: TrialRecord, scores: Scores, study: str) -> dict[str, str]:
+    return {
+        "mineralsweep.study": study,
+        "mineralsweep.trial": str(record.number),
+        "validation_accuracy": _validation(record),
+        "test_accuracy": str(scores.accuracy),
+        "test_macro_f1": f"{scores.macro_f1:.3f}",
+    }
+
+
+def _validation(record: TrialRecord) -> str:
+    assert record.accuracy is not None
+    return str(wilson(round(record.accuracy * record.n), record.n))
+
+
+def _card(record: TrialRecord, scores: Scores, dataset: Dataset) -> str:
+    recalls = "\n".join(f"| {name} | {recall} |" for name, recall in scores.recall.items())
+    return (
+        f"**{record.params['architecture']}**, trial {record.number}, chosen on the validation"
+        f" split ({_validation(record)}).\n\n"
+        f"Test split, opened once for it: accuracy **{scores.accuracy}** (95 % Wilson interval),"
+        f" macro-F1 {scores.macro_f1:.3f}.\n\n"
+        f"| class | recall [95 % interval], n |\n| --- | --- |\n{recalls}\n\n"
+        f"Data: {dataset.describe()}. Input: one column `image` with the bytes of an image file."
+    )

@@ -1,0 +1,257 @@
+"""The loop of a study: the engine asks, an executor runs, tracking writes, the engine is told."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Protocol
+
+from mineralsweep.config import Sweep
+from mineralsweep.data.dataset import Dataset
+from mineralsweep.engines.engine import Engine, Proposal, State, TrialRecord
+from mineralsweep.errors import SweepFailed
+from mineralsweep.evaluation import score
+from mineralsweep.executors import Epoch, Event, Executor, Failed, Finished
+from mineralsweep.space import Params
+from mineralsweep.tracking import SweepRun, TrialRun
+from mineralsweep.training.spec import EpochReport, Examples, TrialSpec, specify
+
+FAILURES_IN_A_ROW = 3
+POLL_SECONDS = 1.0
+TIME_IS_UP = "the sweep's time is up"
+
+
+class Listener(Protocol):
+    """Who watches a study; the command line shows it."""
+
+    def study_opened(self, name: str, ended: list[TrialRecord]) -> None: ...
+
+    def trial_started(self, spec: TrialSpec) -> None: ...
+
+    def epoch_ended(self, spec: TrialSpec, report: EpochReport) -> None: ...
+
+    def trial_ended(self, record: TrialRecord) -> None: ...
+
+    def tick(self) -> None:
+        """Called about once a second."""
+
+
+def examples(dataset: Dataset, image_size: tuple[int, int]) -> Examples:
+    """Return what a trial may see of a data set: train and validation, at (height, width)."""
+    labels, parts = dataset.labels(), dataset.split
+    return Examples(
+        arrays=dataset.arrays(image_size),
+        classes=dataset.classes,
+        train=parts.train,
+        train_labels=tuple(labels[row] for row in parts.train),
+        validation=parts.validation,
+        validation_labels=tuple(labels[row] for row in parts.validation),
+    )
+
+
+class Study:
+    """Runs trials until the budget is spent.
+
+    Args:
+        sweep: the question and its budget; `budget.trials` counts earlier sessions' trials too.
+        dataset: what to train on.
+        engine: proposes, prunes and remembers.
+        executor: trains.
+        run: the parent run.
+        folder: scratch space; a trial's files are removed once they are in the store.
+        listener: is told what happens.
+    """
+
+    def __init__(
+        self,
+        sweep: Sweep,
+        dataset: Dataset,
+        engine: Engine,
+        executor: Executor,
+        run: SweepRun,
+        folder: Path,
+        listener: Listener,
+    ) -> None:
+        self._sweep = sweep
+        self._dataset = dataset
+        self._engine = engine
+        self._executor = executor
+        self._run = run
+        self._folder = folder
+        self._listener = listener
+        self._live: dict[int, _LiveTrial] = {}
+        self._ended = len(engine.records())
+        self._failures = 0
+        self._exhausted = False
+        self._deadline = time.monotonic() + (sweep.budget.timeout or float("inf"))
+
+    def run(self) -> list[TrialRecord]:
+        """Run the trials that the budget leaves, and return the records of all.
+
+        Raises:
+            SweepFailed: trials failed one after the other, or none could be completed.
+        """
+        try:
+            self._run_trials()
+        except BaseException as error:
+            self._abandon("interrupted" if isinstance(error, KeyboardInterrupt) else str(error))
+            raise
+        records = self._engine.records()
+        if self._failures >= FAILURES_IN_A_ROW:
+            raise SweepFailed(
+                f"stopped after {FAILURES_IN_A_ROW} failed trials in a row: {_causes(records)}"
+            )
+        if not any(record.state == "COMPLETE" for record in records):
+            raise SweepFailed(f"no trial was completed: {_causes(records) or 'none was run'}")
+        return records
+
+    def _run_trials(self) -> None:
+        while True:
+            self._fill()
+            if not self._live:
+                return
+            for event in self._executor.wait(POLL_SECONDS):
+                self._handle(event)
+            self._listener.tick()
+
+    def _abandon(self, reason: str) -> None:
+        """End the trials that still run as failed; they are not told, and so come back first."""
+        for live in self._live.values():
+            live.run.fail(reason)
+        self._live.clear()
+
+    def _fill(self) -> None:
+        while self._executor.free() and self._wants_more():
+            proposal = self._engine.ask()
+            if proposal is None:
+                self._exhausted = True
+                return
+            self._start(proposal)
+
+    def _wants_more(self) -> bool:
+        return (
+            not self._exhausted
+            and self._failures < FAILURES_IN_A_ROW
+            and self._ended + len(self._live) < self._sweep.budget.trials
+            and time.monotonic() < self._deadline
+        )
+
+    def _start(self, proposal: Proposal) -> None:
+        size = self._sweep.size_for(str(proposal.params["architecture"]))
+        spec = specify(
+            proposal.params,
+            number=proposal.number,
+            epochs=self._sweep.budget.epochs,
+            patience=self._sweep.budget.patience,
+            image_size=size,
+            seed=self._sweep.seed,
+            weights=self._sweep.weights,
+            folder=self._folder / f"trial-{proposal.number:03d}",
+            examples=examples(self._dataset, size),
+        )
+        self._live[spec.number] = _LiveTrial(spec, proposal.params, self._run.start_trial(spec))
+        self._executor.submit(spec)
+        self._listener.trial_started(spec)
+
+    def _handle(self, event: Event) -> None:
+        live = self._live[event.number]
+        if isinstance(event, Epoch):
+            live.run.epoch(event.report)
+            value = getattr(event.report, self._sweep.metric())
+            reason = self._engine.report(event.number, event.report.epoch, value)
+            if reason is None and time.monotonic() > self._deadline:
+                reason = TIME_IS_UP
+            self._executor.answer(event.number, reason)
+            self._listener.epoch_ended(live.spec, event.report)
+            return
+        if isinstance(event, Finished):
+            record = self._record_result(live, event)
+        else:
+            record = self._record_failure(live, event)
+        self._engine.tell(record)
+        self._failures = self._failures + 1 if record.state == "FAILED" else 0
+        del self._live[event.number]
+        shutil.rmtree(live.spec.folder, ignore_errors=True)
+        self._ended += 1
+        self._log_best(record)
+        self._listener.trial_ended(record)
+
+    def _record_result(self, live: _LiveTrial, event: Finished) -> TrialRecord:
+        result = event.result
+        scores = score(
+            result.probabilities, live.spec.examples.validation_labels, live.spec.examples.classes
+        )
+        state: State = "PRUNED" if result.pruned else "COMPLETE"
+        reason = result.stop_reason or ""
+        model_id = live.run.finish(result, scores, state, reason)
+        return TrialRecord(
+            number=live.spec.number,
+            state=state,
+            params=live.params,
+            value=scores.accuracy.value if self._sweep.objective == "accuracy" else scores.loss,
+            accuracy=scores.accuracy.value,
+            loss=scores.loss,
+            n=scores.accuracy.n,
+            best_epoch=result.best_epoch,
+            run_id=live.run.run_id,
+            model_id=model_id,
+            reason=reason,
+            seconds=result.seconds,
+        )
+
+    def _record_failure(self, live: _LiveTrial, event: Failed) -> TrialRecord:
+        live.run.fail(event.reason, event.log)
+        return TrialRecord(
+            number=live.spec.number,
+            state="FAILED",
+            params=live.params,
+            value=None,
+            accuracy=None,
+            loss=None,
+            n=len(live.spec.examples.validation),
+            best_epoch=None,
+            run_id=live.run.run_id,
+            model_id=None,
+            reason=event.reason,
+            seconds=time.monotonic() - live.started,
+        )
+
+    def _log_best(self, record: TrialRecord) -> None:
+        best = champion(self._engine.records(), self._sweep.objective)
+        if best is not None and best.value is not None and best.number == record.number:
+            self._run.best_so_far(self._ended, best.value, self._sweep.metric())
+
+
+class _LiveTrial:
+    """A trial that a worker has now."""
+
+    def __init__(self, spec: TrialSpec, params: Params, run: TrialRun) -> None:
+        self.spec = spec
+        self.params = params
+        self.run = run
+        self.started = time.monotonic()
+
+
+def ranked(records: list[TrialRecord], objective: str) -> list[TrialRecord]:
+    """Order records best first: complete ones by value, ties by loss; then pruned; then failed."""
+    sign = -1.0 if objective == "accuracy" else 1.0
+    order = ("COMPLETE", "PRUNED", "FAILED")
+
+    def key(record: TrialRecord) -> tuple[int, float, float, int]:
+        value = 0.0 if record.value is None else sign * record.value
+        return order.index(record.state), value, record.loss or 0.0, record.number
+
+    return sorted(records, key=key)
+
+
+def champion(records: list[TrialRecord], objective: str) -> TrialRecord | None:
+    """Return the best complete trial by validation alone, None without one."""
+    best = ranked(records, objective)
+    return best[0] if best and best[0].state == "COMPLETE" else None
+
+
+def _causes(records: list[TrialRecord]) -> str:
+    causes = Counter(record.reason for record in records if record.state == "FAILED")
+    return "; ".join(f"{reason} ({count}x)" for reason, count in causes.most_common(3))

@@ -1,0 +1,171 @@
+"""The tracking store: which one, and the few calls that every run shares."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import time
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import mlflow
+from mlflow import MlflowClient
+from mlflow.entities import Dataset as MlflowDataset
+from mlflow.entities import DatasetInput, InputTag, Metric, Param, RunTag
+from mlflow.exceptions import MlflowException
+
+from mineralsweep.errors import InputError
+
+DEFAULT_URI = "sqlite:///mlflow.db"
+DEFAULT_EXPERIMENT = "mineralsweep"
+DIGEST_LENGTH = 36  # of MLflow's dataset digests, at most
+
+
+@dataclass(frozen=True)
+class Store:
+    """An open tracking store and the experiment that runs go to.
+
+    `given_run` is the run that `mlflow run` made for this process, None without one.
+    """
+
+    client: MlflowClient
+    uri: str
+    experiment_id: str
+    experiment: str
+    given_run: str | None
+
+    @property
+    def shown_uri(self) -> str:
+        """The store's URI without a password."""
+        return without_password(self.uri)
+
+    def new_run(self, name: str, tags: Mapping[str, str]) -> str:
+        """Make a RUNNING run and return its id."""
+        run = self.client.create_run(self.experiment_id, tags=dict(tags), run_name=name)
+        return str(run.info.run_id)
+
+    def take_given_run(self, name: str, tags: Mapping[str, str]) -> str:
+        """Return `mlflow run`'s own run, renamed and tagged, or a new one."""
+        if self.given_run is None:
+            return self.new_run(name, tags)
+        self.client.update_run(self.given_run, name=name)
+        self.log(self.given_run, tags=tags)
+        return self.given_run
+
+    def log(
+        self,
+        run_id: str,
+        *,
+        metrics: Mapping[str, float] | None = None,
+        step: int = 0,
+        params: Mapping[str, Any] | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        """Write metrics, parameters and tags to a run in one call."""
+        now = int(time.time() * 1000)
+        self.client.log_batch(
+            run_id,
+            metrics=[Metric(key, value, now, step) for key, value in (metrics or {}).items()],
+            params=[Param(key, str(value)) for key, value in (params or {}).items()],
+            tags=[RunTag(key, value) for key, value in (tags or {}).items()],
+        )
+
+    def log_params(self, run_id: str, params: Mapping[str, Any]) -> None:
+        """Write parameters beside those that `mlflow run` wrote before this process began.
+
+        A parameter can't be written twice: where the run holds the same name with another
+        spelling ("auto", 1e-3), what was really used is written under `used.NAME`.
+        """
+        there = self.client.get_run(run_id).data.params
+        fresh = {
+            name if name not in there else f"used.{name}": value
+            for name, value in params.items()
+            if there.get(name) != str(value)
+        }
+        self.log(run_id, params={k: v for k, v in fresh.items() if k not in there})
+
+    def log_dataset(
+        self, run_id: str, name: str, digest: str, source: str, profile: str, context: str
+    ) -> None:
+        """Record a data set as an input of a run."""
+        entity = MlflowDataset(
+            name, digest[:DIGEST_LENGTH], "local", source, schema=None, profile=profile
+        )
+        tags = [InputTag("mlflow.data.context", context)]
+        self.client.log_inputs(run_id, [DatasetInput(entity, tags)])
+
+    def end(self, run_id: str, status: str) -> None:
+        """End a run: FINISHED, FAILED or KILLED."""
+        self.client.set_terminated(run_id, status)
+
+
+def open_store(experiment: str | None = None) -> Store:
+    """Open the store of MLFLOW_TRACKING_URI, or mlflow.db in this folder without one.
+
+    Args:
+        experiment: its name; None: that of the run which `mlflow run` made, else
+            MLFLOW_EXPERIMENT_NAME, else "mineralsweep".
+
+    Raises:
+        InputError: the store can't be reached.
+    """
+    quiet()
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_URI
+    mlflow.set_tracking_uri(uri)
+    # Children and libraries must not take the given run for theirs.
+    given_run = os.environ.pop("MLFLOW_RUN_ID", None)
+    try:
+        client = MlflowClient(uri)
+        if given_run is not None:
+            experiment_id = client.get_run(given_run).info.experiment_id
+            name = client.get_experiment(experiment_id).name
+        else:
+            name = experiment or os.environ.get("MLFLOW_EXPERIMENT_NAME") or DEFAULT_EXPERIMENT
+            experiment_id = _experiment(client, name)
+    except (MlflowException, OSError) as error:
+        raise InputError(
+            f"MLFLOW_TRACKING_URI: {without_password(uri)} can't be used:"
+            f" {str(error).splitlines()[0]}; start the server, or unset the variable to use"
+            f" {DEFAULT_URI}"
+        ) from error
+    return Store(client, uri, experiment_id, name, given_run)
+
+
+def _experiment(client: MlflowClient, name: str) -> str:
+    found = client.get_experiment_by_name(name)
+    if found is not None:
+        return str(found.experiment_id)
+    try:
+        return str(client.create_experiment(name))
+    except MlflowException:
+        found = client.get_experiment_by_name(name)  # another process was faster
+        if found is None:
+            raise
+        return str(found.experiment_id)
+
+
+def quiet() -> None:
+    """Keep MLflow's and alembic's notes to themselves: the command line speaks for this package."""
+    for name in ("mlflow", "alembic", "mlflow.system_metrics"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+
+
+@contextlib.contextmanager
+def without_mlflow_warnings() -> Iterator[None]:
+    """MLflow warns that a model has no input example and no type hint; ours has a signature."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def without_password(uri: str) -> str:
+    """Hide the password of a URL: it has no place on a screen or in a run."""
+    scheme, found, rest = uri.partition("://")
+    if not found or "@" not in rest:
+        return uri
+    credentials, _, host = rest.rpartition("@")
+    return f"{scheme}://{credentials.partition(':')[0]}:***@{host}"

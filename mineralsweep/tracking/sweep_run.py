@@ -1,0 +1,148 @@
+"""A sweep's run: the parent of its trials' runs, and what the reader opens first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pandas as pd
+from mlflow.entities import ViewType
+
+from mineralsweep.config import Sweep
+from mineralsweep.data.dataset import Dataset
+from mineralsweep.evaluation import Scores
+from mineralsweep.figures import confusion_matrix
+from mineralsweep.tracking.store import Store
+from mineralsweep.tracking.trial_run import REASON, STATE, STUDY, TRIAL, TrialRun
+from mineralsweep.training.spec import TrialSpec
+
+OPENINGS = "mineralsweep.test_split_openings"
+INTERRUPTED = "its driver ended before the trial did"
+
+
+class SweepRun:
+    """The parent run of one study.
+
+    Args:
+        store: where runs go.
+        study: its name, which becomes the run's.
+        sweep: the question, with the flags laid over it.
+        dataset: what the trials are trained on.
+        run_id: the study's parent run from an earlier session, None for a new study.
+    """
+
+    def __init__(
+        self, store: Store, study: str, sweep: Sweep, dataset: Dataset, run_id: str | None = None
+    ) -> None:
+        self._store = store
+        self._study = study
+        self._dataset = dataset
+        tags = {STUDY: study, "mineralsweep.kind": "sweep"}
+        self.run_id = self._take_up(run_id) or store.take_given_run(study, tags)
+        self._log_question(sweep)
+
+    def start_trial(self, spec: TrialSpec) -> TrialRun:
+        """Make a child run for a trial."""
+        tags = {
+            "mlflow.parentRunId": self.run_id,
+            STUDY: self._study,
+            TRIAL: str(spec.number),
+            "mineralsweep.kind": "trial",
+        }
+        run_id = self._store.new_run(f"trial-{spec.number:03d} {spec.architecture}", tags)
+        return TrialRun(self._store, run_id, spec, self._dataset)
+
+    def best_so_far(self, ended: int, value: float, metric: str) -> None:
+        """Write the best value after so many ended trials: the sweep's own learning curve."""
+        self._store.log(self.run_id, metrics={f"best_{metric}": value}, step=ended)
+
+    def log_test(self, scores: Scores, title: str) -> int:
+        """Write the champion's scores on the test split; return how often it has been opened."""
+        openings = int(self._tags().get(OPENINGS, "0")) + 1
+        metrics = {
+            "test_accuracy": scores.accuracy.value,
+            "test_accuracy_low": scores.accuracy.low,
+            "test_accuracy_high": scores.accuracy.high,
+            "test_images": float(scores.accuracy.n),
+            "test_loss": scores.loss,
+            "test_macro_f1": scores.macro_f1,
+            **{f"test_recall_{name}": recall.value for name, recall in scores.recall.items()},
+        }
+        opened = datetime.now(UTC).isoformat(timespec="seconds")
+        tags = {OPENINGS: str(openings), "mineralsweep.test_split_opened": opened}
+        self._store.log(self.run_id, metrics=metrics, tags=tags)
+        figure = confusion_matrix(scores.confusion, self._dataset.classes, title)
+        self._store.client.log_figure(self.run_id, figure, "test_confusion_matrix.png")
+        return openings
+
+    def log_table(self, table: pd.DataFrame, name: str) -> None:
+        """Write a table twice: for MLflow's table view, and as CSV."""
+        self._store.client.log_table(self.run_id, table, f"{name}.json")
+        self._store.client.log_text(self.run_id, table.to_csv(index=False), f"{name}.csv")
+
+    def log_text(self, text: str, name: str) -> None:
+        """Write a text artifact."""
+        self._store.client.log_text(self.run_id, text, name)
+
+    def log_file(self, path: Path) -> None:
+        """Copy a file to the run's artifacts."""
+        self._store.client.log_artifact(self.run_id, str(path))
+
+    def tag(self, tags: Mapping[str, str]) -> None:
+        """Set tags on the run."""
+        self._store.log(self.run_id, tags=tags)
+
+    def describe(self, markdown: str) -> None:
+        """Set the description that MLflow's page shows."""
+        self.tag({"mlflow.note.content": markdown})
+
+    def end(self, status: str) -> None:
+        """End the run: FINISHED, FAILED or KILLED."""
+        self._store.end(self.run_id, status)
+
+    def _take_up(self, run_id: str | None) -> str | None:
+        """Reopen an earlier session's run, and end the trials that it left running."""
+        if run_id is None:
+            return None
+        self._store.client.update_run(run_id, status="RUNNING")
+        for child in self._store.client.search_runs(
+            [self._store.client.get_run(run_id).info.experiment_id],
+            f"tags.`mlflow.parentRunId` = '{run_id}' and attributes.status = 'RUNNING'",
+            ViewType.ACTIVE_ONLY,
+        ):
+            orphan = child.info.run_id
+            self._store.log(orphan, tags={STATE: "FAILED", REASON: INTERRUPTED})
+            self._store.end(orphan, "FAILED")
+        return run_id
+
+    def _log_question(self, sweep: Sweep) -> None:
+        dataset = self._dataset
+        settings = {
+            "sweep.data": dataset.name,
+            "sweep.split": f"{dataset.shares}, seed {dataset.split_seed}",
+            "sweep.trials": sweep.budget.trials,
+            "sweep.epochs": sweep.budget.epochs,
+            "sweep.patience": sweep.budget.patience,
+            "sweep.workers": sweep.workers,
+            "sweep.seed": sweep.seed,
+            "sweep.engine": sweep.engine.name,
+            "sweep.sampler": sweep.engine.sampler,
+            "sweep.pruner": sweep.engine.pruner,
+            "sweep.objective": sweep.metric(),
+        }
+        there = self._store.client.get_run(self.run_id).data.params
+        if "sweep.seed" not in there:
+            self._store.log(self.run_id, params=settings)
+            self._store.log_dataset(
+                self.run_id,
+                name=dataset.name,
+                digest=dataset.catalog.digest,
+                source=str(dataset.catalog.root),
+                profile=f'{{"images": {len(dataset.catalog.images)}}}',
+                context="sweep",
+            )
+        self.tag({"mineralsweep.split_digest": dataset.split.digest})
+
+    def _tags(self) -> dict[str, str]:
+        return dict(self._store.client.get_run(self.run_id).data.tags)

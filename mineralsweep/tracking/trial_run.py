@@ -1,0 +1,167 @@
+"""One trial's run: its parameters, one step an epoch, its figures, its model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import mlflow.pyfunc
+import pandas as pd
+from mlflow.models import Model
+from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
+
+from mineralsweep import figures
+from mineralsweep.data.dataset import Dataset
+from mineralsweep.evaluation import Scores
+from mineralsweep.packaging import pyfunc
+from mineralsweep.tracking.store import Store, without_mlflow_warnings
+from mineralsweep.training.spec import EpochReport, TrialResult, TrialSpec
+
+SYSTEM_METRICS_SECONDS = 5
+STATUS = {"COMPLETE": "FINISHED", "PRUNED": "KILLED", "FAILED": "FAILED"}
+STATE = "mineralsweep.state"
+TRIAL = "mineralsweep.trial"
+STUDY = "mineralsweep.study"
+REASON = "mineralsweep.reason"
+
+
+class TrialRun:
+    """A RUNNING run that is filled as its trial goes on, and ended once.
+
+    Args:
+        store: where it is.
+        run_id: of a run that exists.
+        spec: the trial.
+        dataset: what it is trained on.
+    """
+
+    def __init__(self, store: Store, run_id: str, spec: TrialSpec, dataset: Dataset) -> None:
+        self.run_id = run_id
+        self._store = store
+        self._spec = spec
+        self._dataset = dataset
+        store.log_params(run_id, spec.params())
+        self._log_inputs()
+        self._monitor = SystemMetricsMonitor(
+            run_id, sampling_interval=SYSTEM_METRICS_SECONDS, tracking_uri=store.uri
+        )
+        self._monitor.start()
+
+    def epoch(self, report: EpochReport) -> None:
+        """Write one epoch's metrics, with the epoch (from 1) as the step."""
+        self._store.log(self.run_id, metrics=report.metrics(), step=report.epoch)
+
+    def finish(self, result: TrialResult, scores: Scores, state: str, reason: str) -> str:
+        """Write what a trained trial leaves behind, end the run, and return the model's id.
+
+        Args:
+            result: of the training.
+            scores: of the kept weights on the validation split.
+            state: COMPLETE or PRUNED.
+            reason: why training ended before its last epoch, "" if it did not.
+        """
+        self._monitor.finish()
+        summary = _summary(result, scores)
+        self._store.log(self.run_id, metrics=summary, step=result.best_epoch)
+        self._log_figures(result, scores)
+        self._log_predictions(result)
+        model_id = self._log_model(result, summary)
+        self._end(state, reason, str(scores.accuracy))
+        return model_id
+
+    def fail(self, reason: str, log: str = "") -> None:
+        """End the run as FAILED, with the reason and what the worker printed last."""
+        self._monitor.finish()
+        if log:
+            self._store.client.log_text(self.run_id, log, "worker.log")
+        self._end("FAILED", reason, "")
+
+    def _end(self, state: str, reason: str, accuracy: str) -> None:
+        tags = {STATE: state}
+        note = f"Validation accuracy {accuracy}." if accuracy else ""
+        if reason:
+            tags[REASON] = reason[:5000]
+            note = f"{note} {state}: {reason}".strip()
+        tags["mlflow.note.content"] = note
+        self._store.log(self.run_id, tags=tags)
+        self._store.end(self.run_id, STATUS[state])
+
+    def _log_inputs(self) -> None:
+        dataset = self._dataset
+        for context, rows in (
+            ("training", dataset.split.train),
+            ("validation", dataset.split.validation),
+        ):
+            self._store.log_dataset(
+                self.run_id,
+                name=dataset.name,
+                digest=dataset.catalog.digest,
+                source=str(dataset.catalog.root),
+                profile=f'{{"images": {len(rows)}, "split": "{dataset.shares}"}}',
+                context=context,
+            )
+
+    def _log_figures(self, result: TrialResult, scores: Scores) -> None:
+        history = result.history
+        curves = figures.learning_curves(
+            {
+                "loss": [r.train_loss for r in history],
+                "accuracy": [r.train_accuracy for r in history],
+            },
+            {"loss": [r.val_loss for r in history], "accuracy": [r.val_accuracy for r in history]},
+            result.best_epoch,
+        )
+        matrix = figures.confusion_matrix(
+            scores.confusion, self._dataset.classes, "validation split"
+        )
+        self._store.client.log_figure(self.run_id, curves, "learning_curves.png")
+        self._store.client.log_figure(self.run_id, matrix, "confusion_matrix.png")
+
+    def _log_predictions(self, result: TrialResult) -> None:
+        classes, labels = self._dataset.classes, self._dataset.labels()
+        rows = self._dataset.split.validation
+        best = result.probabilities.argmax(axis=1)
+        table: dict[str, Any] = {
+            "file": self._dataset.files(rows),
+            "label": [classes[labels[row]] for row in rows],
+            "predicted": [classes[i] for i in best],
+            "correct": [bool(labels[row] == i) for row, i in zip(rows, best, strict=True)],
+            "confidence": result.probabilities.max(axis=1).astype(float).round(4).tolist(),
+        }
+        for i, name in enumerate(classes):
+            table[f"p_{name}"] = result.probabilities[:, i].astype(float).round(4).tolist()
+        self._store.client.log_table(
+            self.run_id, pd.DataFrame(table), "validation_predictions.json"
+        )
+
+    def _log_model(self, result: TrialResult, summary: Mapping[str, float]) -> str:
+        with without_mlflow_warnings():
+            info = Model.log(
+                artifact_path=None,
+                name="model",
+                flavor=mlflow.pyfunc,
+                run_id=self.run_id,
+                metadata={"architecture": self._spec.architecture},
+                **pyfunc.flavor_arguments(result.folder),
+            )
+        model_id = str(info.model_id)
+        for name in ("best_val_accuracy", "best_val_loss"):
+            self._store.client.log_metric(
+                self.run_id, name, summary[name], step=result.best_epoch, model_id=model_id
+            )
+        return model_id
+
+
+def _summary(result: TrialResult, scores: Scores) -> dict[str, float]:
+    return {
+        "best_epoch": result.best_epoch,
+        "best_val_accuracy": scores.accuracy.value,
+        "best_val_accuracy_low": scores.accuracy.low,
+        "best_val_accuracy_high": scores.accuracy.high,
+        "best_val_loss": scores.loss,
+        "best_val_macro_f1": scores.macro_f1,
+        "parameters": result.parameters,
+        "trainable_parameters": result.trainable,
+        "gigaflops": result.flops / 1e9,
+        "training_seconds": result.seconds,
+    }

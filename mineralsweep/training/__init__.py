@@ -1,0 +1,1 @@
+"""One trial as a pure function: TrialSpec -> TrialResult."""

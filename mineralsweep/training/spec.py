@@ -1,0 +1,171 @@
+"""What goes into a trial and what comes out. Plain data: loads no TensorFlow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mineralsweep.models import get as get_architecture
+from mineralsweep.models.architecture import Hyperparameter
+
+
+@dataclass(frozen=True)
+class Examples:
+    """The images that a trial may see: no word of the test split.
+
+    `arrays` is a .npy file of uint8 (n, height, width, 3); `train` and `validation` are its row
+    numbers, and the labels stand in the same order.
+    """
+
+    arrays: Path
+    classes: tuple[str, ...]
+    train: tuple[int, ...]
+    train_labels: tuple[int, ...]
+    validation: tuple[int, ...]
+    validation_labels: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class TrialSpec:
+    """Everything that decides a trial's result.
+
+    Attributes:
+        number: of the trial in its study, from 0.
+        hyperparameters: the architecture's own (dropout, augmentation, unfrozen, weights).
+        learning_rate: of the first step; see `decay`.
+        decay: the rate of step t is learning_rate / (1 + decay * t).
+        patience: epochs without a lower validation loss before training ends; 0: never.
+        image_size: (height, width) in pixels.
+        folder: where the trained network is written; the trial's own.
+        examples: filled in once the arrays are built.
+    """
+
+    number: int
+    architecture: str
+    hyperparameters: Mapping[str, Hyperparameter]
+    optimizer: str
+    learning_rate: float
+    decay: float
+    batch_size: int
+    epochs: int
+    patience: int
+    image_size: tuple[int, int]
+    seed: int
+    folder: Path
+    examples: Examples
+
+    def params(self) -> dict[str, Hyperparameter]:
+        """Return the settings that tell trials apart, as they are shown and logged."""
+        return {
+            "architecture": self.architecture,
+            "learning_rate": self.learning_rate,
+            "optimizer": self.optimizer,
+            **self.hyperparameters,
+            "batch_size": self.batch_size,
+            "epochs": self.epochs,
+            "patience": self.patience,
+            "image_size": f"{self.image_size[0]}x{self.image_size[1]}",
+            "seed": self.seed,
+        }
+
+
+def specify(
+    params: Mapping[str, Hyperparameter],
+    *,
+    number: int,
+    epochs: int,
+    patience: int,
+    image_size: tuple[int, int],
+    seed: int,
+    weights: str,
+    folder: Path,
+    examples: Examples,
+) -> TrialSpec:
+    """Fill in what `params` leaves out with the architecture's own defaults.
+
+    Args:
+        params: `architecture` and any of learning_rate, optimizer, batch_size, and the
+            architecture's hyperparameters.
+        weights: for architectures that take pretrained weights.
+    """
+    architecture = get_architecture(str(params["architecture"]))
+    own = {name: params.get(name, value) for name, value in architecture.hyperparameters.items()}
+    if architecture.pretrained:
+        own["weights"] = weights
+    optimizer = str(params.get("optimizer", architecture.optimizer))
+    default_rate = architecture.default_learning_rate(int(own.get("unfrozen") or 0))
+    return TrialSpec(
+        number=number,
+        architecture=architecture.name,
+        hyperparameters=own,
+        optimizer=optimizer,
+        learning_rate=float(params.get("learning_rate") or default_rate),
+        decay=architecture.decay if optimizer == architecture.optimizer else 0.0,
+        batch_size=int(params.get("batch_size") or architecture.batch_size),
+        epochs=epochs,
+        patience=patience,
+        image_size=image_size,
+        seed=seed,
+        folder=folder,
+        examples=examples,
+    )
+
+
+@dataclass(frozen=True)
+class EpochReport:
+    """One epoch, counted from 1. Losses in nats, accuracies in [0, 1]."""
+
+    epoch: int
+    train_loss: float
+    train_accuracy: float
+    val_loss: float
+    val_accuracy: float
+    learning_rate: float
+    seconds: float
+
+    def metrics(self) -> dict[str, float]:
+        """Return the metrics as they are logged, by name."""
+        return {
+            "train_loss": self.train_loss,
+            "train_accuracy": self.train_accuracy,
+            "val_loss": self.val_loss,
+            "val_accuracy": self.val_accuracy,
+            "learning_rate": self.learning_rate,
+            "epoch_seconds": self.seconds,
+        }
+
+
+Report = Callable[[EpochReport], str | None]
+"""Called after each epoch; answers None to go on, or the reason to stop."""
+
+
+@dataclass(frozen=True)
+class TrialResult:
+    """A trial that ran to its end or was stopped.
+
+    Attributes:
+        history: one report an epoch.
+        best_epoch: the one with the lowest validation loss, whose weights are kept.
+        probabilities: float32 (validation images, classes), of the kept weights.
+        stop_reason: why it ended before its last epoch, None if it did not.
+        pruned: the reason came from `report`.
+        parameters: weights' numbers in all; `trainable` of them train.
+        flops: floating-point operations of one image's forward pass.
+        folder: holds the trained network; see `packaging.network`.
+        seconds: wall time.
+    """
+
+    history: tuple[EpochReport, ...]
+    best_epoch: int
+    probabilities: NDArray[np.float32]
+    stop_reason: str | None
+    pruned: bool
+    parameters: int
+    trainable: int
+    flops: int
+    folder: Path
+    seconds: float
