@@ -147,7 +147,8 @@ def _fbm(rng: Rng, shape: Shape, rows: float, columns: float = 0, octaves: int =
         cells = 2**octave * np.array([rows, columns or rows]) * shape / min(shape)
         grid = rng.random(np.minimum(cells.round() + 1, shape).astype(int), np.float32)
         total += _resize(grid, shape, Image.Resampling.BICUBIC) / 2**octave
-    return (total - total.min()) / (total.max() - total.min())
+    total -= total.min()
+    return np.asarray(total / total.max())
 
 
 def _blur(field: Field, share: float) -> Field:
@@ -160,7 +161,7 @@ def _blur(field: Field, share: float) -> Field:
 
 def _step(field: Field, edge: float, width: float) -> Field:
     """0 below `edge`, 1 above it, with a soft passage of `width`."""
-    return np.clip((field - edge) / width + 0.5, 0, 1)
+    return np.asarray(np.clip((field - edge) / width + 0.5, 0, 1))
 
 
 def _mix(first: ArrayLike, second: ArrayLike, share: Field | float) -> Field:
@@ -228,7 +229,8 @@ def _biotite(rng: Rng, shape: Shape) -> Surface:
     else:
         tone = _fbm(rng, shape, rng.uniform(20, 40), 2)
         height = 0.08 * min(shape) * tone
-    colour = _mix((0.04, 0.04, 0.045), (0.30, 0.20, 0.11), tone * float(rng.choice([0.2, 0.5, 1.0])))
+    brown = np.float32(rng.choice([0.2, 0.5, 1.0]))
+    colour = _mix((0.04, 0.04, 0.045), (0.30, 0.20, 0.11), brown * tone)
     if rng.random() < 0.25:
         colour = _mix(colour, (0.60, 0.42, 0.20), 0.8 * _step(_fbm(rng, shape, 3), 0.5, 0.5))
     surface = Surface(height, colour, np.full(shape, rng.uniform(0.4, 0.9), np.float32))
@@ -253,7 +255,7 @@ def _chrysocolla(rng: Rng, shape: Shape) -> Surface:
     """Blue-green botryoidal crust; some of it pale, some partly under its brown matrix."""
     height, tone = _grow(rng, shape, rng.uniform(0.06, 0.18), _dome)
     height += 0.03 * min(shape) * _fbm(rng, shape, 14)
-    bands = 0.6 * _fbm(rng, shape, 3, octaves=6) + 0.2 * tone + 0.2 * np.sin(height) ** 2
+    bands = 0.6 * _fbm(rng, shape, 3, octaves=6) + 0.2 * tone + 0.2 * np.square(np.sin(height))
     colour = _mix((0.02, 0.36, 0.46), (0.40, 0.80, 0.72), bands)
     if rng.random() < 0.2:
         colour = _mix(colour, (0.72, 0.80, 0.74), rng.uniform(0.4, 0.7))

@@ -1,0 +1,58 @@
+# Everything runs in .venv, which the first target that needs it makes.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+STORE := $(or $(MLFLOW_TRACKING_URI),sqlite:///mlflow.db)
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup sweep test check ui serve bench clean
+
+help:  ## Show this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-8s %s\n", $$1, $$2}'
+
+setup: $(READY)  ## Make .venv and install (done by the others when needed)
+
+sweep: $(READY)  ## Run the quick sweep on drawn minerals; ARGS="-P trials=20 -P data=PATH" for more
+	$(BIN)/mlflow run . -e sweep --env-manager local --experiment-name mineralsweep $(ARGS)
+
+test: $(READY)  ## Run every test
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(READY)  ## Lint, types, layers and the fast tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -m "not slow" -q
+
+ui: $(READY)  ## Compare runs in MLflow's web page, http://127.0.0.1:5000
+	$(BIN)/mlflow ui --backend-store-uri $(STORE)
+
+serve: $(READY)  ## Serve the champion on http://127.0.0.1:5001/invocations
+	MLFLOW_TRACKING_URI=$(STORE) $(BIN)/mlflow models serve --env-manager local --port 5001 \
+		-m models:/mineral-classifier@champion
+
+bench: $(READY)  ## Measure what the toolkit costs around the training
+	$(BIN)/python -m benchmarks.overhead
+
+clean:  ## Remove .venv and caches; runs, models and studies stay
+	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The pins of conda.yaml hold here too.
+$(READY): pyproject.toml conda.yaml
+	@$(PYTHON) -c 'import sys; ok = (3, 11) <= sys.version_info < (3, 14); \
+		sys.exit(0 if ok else "Python 3.11, 3.12 or 3.13 is needed, this is " + sys.version.split()[0] \
+		+ "; choose another: make PYTHON=python3.12 ...")'
+	@mkdir -p .venv
+	@sed -n 's/^ *- \([a-z0-9-]*==.*\)/\1/p' conda.yaml > .venv/pins.txt
+	@echo "Installing into .venv (about 3 GB, minutes the first time) ..."
+	@if command -v uv >/dev/null; then \
+		uv venv --quiet --allow-existing --python $(PYTHON) .venv && \
+		uv pip install --quiet --python $(BIN)/python -c .venv/pins.txt -e '.[dev]'; \
+	else \
+		$(PYTHON) -m venv .venv && \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check -c .venv/pins.txt -e '.[dev]'; \
+	fi
+	@touch $@
