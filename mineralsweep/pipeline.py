@@ -84,6 +84,7 @@ def run_sweep(
     started = time.monotonic()
     name = study or f"{config.stem}-{datetime.now():%Y%m%d-%H%M%S}"
     folder = study_folder(name)
+    check_storage(storage)
     dataset = open_sweep_data(sweep, say)
     sweep, left_out = leave_out_unavailable(sweep)
     for reason in left_out:
@@ -151,6 +152,14 @@ def study_folder(name: str) -> Path:
     return STATE_FOLDER / "studies" / name
 
 
+def check_storage(url: str | None) -> None:
+    """Raise ConfigError where a storage setting is no database URL at all."""
+    if url is not None and not re.match(r"[a-z0-9]+(\+[a-z0-9]+)?://", url):
+        raise ConfigError(
+            f"--storage: must be a database URL such as sqlite:///studies.db, got '{url}'"
+        )
+
+
 def open_sweep_data(sweep: Sweep, say: Say) -> Dataset:
     """Open a sweep's data set and say what is in it, what was skipped included."""
     data = sweep.data
@@ -196,7 +205,7 @@ def fingerprint(sweep: Sweep, dataset: Dataset) -> dict[str, str]:
         "objective": sweep.objective,
         "budget.epochs": str(sweep.budget.epochs),
         "budget.patience": str(sweep.budget.patience),
-        "image_size": str(sweep.image_size),
+        "image_size": str(sweep.image_size or "auto"),
         "weights": sweep.weights,
         "seed": str(sweep.seed),
         "data": f"{len(dataset.catalog.images)} images, digest {dataset.catalog.digest[:16]}",

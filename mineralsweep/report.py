@@ -90,7 +90,8 @@ def description(
         f"**Question.** {' '.join(sweep.question.split())}",
         "",
         f"**Answer.** Trial {best.number} ({best.params['architecture']}) was best on the"
-        f" validation split: accuracy {validation}. On the test split, opened after the choice, it reached"
+        f" validation split: accuracy {validation}. On the test split, opened after the choice,"
+        f" it reached"
         f" **{crowned.scores.accuracy}** (95 % Wilson interval), macro-F1"
         f" {crowned.scores.macro_f1:.3f}. It is registered as version {crowned.version}"
         f" of `{CHAMPION_URI}`.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import signal
 import sys
 from collections.abc import Sequence
@@ -20,6 +21,10 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         message = message.removeprefix("argument ")
+        chosen = re.match(r"\w+: invalid choice: '(.*)' \(choose from (.*)\)", message)
+        if chosen:
+            known = chosen[2].replace("'", "").split(", ")
+            message = f"{chosen[1]}: unknown command{did_you_mean(chosen[1], known)}"
         self.exit(2, f"{self.prog}: {message}\nsee: {self.prog} --help\n")
 
     def refuse_unknown(self, unknown: Sequence[str]) -> NoReturn:

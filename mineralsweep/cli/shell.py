@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import shlex
-import shutil
 import sys
 from pathlib import Path
 
 from rich.console import Console
 
+DEFAULT_URI = "sqlite:///mlflow.db"
+"""MLflow's own default: commands in this folder need no other word."""
 WIDTH_OF_FILES = 150
 """Columns of a table that goes to a file or a pipe."""
 
@@ -19,18 +21,6 @@ def plain_console() -> Console:
     return Console(soft_wrap=True, highlight=False, markup=False, width=width)
 
 
-def command(name: str) -> str:
-    """Return how to type one of this environment's commands: its bare name if the PATH has it."""
-    ours = Path(sys.executable).parent / name
-    found = shutil.which(name)
-    # MLproject adds .venv/bin to the PATH of its own commands, not to the reader's shell.
-    if found and Path(found).is_absolute() and Path(found).parent == ours.parent:
-        return name
-    if ours.is_relative_to(Path.cwd()):
-        return str(ours.relative_to(Path.cwd()))
-    return str(ours)
-
-
 def next_commands(tracking_uri: str, serve: str) -> str:
     """Return the lines that end a sweep or a training.
 
@@ -38,17 +28,28 @@ def next_commands(tracking_uri: str, serve: str) -> str:
         tracking_uri: of the store that was written to.
         serve: the model's URI.
     """
-    mlflow, own = command("mlflow"), command("mineralsweep")
-    local = "://" in tracking_uri and not tracking_uri.startswith("http")
-    look = f"{mlflow} ui --backend-store-uri {shlex.quote(tracking_uri)}" if local else tracking_uri
+    default = tracking_uri in (DEFAULT_URI, f"sqlite:///{Path.cwd() / 'mlflow.db'}")
+    uri = "" if default else shlex.quote(tracking_uri)
+    with_uri = f"MLFLOW_TRACKING_URI={uri} " if uri else ""
+    compare = f"open {uri}" if uri.startswith("http") else f"{with_uri}mlflow ui"
     model = "" if serve.endswith("@champion") else f" --model {serve}"
-    port = "--port 5001"
     return "\n".join(
         [
             "Next:",
-            f"  compare   {look}",
-            f"  predict   {own} predict PHOTO.jpg{model}",
-            f"  serve     MLFLOW_TRACKING_URI={shlex.quote(tracking_uri)} {mlflow} models serve"
-            f" -m {serve} --env-manager local {port}",
+            *_activation(),
+            f"  {compare}",
+            f"  {with_uri}mineralsweep predict PHOTO.jpg{model}",
+            f"  {with_uri}mlflow models serve -m {serve} --env-manager local --port 5001",
         ]
     )
+
+
+def _activation() -> list[str]:
+    """Where this environment is not the shell's, its commands are not found (nor uvicorn)."""
+    here = Path(sys.prefix)
+    active = os.environ.get("VIRTUAL_ENV") or os.environ.get("CONDA_PREFIX")
+    script = here / "bin" / "activate"
+    if not script.exists() or (active and Path(active) == here):
+        return []
+    shown = script.relative_to(Path.cwd()) if script.is_relative_to(Path.cwd()) else script
+    return [f"  source {shown}"]

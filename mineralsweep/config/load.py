@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,7 +115,7 @@ _FIELDS: dict[str, type[BaseModel]] = {
 def _explain(detail: Any) -> tuple[str, str]:
     """Turn one of pydantic's errors into its place, and its rule, value and remedy."""
     names = [str(part) for part in detail["loc"] if str(part) not in ("Range", "Choices")]
-    names = [name for name in names if not name.startswith(("function-", "tuple[", "literal["))]
+    names = [name for name in names if name not in ("float", "int", "str")]
     value, kind = detail.get("input"), detail["type"]
     cause = detail.get("ctx", {}).get("error")
     if isinstance(cause, Misplaced):
@@ -132,5 +133,7 @@ def _explain(detail: Any) -> tuple[str, str]:
         known = detail["ctx"]["expected"].replace("'", "").replace(" or ", ", ").split(", ")
         return place, f"unknown value {value!r}{did_you_mean(str(value), known)}"
     hint = number_hint(value) if isinstance(value, str) and "type" in kind else ""
-    rule = detail["msg"].removeprefix("Input ").removeprefix("should ")
+    rule = re.sub(r"^\w+ should ", "", detail["msg"])
+    rule = re.sub(r"dictionary or instance of \w+", "mapping", rule)
+    rule = rule.replace("a valid tuple", "a list").replace(" after validation", "")
     return place, f"must {rule}, got {value!r}{hint}"

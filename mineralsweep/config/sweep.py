@@ -18,6 +18,17 @@ def _as_tuple(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
+def _image_size(value: Any) -> Any:
+    """Read pixels: [height, width], one number for both, or "auto" for the architecture's own."""
+    if value is None or value == "auto":
+        return None
+    sides = [value, value] if isinstance(value, int) else value
+    whole = isinstance(sides, list | tuple) and all(type(side) is int for side in sides)
+    if not whole or len(sides) != 2 or min(sides) < 1:
+        raise ValueError(f"must be auto, or height and width in pixels, got {value!r}")
+    return tuple(sides)
+
+
 class Data(Strict):
     """Where the photographs come from, and how they are divided."""
 
@@ -58,7 +69,7 @@ class Sweep(Strict):
 
     question: str = Field(min_length=1)
     data: Data = Data()
-    image_size: Annotated[tuple[int, int] | Literal["auto"], BeforeValidator(_as_tuple)] = "auto"
+    image_size: Annotated[tuple[int, int] | None, BeforeValidator(_image_size)] = None
     space: Space
     budget: Budget = Budget()
     engine: Engine = Engine()
@@ -84,9 +95,7 @@ class Sweep(Strict):
 
     def size_for(self, architecture: str) -> tuple[int, int]:
         """Return (height, width) in pixels: this sweep's, else the architecture's own."""
-        if self.image_size == "auto":
-            return get_architecture(architecture).image_size
-        return self.image_size
+        return self.image_size or get_architecture(architecture).image_size
 
     def metric(self) -> str:
         return f"val_{self.objective}"

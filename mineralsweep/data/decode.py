@@ -14,7 +14,7 @@ from mineralsweep.errors import UnusableImage
 
 Pixels = NDArray[np.uint8]
 
-FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "TIFF", "BMP", "MPO")
+FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "TIFF", "BMP")
 MAX_BYTES = 64 * 2**20
 MAX_PIXELS = 100_000_000
 DECODER_VERSION = 1

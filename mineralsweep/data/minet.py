@@ -23,7 +23,7 @@ def fetch() -> Path:
     except ImportError:
         raise DataError(
             "data=minet: kagglehub is not installed; install the extra with"
-            " pip install 'mineralsweep[minet]', or download the data set by hand from Kaggle"
+            " pip install kagglehub, or download the data set by hand from Kaggle"
             f" ({HANDLE}) and give its minet folder: data=PATH"
         ) from None
     try:

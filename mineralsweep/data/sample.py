@@ -21,8 +21,8 @@ CLASSES: tuple[str, ...] = ("biotite", "bornite", "chrysocolla")
 VERSION = 1
 """Part of the sample's folder name: raise it when the same seed gives other pictures."""
 
-FILE_KINDS = ("jpg", "cut-out.png", "jpg", "webp", "jpg", "gif", "jpg", "jpg", "tif", "jpg", "bmp",
-              "jpg", "palette.png")  # fmt: skip
+FILE_KINDS = ("jpg", "cut-out.png", "jpg", "webp", "jpg", "palette.gif", "jpg", "jpg", "tif",
+              "jpg", "bmp", "jpg", "palette.png", "jpg")  # fmt: skip
 """What picture `index` is saved as, in turn. A cut-out is transparent around the specimen."""
 
 ODD_NAMES = {("bornite", 7): "07. bo", ("chrysocolla", 32): "32.chr"}
@@ -70,9 +70,11 @@ def draw(mineral: str, index: int, seed: int = 0) -> Image.Image:
         raise ValueError(f"mineral must be one of {', '.join(CLASSES)}, got '{mineral}'")
     rng = np.random.Generator(np.random.PCG64((seed, CLASSES.index(mineral), index)))
     shape = _frame(rng)
-    cover = _outline(rng, shape)
+    cut_out = _kind(index).startswith("cut-out")
+    close_up = not cut_out and rng.random() < 0.22
+    cover = np.ones(shape, np.float32) if close_up else _outline(rng, shape)
     scene = _light(rng, _SPECIMENS[mineral](rng, shape), cover)
-    if _kind(index).startswith("cut-out"):
+    if cut_out:
         return Image.merge("RGBA", (*_photograph(rng, scene).split(), _image(cover)))
     shadow = 0.6 * _blur(cover, 0.06)
     backdrop = _mix(_backdrop(rng, shape), (0, 0, 0), shadow)
@@ -127,7 +129,8 @@ def _save(picture: Image.Image, folder: Path, index: int) -> None:
     if extension == "jpg":
         picture.save(path, format="JPEG", quality=70 + 5 * (index % 6))
     else:
-        (picture.quantize(128) if kind == "palette" else picture).save(path)
+        octree = Image.Quantize.FASTOCTREE
+        (picture.quantize(128, octree) if kind == "palette" else picture).save(path)
 
 
 # Fields: noise, and how fields blend colours.
@@ -212,8 +215,8 @@ def _grow(rng: Rng, shape: Shape, size: float, crystal: Crystal) -> tuple[Field,
         x = ((np.arange(low[1], high[1]) - middle[1]) / radius).astype(np.float32)
         top = np.float32(radius) * crystal(rng, y[:, None], x[None, :])
         window = np.s_[low[0] : high[0], low[1] : high[1]]
-        tone[window] = np.where(top > height[window], np.float32(rng.random()), tone[window])
-        height[window] = np.maximum(height[window], top)
+        np.copyto(tone[window], np.float32(rng.random()), where=top > height[window])
+        np.maximum(height[window], top, out=height[window])
     return height, tone
 
 
@@ -239,7 +242,7 @@ def _biotite(rng: Rng, shape: Shape) -> Surface:
 
 def _bornite(rng: Rng, shape: Shape) -> Surface:
     """Metallic fragments in the colours of their tarnish; some mostly blue, some weathered dull."""
-    height, tone = _grow(rng, shape, rng.uniform(0.07, 0.22), _prism(rng, 5, 0.9, 0.3))
+    height, tone = _grow(rng, shape, rng.uniform(0.08, 0.22), _prism(rng, 5, 0.9, 0.3))
     height += 0.06 * min(shape) * _fbm(rng, shape, 6)
     film = rng.uniform(0.3, 0.65) + 0.9 * (_fbm(rng, shape, 3) - 0.5) + 0.3 * (tone - 0.5)
     stages = np.array([ImageColor.getrgb(stage) for stage in TARNISH]) / 255
@@ -253,12 +256,12 @@ def _bornite(rng: Rng, shape: Shape) -> Surface:
 
 def _chrysocolla(rng: Rng, shape: Shape) -> Surface:
     """Blue-green botryoidal crust; some of it pale, some partly under its brown matrix."""
-    height, tone = _grow(rng, shape, rng.uniform(0.06, 0.18), _dome)
+    height, tone = _grow(rng, shape, rng.uniform(0.08, 0.18), _dome)
     height += 0.03 * min(shape) * _fbm(rng, shape, 14)
     bands = 0.6 * _fbm(rng, shape, 3, octaves=6) + 0.2 * tone + 0.2 * np.square(np.sin(height))
-    colour = _mix((0.02, 0.36, 0.46), (0.40, 0.80, 0.72), bands)
+    colour = _mix((0.02, 0.36, 0.46), (0.40, 0.80, 0.72), bands.astype(np.float32))
     if rng.random() < 0.2:
-        colour = _mix(colour, (0.72, 0.80, 0.74), rng.uniform(0.4, 0.7))
+        colour = _mix(colour, (0.66, 0.80, 0.74), rng.uniform(0.4, 0.7))
     surface = Surface(height, colour, np.full(shape, rng.uniform(0.1, 0.4), np.float32))
     return _within(rng, surface, (0.26, 0.18, 0.12)) if rng.random() < 0.45 else surface
 
@@ -285,18 +288,16 @@ def _rock(rng: Rng, shape: Shape, colour: ArrayLike) -> Field:
 
 def _frame(rng: Rng) -> Shape:
     """Height and width in pixels: landscape, square or portrait."""
-    long = round(160 + 260 * rng.random() ** 2)
+    long = round(140 + 280 * rng.random() ** 2)
     short = max(120, round(long * rng.choice([1.0, 0.8, 0.75, 0.67])))
     return (short, long) if rng.random() < 0.6 else (long, short)
 
 
 def _outline(rng: Rng, shape: Shape) -> Field:
-    """How far the specimen covers each pixel, in [0, 1]; a part of them fill the frame."""
-    if rng.random() < 0.3:
-        return np.ones(shape, np.float32)
+    """How far the specimen covers each pixel, in [0, 1]."""
     y, x = (np.linspace(-1, 1, side, dtype=np.float32) + rng.uniform(-0.2, 0.2) for side in shape)
     reach = np.hypot(y[:, None], x[None, :]) + 0.5 * _fbm(rng, shape, 3)
-    return 1 - _step(reach, rng.uniform(0.7, 1.05), 0.03)
+    return 1 - _step(reach, rng.uniform(0.75, 1.1), 0.03)
 
 
 def _light(rng: Rng, surface: Surface, cover: Field) -> Field:
@@ -321,13 +322,13 @@ def _light(rng: Rng, surface: Surface, cover: Field) -> Field:
 
 def _backdrop(rng: Rng, shape: Shape) -> Field:
     """White, grey or black card, cloth, or rock: float32 (h, w, 3)."""
-    kind = rng.choice(["white", "grey", "black", "cloth", "rock"])
+    kind = rng.choice(["white", "grey", "black", "cloth", "cloth", "rock"])
     if kind == "rock":
         return _rock(rng, shape, rng.uniform(0.3, 0.6) + rng.normal(0, 0.06, 3))
     if kind == "cloth":
         y, x = (np.sin(1.6 * np.arange(side, dtype=np.float32)) for side in shape)
         weave = 0.9 + 0.12 * y[:, None] * x[None, :] + 0.2 * _fbm(rng, shape, 3)
-        return _mix((0, 0, 0), rng.uniform(0.1, 0.6, 3), weave)
+        return _mix((0, 0, 0), rng.uniform(0.1, 0.65, 3), weave)
     level = {"white": 0.95, "grey": rng.uniform(0.3, 0.7), "black": 0.05}[str(kind)]
     return _mix((0.8 * level,) * 3, (level,) * 3, _fbm(rng, shape, 1, octaves=1))
 
@@ -335,9 +336,9 @@ def _backdrop(rng: Rng, shape: Shape) -> Field:
 def _photograph(rng: Rng, scene: Field) -> Image.Image:
     """Expose and tint the scene, add noise, and now and then fade, blur or sign the picture."""
     picture = scene * (rng.uniform(0.75, 1.35) * rng.normal(1, 0.07, 3)).astype(np.float32)
-    if rng.random() < 0.25:
+    if rng.random() < 0.2:
         grey = picture.mean(-1, keepdims=True)
-        picture = 0.12 + 0.8 * (picture + (grey - picture) * rng.uniform(0.2, 0.75))
+        picture = 0.12 + 0.8 * (picture + (grey - picture) * rng.uniform(0.2, 0.65))
     noise = rng.standard_normal((*scene.shape[:2], 1), np.float32)
     image = _image(picture + noise * np.float32(rng.choice([0.008, 0.02, 0.05])))
     if rng.random() < 0.2:

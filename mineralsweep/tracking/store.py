@@ -21,6 +21,7 @@ from mineralsweep.errors import InputError
 
 DEFAULT_URI = "sqlite:///mlflow.db"
 DEFAULT_EXPERIMENT = "mineralsweep"
+EXPERIMENT_KIND = "mlflow.experimentKind"
 DIGEST_LENGTH = 36  # of MLflow's dataset digests, at most
 
 
@@ -131,7 +132,14 @@ def open_store(experiment: str | None = None) -> Store:
             f" {str(error).splitlines()[0]}; start the server, or unset the variable to use"
             f" {DEFAULT_URI}"
         ) from error
+    _mark_as_model_training(client, experiment_id)
     return Store(client, uri, experiment_id, name, given_run)
+
+
+def _mark_as_model_training(client: MlflowClient, experiment_id: str) -> None:
+    """Have MLflow's page open on training runs; unmarked, it opens on traces of chat models."""
+    if EXPERIMENT_KIND not in client.get_experiment(experiment_id).tags:
+        client.set_experiment_tag(experiment_id, EXPERIMENT_KIND, "custom_model_development")
 
 
 def _experiment(client: MlflowClient, name: str) -> str:

@@ -1,0 +1,67 @@
+"""Shared fixtures. Every test has its own folder, cache and tracking store, and no network."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+from mineralsweep.data.dataset import Dataset, open_dataset
+from tests import pictures
+
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(autouse=True)
+def _own_surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MINERALSWEEP_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_NAME"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(autouse=True)
+def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = socket.socket.connect
+
+    def connect(self: socket.socket, address: object) -> None:
+        if isinstance(address, tuple) and address[0] not in ("127.0.0.1", "localhost", "::1"):
+            _refuse(address)
+        real(self, address)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(socket.socket, "connect", connect)
+
+
+def _refuse(address: object) -> NoReturn:
+    raise OSError(f"tests reach no network, asked for {address}")
+
+
+@pytest.fixture
+def make_folder(tmp_path: Path) -> Callable[..., Path]:
+    """Return a function that writes a folder a class of small pictures."""
+
+    def make(per_class: int = 10, classes: tuple[str, ...] = ("ash", "beech", "cedar")) -> Path:
+        return pictures.write_classes(tmp_path / "photos", classes, per_class)
+
+    return make
+
+
+@pytest.fixture
+def dataset(make_folder: Callable[..., Path]) -> Dataset:
+    """Return 30 small pictures in three classes, split 60/20/20."""
+    return open_dataset(str(make_folder()), "60/20/20", 0)
+
+
+@pytest.fixture(scope="session")
+def photos() -> Path:
+    """Return the folder of real photographs, or skip: they are not part of the project."""
+    folder = Path(os.environ.get("MINERALSWEEP_PHOTOS", ROOT.parent / "shared" / "minerals"))
+    if not folder.is_dir():
+        pytest.skip(f"no photographs at {folder}; set MINERALSWEEP_PHOTOS to their folder")
+    return folder

@@ -1,0 +1,130 @@
+"""Every architecture keeps the contract; a new one needs a row in COUNTS."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mineralsweep import models
+from mineralsweep.errors import ArchitectureError, WeightsUnavailable
+from mineralsweep.models import ARCHITECTURES
+
+# name -> (input shape, parameters in all, of which not trainable), three classes
+COUNTS = {
+    "model1": ((400, 321, 3), 779_349, 96),
+    "model2": ((180, 180, 3), 1_016_131, 0),
+    "model2_1": ((180, 180, 3), 1_016_131, 0),
+    "vgg16": ((180, 180, 3), 14_714_688 + 3_277_056 + 771, 14_714_688),
+}
+RANDOM: dict[str, dict[str, Any]] = {"vgg16": {"weights": "none"}}
+SMALL = (96, 96, 3)
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+every = pytest.mark.parametrize("name", sorted(ARCHITECTURES))
+
+
+def build(name: str, shape: tuple[int, int, int] = SMALL, classes: int = 3, **more: Any) -> Any:
+    return ARCHITECTURES[name].build(shape, classes, **RANDOM.get(name, {}), **more)
+
+
+def test_each_architecture_has_a_pinned_count() -> None:
+    assert COUNTS.keys() == ARCHITECTURES.keys()
+
+
+@every
+def test_parameter_counts_are_exact(name: str) -> None:
+    shape, total, frozen = COUNTS[name]
+    model = build(name, shape)
+    assert model.count_params() == total
+    trainable = sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
+    assert total - trainable == frozen
+
+
+@every
+def test_the_study_s_image_size_is_the_default(name: str) -> None:
+    assert ARCHITECTURES[name].image_size == COUNTS[name][0][:2]
+
+
+@every
+def test_the_model_is_uncompiled_and_answers_probabilities_for_raw_pixels(name: str) -> None:
+    model = build(name, classes=4)
+    assert not model.compiled
+    images = np.random.default_rng(0).integers(0, 256, (2, *SMALL), dtype=np.uint8)
+    answers = np.asarray(model(images, training=False))
+    assert answers.shape == (2, 4)
+    assert answers.sum(axis=1) == pytest.approx([1, 1], abs=1e-5)
+
+
+@every
+def test_images_at_the_limit_work_and_smaller_ones_are_refused(name: str) -> None:
+    smallest = ARCHITECTURES[name].smallest
+    build(name, (smallest, smallest, 3))
+    with pytest.raises(ArchitectureError, match=f"{name}: needs images of at least {smallest}"):
+        build(name, (smallest, smallest - 1, 3))
+
+
+@every
+def test_odd_sizes_work(name: str) -> None:
+    assert build(name, (97, 131, 3)).output_shape == (None, 3)
+
+
+@every
+def test_unknown_hyperparameters_and_shapes_are_refused(name: str) -> None:
+    with pytest.raises(ArchitectureError, match="has no hyperparameter 'wings'"):
+        build(name, wings=2)
+    with pytest.raises(ArchitectureError, match="3 channels"):
+        build(name, (96, 96, 1))
+    with pytest.raises(ArchitectureError, match="at least 2 classes"):
+        build(name, classes=1)
+
+
+@every
+def test_hyperparameters_out_of_range_are_refused(name: str) -> None:
+    bad = {"dropout": 1.0, "augmentation": 1.5, "unfrozen": 19}
+    for key in ARCHITECTURES[name].hyperparameters.keys() & bad.keys():
+        with pytest.raises(ArchitectureError, match=f"{key}: must be a number from 0"):
+            build(name, **{key: bad[key]})
+
+
+@pytest.mark.parametrize(("unfrozen", "trainable"), [(0, 0), (4, 7_079_424), (8, 12_979_200)])
+def test_unfrozen_counts_layers_from_the_top_of_the_trunk(unfrozen: int, trainable: int) -> None:
+    trunk = build("vgg16", unfrozen=unfrozen).get_layer("trunk")
+    assert trunk.count_params() == 14_714_688
+    assert sum(int(np.prod(weight.shape)) for weight in trunk.trainable_weights) == trainable
+
+
+def test_a_fraction_of_a_layer_is_refused() -> None:
+    with pytest.raises(ArchitectureError, match=r"whole number of layers, got 2\.5"):
+        build("vgg16", unfrozen=2.5)
+
+
+def test_vgg16_takes_weights_from_a_file(tmp_path: Path) -> None:
+    source = build("vgg16", (32, 32, 3)).get_layer("trunk")
+    path = tmp_path / "trunk.weights.h5"
+    source.save_weights(path)
+    loaded = ARCHITECTURES["vgg16"].build((48, 48, 3), 3, weights=str(path)).get_layer("trunk")
+    for ours, theirs in zip(loaded.get_weights(), source.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_file_that_holds_no_such_weights_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "trunk.weights.h5"
+    path.write_bytes(b"no weights")
+    with pytest.raises(WeightsUnavailable, match="does not hold VGG16's weights"):
+        ARCHITECTURES["vgg16"].build((32, 32, 3), 3, weights=str(path))
+    with pytest.raises(WeightsUnavailable, match=r"no such file: nowhere\.h5"):
+        ARCHITECTURES["vgg16"].build((32, 32, 3), 3, weights="nowhere.h5")
+
+
+def test_imagenet_out_of_reach_says_how_to_supply_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mineralsweep.models.weights._download", lambda: None)
+    with pytest.raises(WeightsUnavailable, match=r"nor reachable; copy vgg16_.*\.h5"):
+        ARCHITECTURES["vgg16"].build((32, 32, 3), 3)
+
+
+def test_an_unknown_name_is_refused() -> None:
+    with pytest.raises(ArchitectureError, match=r"'vgg61'; did you mean 'vgg16'\?"):
+        models.get("vgg61")

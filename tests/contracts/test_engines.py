@@ -1,0 +1,219 @@
+"""Every engine keeps the contract of `Engine`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mineralsweep.config import Sweep, build
+from mineralsweep.engines import ENGINES
+from mineralsweep.engines.engine import Engine, TrialRecord
+from mineralsweep.errors import ConfigError, StudyConflict
+from mineralsweep.space import Params
+
+every = pytest.mark.parametrize("name", sorted(ENGINES))
+
+
+def sweep(**changes: Any) -> Sweep:
+    raw = {
+        "question": "Does the engine keep its word?",
+        "image_size": 96,
+        "space": {
+            "architecture": ["model2", "model2_1", "vgg16"],
+            "learning_rate": {"low": 1e-5, "high": 1e-1, "log": True},
+            "dropout": {"low": 0.0, "high": 0.5},
+            "unfrozen": [0, 4],
+            "batch_size": 16,
+        },
+        "budget": {"trials": 10, "epochs": 4},
+    }
+    return build({**raw, **changes}, "test")
+
+
+def opened(
+    name: str, settings: Sweep | None = None, fingerprint: Any = None, **more: Any
+) -> Engine:
+    return ENGINES[name](
+        settings or sweep(), more.get("study", "s"), Path("studies"), more.get("storage"),
+        fingerprint or {},
+    )  # fmt: skip
+
+
+def record(number: int, params: Params, state: Any = "COMPLETE", value: float = 0.5) -> TrialRecord:
+    failed = state == "FAILED"
+    return TrialRecord(
+        number=number, state=state, params=params, value=None if failed else value,
+        accuracy=None if failed else value, loss=None if failed else 1 - value, n=10,
+        best_epoch=None if failed else 1, run_id=f"run{number}", model_id=None, reason="",
+        seconds=1.0,
+    )  # fmt: skip
+
+
+def good(params: Params) -> float:
+    return 1.0 - abs(float(params["learning_rate"]) - 0.01)
+
+
+def run(engine: Engine, trials: int) -> list[Params]:
+    asked = []
+    for _ in range(trials):
+        proposal = engine.ask()
+        assert proposal is not None
+        asked.append(proposal.params)
+        engine.tell(record(proposal.number, proposal.params, value=good(proposal.params)))
+    return asked
+
+
+@every
+def test_proposals_keep_to_the_space_and_its_conditions(name: str) -> None:
+    seen = set()
+    for params in run(opened(name), 25):
+        architecture = params["architecture"]
+        seen.add(architecture)
+        assert 1e-5 <= float(params["learning_rate"]) <= 1e-1
+        assert params["batch_size"] == 16
+        assert ("dropout" in params) == (architecture != "model2")
+        assert ("unfrozen" in params) == (architecture == "vgg16")
+    assert seen == {"model2", "model2_1", "vgg16"}
+
+
+@every
+def test_a_seed_gives_the_same_proposals(name: str) -> None:
+    first, second = (run(opened(name, study=study), 8) for study in ("a", "b"))
+    assert first == second
+    assert run(opened(name, sweep(seed=1), study="c"), 8) != first
+
+
+@every
+def test_records_come_back_as_they_were_told(name: str) -> None:
+    engine = opened(name)
+    told = []
+    for state in ("COMPLETE", "PRUNED", "FAILED"):
+        proposal = engine.ask()
+        assert proposal is not None
+        told.append(record(proposal.number, proposal.params, state))
+        engine.tell(told[-1])
+    assert engine.records() == told
+    assert opened(name).records() == told
+
+
+@every
+def test_a_study_goes_on_with_other_draws_than_it_began_with(name: str) -> None:
+    settings = sweep(engine={"sampler": "random"})
+    first = run(opened(name, settings), 5)
+    later = run(opened(name, settings), 5)
+    assert len(opened(name, settings).records()) == 10
+    assert not [params for params in later if params in first]
+
+
+@every
+def test_a_trial_left_running_is_asked_for_first(name: str) -> None:
+    dead = opened(name)
+    run(dead, 2)
+    lost = dead.ask()
+    assert lost is not None
+    again = opened(name).ask()
+    assert again is not None
+    assert again.params == lost.params
+    assert again.number != lost.number
+    assert len(opened(name).records()) == 2
+
+
+@every
+def test_notes_stay_with_the_study(name: str) -> None:
+    opened(name).set_note("run_id", "abc")
+    assert opened(name).notes() == {"run_id": "abc"}
+
+
+@every
+def test_another_question_under_the_same_name_is_refused(name: str) -> None:
+    opened(name, fingerprint={"space.dropout": "0 to 0.5", "data": "d1"})
+    opened(name, fingerprint={"space.dropout": "0 to 0.5", "data": "d1"})
+    with pytest.raises(StudyConflict, match=r"data: was d1, is d2[\s\S]*--study NAME"):
+        opened(name, fingerprint={"space.dropout": "0 to 0.5", "data": "d2"})
+
+
+@every
+def test_the_median_pruner_stops_a_bad_trial_and_spares_a_good_one(name: str) -> None:
+    engine = opened(name, sweep(engine={"pruner": "median", "startup_trials": 2}))
+    reasons = []
+    for final in (0.8, 0.9, 0.85, 0.1, 0.95):
+        proposal = engine.ask()
+        assert proposal is not None
+        answers = [engine.report(proposal.number, epoch, final) for epoch in (1, 2, 3)]
+        reasons.append(next((answer for answer in answers if answer), None))
+        engine.tell(record(proposal.number, proposal.params, value=final))
+    assert reasons[3] is not None
+    assert "median pruner at epoch" in reasons[3]
+    assert reasons[0] is reasons[1] is reasons[4] is None
+
+
+@every
+@pytest.mark.parametrize("pruner", ["none", "median", "successive_halving", "hyperband"])
+@pytest.mark.parametrize("sampler", ["tpe", "random"])
+def test_every_sampler_and_pruner_runs(name: str, sampler: str, pruner: str) -> None:
+    engine = opened(name, sweep(engine={"sampler": sampler, "pruner": pruner}))
+    for _ in range(8):
+        proposal = engine.ask()
+        assert proposal is not None
+        engine.report(proposal.number, 1, good(proposal.params))
+        engine.tell(record(proposal.number, proposal.params, value=good(proposal.params)))
+    assert len(engine.records()) == 8
+
+
+@every
+def test_the_grid_is_walked_once_and_survives_a_restart(name: str) -> None:
+    settings = sweep(
+        engine={"sampler": "grid"},
+        space={
+            "architecture": ["model2", "vgg16"],
+            "unfrozen": [0, 4],
+            "learning_rate": [0.1, 0.2],
+        },
+    )
+    first = run(opened(name, settings), 2)
+    dead = opened(name, settings)
+    lost = dead.ask()
+    assert lost is not None
+    engine = opened(name, settings)
+    rest = []
+    while (proposal := engine.ask()) is not None:
+        rest.append(proposal.params)
+        engine.tell(record(proposal.number, proposal.params))
+    assert rest[0] == lost.params
+    everything = [tuple(params.items()) for params in first + rest]
+    assert len(everything) == len(set(everything)) == 6
+
+
+@every
+def test_tpe_does_better_than_chance_on_a_plain_slope(name: str) -> None:
+    settings = sweep(space={"architecture": "model2", "learning_rate": {"low": 0.0001, "high": 1}})
+    late = [good(params) for params in run(opened(name, settings), 40)[30:]]
+    assert sum(late) / len(late) > 0.8  # the mean of uniform draws is about 0.5
+
+
+@every
+def test_plots_are_drawn_or_say_why_not(name: str) -> None:
+    empty = opened(name).plots()
+    engine = opened(name)
+    run(engine, 12)
+    full = engine.plots()
+    assert empty.keys() == full.keys()
+    assert {"PED-ANOVA", "fANOVA"} <= {word.strip(":") for title in full for word in title.split()}
+    for title in full:
+        assert "Not drawn" in empty[title]
+        assert "plotly" in full[title].lower()
+
+
+@every
+def test_a_database_can_hold_the_study(name: str, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'studies.db'}"
+    run(opened(name, storage=url), 2)
+    assert len(opened(name, storage=url).records()) == 2
+
+
+@every
+def test_a_storage_that_cannot_be_opened_is_refused(name: str) -> None:
+    with pytest.raises(ConfigError, match="--storage: can't be opened"):
+        opened(name, storage="nosuchdb://here/x")

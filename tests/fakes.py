@@ -1,0 +1,124 @@
+"""Stand-ins that keep the real contracts: an executor that trains nothing, a silent listener."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from mineralsweep.engines.engine import TrialRecord
+from mineralsweep.executors import Epoch, Event, Failed, Finished
+from mineralsweep.packaging.network import CLASSES_FILE, NETWORK_FILE
+from mineralsweep.training.spec import EpochReport, TrialResult, TrialSpec
+
+Script = Callable[[TrialSpec], float | str]
+"""A trial's final accuracy in [0, 1], or the reason why it fails."""
+
+
+def by_learning_rate(spec: TrialSpec) -> float:
+    """Return an accuracy that is best near a learning rate of 1e-3."""
+    return float(np.clip(1 - abs(np.log10(spec.learning_rate) + 3) / 3, 0, 1))
+
+
+class FakeExecutor:
+    """An `Executor` whose trials end at once, as a script says."""
+
+    def __init__(self, script: Script = by_learning_rate, slots: int = 1) -> None:
+        self.script = script
+        self.slots = slots
+        self.specs: list[TrialSpec] = []
+        self.closed = False
+        self._live: dict[int, tuple[TrialSpec, list[EpochReport], str | None]] = {}
+        self._waiting: set[int] = set()
+
+    def free(self) -> int:
+        return self.slots - len(self._live)
+
+    def submit(self, spec: TrialSpec) -> None:
+        if not self.free():
+            raise RuntimeError(f"trial {spec.number}: every worker is busy")
+        self.specs.append(spec)
+        self._live[spec.number] = (spec, [], None)
+
+    def wait(self, timeout: float) -> list[Event]:
+        return [self._step(number) for number in sorted(self._live.keys() - self._waiting)]
+
+    def answer(self, number: int, stop_reason: str | None) -> None:
+        spec, history, _ = self._live[number]
+        self._live[number] = (spec, history, stop_reason)
+        self._waiting.discard(number)
+
+    def close(self) -> None:
+        self.closed = True
+
+    def _step(self, number: int) -> Event:
+        spec, history, stop = self._live[number]
+        final = self.script(spec)
+        if isinstance(final, str):
+            del self._live[number]
+            return Failed(number, final, "the last words of the worker")
+        if stop is None and len(history) < spec.epochs:
+            reached = final * (len(history) + 1) / spec.epochs
+            history.append(
+                EpochReport(len(history) + 1, 1 - reached, reached, 1 - reached, reached, 1e-3, 0.1)
+            )
+            self._waiting.add(number)
+            return Epoch(number, history[-1])
+        del self._live[number]
+        return Finished(number, self._result(spec, history, final, stop))
+
+    def _result(
+        self, spec: TrialSpec, history: list[EpochReport], final: float, stop: str | None
+    ) -> TrialResult:
+        labels = spec.examples.validation_labels
+        right = round(final * len(labels))
+        classes = len(spec.examples.classes)
+        probabilities = np.full((len(labels), classes), 0.1, np.float32)
+        for row, label in enumerate(labels):
+            probabilities[row, label if row < right else (label + 1) % classes] = 0.8
+        write_dummy_network(spec.folder)
+        return TrialResult(
+            history=tuple(history),
+            best_epoch=len(history),
+            probabilities=probabilities,
+            stop_reason=stop,
+            pruned=stop is not None,
+            parameters=1000,
+            trainable=900,
+            flops=10**6,
+            folder=spec.folder,
+            seconds=0.1,
+        )
+
+
+def write_dummy_network(folder: Path) -> None:
+    """Write files with a trained network's names, which nothing loads."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / NETWORK_FILE).write_bytes(b"no network")
+    (folder / CLASSES_FILE).write_text("[]")
+
+
+class Watcher:
+    """A `Listener` that remembers."""
+
+    def __init__(self) -> None:
+        self.started: list[TrialSpec] = []
+        self.epochs: list[tuple[int, int]] = []
+        self.ended: list[TrialRecord] = []
+        self.opened: list[tuple[str, int]] = []
+
+    def study_opened(self, name: str, ended: list[TrialRecord]) -> None:
+        self.opened.append((name, len(ended)))
+
+    def trial_started(self, spec: TrialSpec) -> None:
+        self.started.append(spec)
+
+    def epoch_ended(self, spec: TrialSpec, report: EpochReport) -> None:
+        self.epochs.append((spec.number, report.epoch))
+
+    def trial_ended(self, record: TrialRecord) -> None:
+        self.ended.append(record)
+
+    def tick(self) -> None:
+        return

@@ -1,0 +1,153 @@
+"""Sweep files: strict, frozen, and every error with its place, rule, value and remedy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import ValidationError
+
+from mineralsweep.config import Override, Sweep, build, load
+from mineralsweep.errors import ConfigError
+
+GOOD: dict[str, Any] = {
+    "question": "Is it read?",
+    "image_size": [96, 96],
+    "space": {
+        "architecture": ["model2", "model2_1"],
+        "learning_rate": {"low": 1e-4, "high": 1e-2, "log": True},
+        "dropout": 0.3,
+    },
+    "budget": {"trials": 3, "epochs": 2},
+}
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "x.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_a_good_file_is_read_with_defaults(tmp_path: Path) -> None:
+    sweep = load(write(tmp_path, yaml.safe_dump(GOOD)))
+    assert sweep.space.architectures() == ("model2", "model2_1")
+    assert sweep.budget.trials == 3
+    assert sweep.engine.sampler == "tpe"
+    assert sweep.data.source == "sample"
+    assert sweep.size_for("model2") == (96, 96)
+    assert build({**GOOD, "image_size": 100}, "x").size_for("model2") == (100, 100)
+    assert build({**GOOD, "image_size": "auto"}, "x").size_for("model2") == (180, 180)
+
+
+def test_a_sweep_is_frozen() -> None:
+    sweep = build(GOOD, "x")
+    with pytest.raises(ValidationError, match="frozen"):
+        sweep.seed = 3  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"bugdet": {}}, r"x: bugdet: unknown key; did you mean 'budget'\?"),
+        ({"space.dropuot": 0.3}, r"x: space.dropuot: unknown key; did you mean 'dropout'\?"),
+        (
+            {"space.learning_rate": {"low": 1e-4, "hihg": 1e-2}},
+            r"space.learning_rate.hihg: unknown key; did you mean 'high'\?",
+        ),
+        ({"space.learning_rate": {"low": 1e-4}}, r"space.learning_rate.high: must be given"),
+        ({"space.learning_rate": {"low": 0.1, "high": 0.01}}, "low must be less than high"),
+        ({"space.learning_rate": {"low": 0.0, "high": 1.0, "log": True}}, "must be above 0"),
+        ({"space.learning_rate": "1e-3"}, r"got the text '1e-3'; write 1.0e-3"),
+        ({"space.learning_rate": {"low": "1e-5", "high": 1.0}}, r"got '1e-5'; write 1.0e-5"),
+        ({"space.dropout": 3}, r"space.dropout: must be from 0 to 0.95, got 3"),
+        ({"space.augmentation": [0, 2]}, r"space.augmentation: must be from 0 to 1, got 2"),
+        ({"space.unfrozen": [0, 2.5]}, r"space.unfrozen: must be a whole number, got 2.5"),
+        ({"space.unfrozen": 19}, r"space.unfrozen: must be from 0 to 18, got 19"),
+        ({"space.architecture": "modle2"}, r"unknown name 'modle2'; did you mean 'model2'\?"),
+        ({"space.architecture": {"low": 0, "high": 1}}, "takes names, not a range"),
+        ({"space.optimizer": "adm"}, r"space.optimizer: unknown name 'adm'; did you mean 'adam'\?"),
+        ({"space.dropout": [0.1, 0.1]}, "choices must differ"),
+        ({"budget.trials": 0}, "budget.trials: must be greater than or equal to 1, got 0"),
+        ({"budget.trials": "many"}, "budget.trials: must be a valid integer, got 'many'"),
+        ({"engine.pruner": "meidan"}, r"engine.pruner: unknown value 'meidan'; did you mean 'med"),
+        ({"engine.sampler": "grid"}, "space.learning_rate: the grid sampler needs choices"),
+        ({"image_size": [60, 60]}, r"image_size: model2: needs images of at least 78 x 78"),
+        ({"image_size": [96]}, r"image_size: must be auto, or height and width in pixels, got"),
+        ({"image_size": "big"}, "image_size: must be auto"),
+        ({"data.classes": "ash"}, "data.classes: must be a list, got 'ash'"),
+        ({"space.dropout": [[1]]}, "space.dropout.choices.0: must be a valid number"),
+        ({"data.split": "40/20/30"}, r"data.split: must be train/validation/test"),
+        ({"question": ""}, "question: must have at least 1 character"),
+        ({"seed": -1}, "seed: must be greater than or equal to 0"),
+        ({"workers": True}, "workers: must be a valid integer"),
+    ],
+)
+def test_each_mistake_is_named_with_its_place(change: dict[str, Any], message: str) -> None:
+    raw = yaml.safe_load(yaml.safe_dump(GOOD))
+    for place, value in change.items():
+        *parents, name = place.split(".")
+        target = raw
+        for parent in parents:
+            target = target.setdefault(parent, {})
+        target[name] = value
+    with pytest.raises(ConfigError, match=message):
+        build(raw, "x")
+
+
+def test_all_mistakes_are_told_at_once() -> None:
+    with pytest.raises(ConfigError) as caught:
+        build({**GOOD, "seed": -1, "workers": 0, "extra": 1}, "x")
+    assert len(str(caught.value).splitlines()) == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("question: a\nquestion: b\n", "'question' stands twice"),
+        ("[1, 2]", "must hold entries"),
+        ("", "must hold entries"),
+        ("a: [", "not valid YAML"),
+        ("a: !!python/object/apply:os.system ['echo']", "not valid YAML"),
+        ("[" * 5000, "nested too deeply|not valid YAML"),
+    ],
+)
+def test_what_is_no_sweep_file_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load(write(tmp_path, text))
+
+
+def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "x.yaml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigError, match="can't be read"):
+        load(tmp_path / "x.yaml")
+
+
+def test_a_missing_file_suggests_a_near_one(tmp_path: Path) -> None:
+    write(tmp_path, "a: 1")
+    with pytest.raises(ConfigError, match=r"no such sweep file; did you mean '.*x\.yaml'\?"):
+        load(tmp_path / "xx.yaml")
+
+
+def test_flags_are_laid_over_and_named_in_errors() -> None:
+    overrides = [
+        Override("budget.trials", 7, "--trials"),
+        Override("data.source", "minet", "--data"),
+        Override("seed", None, "--seed"),
+    ]
+    sweep = build(GOOD, "x", overrides)
+    assert (sweep.budget.trials, sweep.data.source, sweep.seed) == (7, "minet", 0)
+    with pytest.raises(ConfigError, match=r"^--trials: must be greater"):
+        build(GOOD, "x", [Override("budget.trials", 0, "--trials")])
+
+
+def test_overrides_do_not_change_the_file_s_data() -> None:
+    build(GOOD, "x", [Override("budget.trials", 7, "--trials")])
+    assert GOOD["budget"]["trials"] == 3
+
+
+def test_the_metric_follows_the_objective() -> None:
+    assert build(GOOD, "x").metric() == "val_accuracy"
+    assert build({**GOOD, "objective": "loss"}, "x").metric() == "val_loss"
+    assert isinstance(build(GOOD, "x"), Sweep)

@@ -1,0 +1,210 @@
+"""The loop: budgets, failures, pruning, time, and what MLflow holds at the end."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mineralsweep.config import Sweep, build
+from mineralsweep.data.dataset import Dataset
+from mineralsweep.engines import ENGINES
+from mineralsweep.engines.engine import TrialRecord
+from mineralsweep.errors import SweepFailed
+from mineralsweep.study import Study, champion, ranked
+from mineralsweep.tracking import Store, SweepRun, open_store
+from tests.fakes import FakeExecutor, Watcher, by_learning_rate
+
+
+def settings(**budget: Any) -> Sweep:
+    return build(
+        {
+            "question": "Does the loop hold?",
+            "image_size": 96,
+            "space": {
+                "architecture": ["model2", "model2_1"],
+                "learning_rate": {"low": 1e-5, "high": 1e-1, "log": True},
+                "dropout": {"low": 0.0, "high": 0.5},
+            },
+            "budget": {"trials": 6, "epochs": 3, **budget},
+            "engine": {"pruner": "none"},
+        },
+        "test",
+    )
+
+
+class Scene:
+    """A study with a fake executor and a real engine and tracking store."""
+
+    def __init__(self, dataset: Dataset, sweep: Sweep, executor: FakeExecutor) -> None:
+        self.executor, self.watcher = executor, Watcher()
+        self.engine = ENGINES["optuna"](sweep, "s", Path("studies"), None, {})
+        self.store: Store = open_store()
+        self.run = SweepRun(self.store, "s", sweep, dataset, self.engine.notes().get("run_id"))
+        self.engine.set_note("run_id", self.run.run_id)
+        self.study = Study(
+            sweep, dataset, self.engine, executor, self.run, Path("scratch"), self.watcher
+        )
+
+    def children(self) -> list[Any]:
+        found = self.store.client.search_runs(
+            [self.store.experiment_id], f"tags.`mlflow.parentRunId` = '{self.run.run_id}'"
+        )
+        return sorted(found, key=lambda run: int(run.data.tags["mineralsweep.trial"]))
+
+
+def test_the_budget_is_spent_and_every_trial_has_its_run(dataset: Dataset) -> None:
+    scene = Scene(dataset, settings(), FakeExecutor(slots=2))
+    records = scene.study.run()
+    assert [record.number for record in records] == list(range(6))
+    assert [record.number for record in scene.watcher.ended] == [
+        spec.number for spec in scene.executor.specs
+    ]
+    for record, run in zip(records, scene.children(), strict=True):
+        assert run.info.run_id == record.run_id
+        assert run.info.status == "FINISHED"
+        tags = run.data.tags
+        assert tags["mineralsweep.state"] == "COMPLETE"
+        assert tags["mineralsweep.study"] == "s"
+        assert tags["mineralsweep.trial"] == str(record.number)
+        assert float(run.data.params["learning_rate"]) == record.params["learning_rate"]
+        assert run.data.metrics["best_val_accuracy"] == record.accuracy
+    assert list(Path("scratch").iterdir()) == []
+
+
+def test_each_epoch_is_one_step(dataset: Dataset) -> None:
+    scene = Scene(dataset, settings(trials=1), FakeExecutor())
+    [record] = scene.study.run()
+    for name in ("train_loss", "train_accuracy", "val_loss", "val_accuracy", "learning_rate",
+                 "epoch_seconds"):  # fmt: skip
+        history = scene.store.client.get_metric_history(record.run_id, name)
+        assert [metric.step for metric in history] == [1, 2, 3]
+    assert scene.watcher.epochs == [(0, 1), (0, 2), (0, 3)]
+
+
+def test_a_failed_trial_is_not_a_broken_sweep_and_gets_no_score(dataset: Dataset) -> None:
+    def script(spec: Any) -> float | str:
+        return "out of luck" if spec.number == 1 else by_learning_rate(spec)
+
+    scene = Scene(dataset, settings(), FakeExecutor(script))
+    records = scene.study.run()
+    assert [record.state for record in records].count("FAILED") == 1
+    assert records[1].value is records[1].accuracy is None
+    run = scene.children()[1]
+    assert run.info.status == "FAILED"
+    assert run.data.tags["mineralsweep.reason"] == "out of luck"
+    log = scene.store.client.download_artifacts(run.info.run_id, "worker.log")
+    assert "last words" in Path(log).read_text()
+    assert "best_val_accuracy" not in run.data.metrics
+
+
+def test_failures_in_a_row_stop_the_sweep_with_their_causes(dataset: Dataset) -> None:
+    scene = Scene(dataset, settings(trials=20), FakeExecutor(lambda spec: "no memory"))
+    with pytest.raises(SweepFailed, match=r"3 failed trials in a row: no memory \(3x\)"):
+        scene.study.run()
+    assert len(scene.executor.specs) == 3
+
+
+def test_no_complete_trial_is_a_failure(dataset: Dataset) -> None:
+    scene = Scene(dataset, settings(trials=2), FakeExecutor(lambda spec: "no memory"))
+    with pytest.raises(SweepFailed, match="no trial was completed: no memory"):
+        scene.study.run()
+
+
+def test_a_pruned_trial_ends_killed_with_its_reason_and_its_model(dataset: Dataset) -> None:
+    scene = Scene(dataset, settings(trials=2), FakeExecutor())
+    answers = iter([None, None, None, "too low"])
+    scene.engine.report = lambda number, epoch, value: next(answers)  # type: ignore[method-assign]
+    records = scene.study.run()
+    assert [record.state for record in records] == ["COMPLETE", "PRUNED"]
+    assert records[1].model_id is not None
+    run = scene.children()[1]
+    assert run.info.status == "KILLED"
+    assert run.data.tags["mineralsweep.reason"] == "too low"
+
+
+def test_when_time_is_up_running_trials_stop_and_none_is_started(dataset: Dataset) -> None:
+    def slow(spec: Any) -> float:
+        time.sleep(0.2)
+        return 0.5
+
+    scene = Scene(dataset, settings(trials=50, timeout=0.5), FakeExecutor(slow))
+    try:
+        records = scene.study.run()
+    except SweepFailed:  # the first trial did not fit into the time
+        records = scene.engine.records()
+    assert len(records) < 10
+    assert records[-1].reason in ("", "the sweep's time is up")
+
+
+def test_a_study_is_taken_up_where_it_was(dataset: Dataset) -> None:
+    first = Scene(dataset, settings(trials=2), FakeExecutor())
+    first.study.run()
+    second = Scene(dataset, settings(trials=5), FakeExecutor())
+    records = second.study.run()
+    assert second.run.run_id == first.run.run_id
+    assert len(records) == 5
+    assert len(second.executor.specs) == 3
+    assert len(second.children()) == 5
+
+
+def test_an_interrupt_ends_the_runs_and_the_trial_comes_back(dataset: Dataset) -> None:
+    def interrupt(spec: Any) -> float:
+        if spec.number == 1:
+            raise KeyboardInterrupt
+        return 0.5
+
+    scene = Scene(dataset, settings(trials=3), FakeExecutor(interrupt))
+    with pytest.raises(KeyboardInterrupt):
+        scene.study.run()
+    assert [run.info.status for run in scene.children()] == ["FINISHED", "FAILED"]
+    again = Scene(dataset, settings(trials=3), FakeExecutor())
+    assert len(again.study.run()) == 3
+    assert again.executor.specs[0].learning_rate == scene.executor.specs[1].learning_rate
+
+
+def test_runs_left_running_by_a_dead_driver_are_ended(dataset: Dataset) -> None:
+    def die(spec: Any) -> float:
+        raise SystemExit  # as a killed process would, but for the run
+
+    scene = Scene(dataset, settings(trials=2), FakeExecutor(die))
+    scene.study._abandon = lambda reason: None  # type: ignore[method-assign]
+    with pytest.raises(SystemExit):
+        scene.study.run()
+    assert [run.info.status for run in scene.children()] == ["RUNNING"]
+    again = Scene(dataset, settings(trials=2), FakeExecutor())
+    again.study.run()
+    assert sorted(run.info.status for run in again.children()) == ["FAILED", "FINISHED", "FINISHED"]
+
+
+def test_the_test_split_cannot_be_reached_from_a_trial(dataset: Dataset) -> None:
+    scene = Scene(dataset, settings(trials=1), FakeExecutor())
+    scene.study.run()
+    seen = scene.executor.specs[0].examples
+    assert set(seen.train) | set(seen.validation) == set(range(30)) - set(dataset.split.test)
+
+
+def made(number: int, state: Any, value: float | None, loss: float | None) -> TrialRecord:
+    return TrialRecord(number, state, {}, value, value, loss, 10, 1, "r", "m", "", 1.0)
+
+
+def test_ranking_goes_by_state_then_value_then_loss() -> None:
+    records = [
+        made(0, "FAILED", None, None),
+        made(1, "PRUNED", 0.99, 0.01),
+        made(2, "COMPLETE", 0.8, 0.5),
+        made(3, "COMPLETE", 0.8, 0.4),
+        made(4, "COMPLETE", 0.7, 0.1),
+    ]
+    assert [record.number for record in ranked(records, "accuracy")] == [3, 2, 4, 1, 0]
+    best = champion(records, "accuracy")
+    assert best is not None
+    assert best.number == 3
+    assert champion(records[:2], "accuracy") is None
+
+
+def test_by_loss_the_lowest_is_best() -> None:
+    records = [made(0, "COMPLETE", 0.5, 0.5), made(1, "COMPLETE", 0.3, 0.3)]
+    assert [record.number for record in ranked(records, "loss")] == [1, 0]
