@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +38,21 @@ class Scores:
     macro_f1: float
     recall: dict[str, Proportion]
     confusion: NDArray[np.int64]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data that JSON can hold."""
+        return {**asdict(self), "confusion": self.confusion.tolist()}
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Self:
+        """Read what `to_dict` gave."""
+        return cls(
+            accuracy=Proportion(**data["accuracy"]),
+            loss=data["loss"],
+            macro_f1=data["macro_f1"],
+            recall={name: Proportion(**recall) for name, recall in data["recall"].items()},
+            confusion=np.asarray(data["confusion"], dtype=np.int64),
+        )
 
 
 def wilson(successes: int, n: int) -> Proportion:

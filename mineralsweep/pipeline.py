@@ -252,7 +252,7 @@ def _conclude(
     left_out: list[str],
     started: float,
 ) -> SweepOutcome:
-    from mineralsweep import registry, report
+    from mineralsweep import report
     from mineralsweep.study import champion
 
     best = champion(records, sweep.objective)
@@ -260,11 +260,27 @@ def _conclude(
     table = report.leaderboard(records, sweep)
     run.log_table(table, "leaderboard")
     run.log_text(report.plots_page(engine, study), "plots.html")
-    crowned = registry.crown(store, run, best, dataset, study)
+    crowned = _crown(engine, store, run, best, dataset, study)
     minutes = (time.monotonic() - started) / 60
     run.describe(report.description(sweep, table, crowned, dataset.describe(), left_out, minutes))
     run.end("FINISHED")
     return SweepOutcome(study, store, run.run_id, records, table, crowned, minutes)
+
+
+def _crown(
+    engine: Engine, store: Store, run: SweepRun, best: TrialRecord, dataset: Dataset, study: str
+) -> Crowned:
+    """Crown the best trial, unless an earlier session did: the test split stays closed then."""
+    from mineralsweep import registry
+
+    noted = engine.notes().get("crowned")
+    if noted is not None:
+        earlier = registry.Crowned.from_json(noted)
+        if earlier.record.number == best.number:
+            return earlier
+    crowned = registry.crown(store, run, best, dataset, study)
+    engine.set_note("crowned", crowned.to_json())
+    return crowned
 
 
 def _train(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import mlflow
 import numpy as np
@@ -25,12 +26,34 @@ CHAMPION_URI = f"models:/{NAME}@{ALIAS}"
 
 @dataclass(frozen=True)
 class Crowned:
-    """A registered champion and its scores on the test split."""
+    """A registered champion, its scores on the test split, and how often that was opened."""
 
     record: TrialRecord
     scores: Scores
     version: str
     openings: int
+
+    def to_json(self) -> str:
+        """Return text that `from_json` reads."""
+        return json.dumps(
+            {
+                "record": self.record.to_dict(),
+                "scores": self.scores.to_dict(),
+                "version": self.version,
+                "openings": self.openings,
+            }
+        )
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read what `to_json` gave."""
+        data = json.loads(text)
+        return cls(
+            record=TrialRecord.from_dict(data["record"]),
+            scores=Scores.from_dict(data["scores"]),
+            version=data["version"],
+            openings=data["openings"],
+        )
 
 
 def crown(

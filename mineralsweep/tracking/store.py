@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import os
 import time
@@ -17,6 +18,7 @@ from mlflow.entities import Dataset as MlflowDataset
 from mlflow.entities import DatasetInput, InputTag, Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 
+from mineralsweep.data.dataset import Dataset
 from mineralsweep.errors import InputError
 
 DEFAULT_URI = "sqlite:///mlflow.db"
@@ -88,12 +90,27 @@ class Store:
         }
         self.log(run_id, params={k: v for k, v in fresh.items() if k not in there})
 
-    def log_dataset(
-        self, run_id: str, name: str, digest: str, source: str, profile: str, context: str
-    ) -> None:
-        """Record a data set as an input of a run."""
+    def log_dataset(self, run_id: str, dataset: Dataset, context: str) -> None:
+        """Record a data set, with its digest and its split, as an input of a run."""
+        parts = dataset.split
+        profile = {
+            "images": len(dataset.catalog.images),
+            "classes": dataset.catalog.counts(),
+            "split": {
+                "shares": dataset.shares,
+                "seed": dataset.split_seed,
+                "digest": parts.digest,
+                "train": len(parts.train),
+                "validation": len(parts.validation),
+                "test": len(parts.test),
+            },
+        }
         entity = MlflowDataset(
-            name, digest[:DIGEST_LENGTH], "local", source, schema=None, profile=profile
+            name=dataset.name,
+            digest=dataset.catalog.digest[:DIGEST_LENGTH],
+            source_type="local",
+            source=json.dumps({"uri": str(dataset.catalog.root)}),
+            profile=json.dumps(profile),
         )
         tags = [InputTag("mlflow.data.context", context)]
         self.client.log_inputs(run_id, [DatasetInput(entity, tags)])
@@ -127,10 +144,11 @@ def open_store(experiment: str | None = None) -> Store:
             name = experiment or os.environ.get("MLFLOW_EXPERIMENT_NAME") or DEFAULT_EXPERIMENT
             experiment_id = _experiment(client, name)
     except (MlflowException, OSError) as error:
+        shown = without_password(uri)
+        reason = str(error).splitlines()[0].replace(uri, shown)
         raise InputError(
-            f"MLFLOW_TRACKING_URI: {without_password(uri)} can't be used:"
-            f" {str(error).splitlines()[0]}; start the server, or unset the variable to use"
-            f" {DEFAULT_URI}"
+            f"MLFLOW_TRACKING_URI: {shown} can't be used: {reason};"
+            f" start the server, or unset the variable to use {DEFAULT_URI}"
         ) from error
     _mark_as_model_training(client, experiment_id)
     return Store(client, uri, experiment_id, name, given_run)

@@ -106,6 +106,9 @@ class SweepRun:
         if run_id is None:
             return None
         self._store.client.update_run(run_id, status="RUNNING")
+        if self._store.given_run is not None:
+            note = f"Went on with an earlier sweep: its trials are under run {run_id}."
+            self._store.log(self._store.given_run, tags={"mlflow.note.content": note})
         for child in self._store.client.search_runs(
             [self._store.client.get_run(run_id).info.experiment_id],
             f"tags.`mlflow.parentRunId` = '{run_id}' and attributes.status = 'RUNNING'",
@@ -134,14 +137,7 @@ class SweepRun:
         there = self._store.client.get_run(self.run_id).data.params
         if "sweep.seed" not in there:
             self._store.log(self.run_id, params=settings)
-            self._store.log_dataset(
-                self.run_id,
-                name=dataset.name,
-                digest=dataset.catalog.digest,
-                source=str(dataset.catalog.root),
-                profile=f'{{"images": {len(dataset.catalog.images)}}}',
-                context="sweep",
-            )
+            self._store.log_dataset(self.run_id, dataset, context="sweep")
         self.tag({"mineralsweep.split_digest": dataset.split.digest})
 
     def _tags(self) -> dict[str, str]:

@@ -17,7 +17,7 @@ from mineralsweep.packaging import pyfunc
 from mineralsweep.tracking.store import Store, without_mlflow_warnings
 from mineralsweep.training.spec import EpochReport, TrialResult, TrialSpec
 
-SYSTEM_METRICS_SECONDS = 5
+SYSTEM_METRICS_SECONDS = 2
 STATUS = {"COMPLETE": "FINISHED", "PRUNED": "KILLED", "FAILED": "FAILED"}
 STATE = "mineralsweep.state"
 TRIAL = "mineralsweep.trial"
@@ -41,7 +41,7 @@ class TrialRun:
         self._spec = spec
         self._dataset = dataset
         store.log_params(run_id, spec.params())
-        self._log_inputs()
+        store.log_dataset(run_id, dataset, context="training and validation")
         self._monitor = SystemMetricsMonitor(
             run_id, sampling_interval=SYSTEM_METRICS_SECONDS, tracking_uri=store.uri
         )
@@ -85,21 +85,6 @@ class TrialRun:
         tags["mlflow.note.content"] = note
         self._store.log(self.run_id, tags=tags)
         self._store.end(self.run_id, STATUS[state])
-
-    def _log_inputs(self) -> None:
-        dataset = self._dataset
-        for context, rows in (
-            ("training", dataset.split.train),
-            ("validation", dataset.split.validation),
-        ):
-            self._store.log_dataset(
-                self.run_id,
-                name=dataset.name,
-                digest=dataset.catalog.digest,
-                source=str(dataset.catalog.root),
-                profile=f'{{"images": {len(rows)}, "split": "{dataset.shares}"}}',
-                context=context,
-            )
 
     def _log_figures(self, result: TrialResult, scores: Scores) -> None:
         history = result.history

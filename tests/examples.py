@@ -1,0 +1,24 @@
+"""Specs for tests that train for real, small."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from mineralsweep.data.dataset import Dataset
+from mineralsweep.study import examples
+from mineralsweep.training.spec import TrialSpec, specify
+
+SIDE = 80
+
+
+def trial(dataset: Dataset, folder: Path, **changes: Any) -> TrialSpec:
+    """Return a short trial of model2_1 on small pictures."""
+    params = {"architecture": "model2_1", "learning_rate": 1e-3, "optimizer": "adam"}
+    settings: dict[str, Any] = {
+        "number": 0, "epochs": 2, "patience": 0, "image_size": (SIDE, SIDE), "seed": 7,
+        "weights": "none", "folder": folder, "examples": examples(dataset, (SIDE, SIDE)),
+    }  # fmt: skip
+    for name, value in changes.items():
+        (settings if name in settings else params)[name] = value
+    return specify(params, **settings)

@@ -1,0 +1,153 @@
+"""What MLflow holds: stores, runs, figures, tables, models, and no secrets."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+
+import mlflow
+import pandas as pd
+import pytest
+from mlflow import MlflowClient
+
+from mineralsweep.data.dataset import Dataset
+from mineralsweep.evaluation import score
+from mineralsweep.study import examples
+from mineralsweep.tracking import SweepRun, open_store
+from mineralsweep.tracking.store import without_password
+from tests.examples import trial
+from tests.fakes import FakeExecutor
+from tests.test_study import settings
+
+
+def finished(
+    dataset: Dataset, tmp_path: Path, pause: float = 0
+) -> tuple[MlflowClient, str, str, str]:
+    """Run one fake trial into a store; return the client, both runs' ids and the model's."""
+    store = open_store()
+    sweep_run = SweepRun(store, "s", settings(), dataset)
+    spec = trial(dataset, tmp_path / "m", epochs=2)
+    run = sweep_run.start_trial(spec)
+    time.sleep(pause)
+    executor = FakeExecutor(lambda spec: 2 / 3)
+    executor.submit(spec)
+    while True:
+        [event] = executor.wait(1)
+        if hasattr(event, "result"):
+            break
+        run.epoch(event.report)  # type: ignore[union-attr]
+        executor.answer(0, None)
+    labels = examples(dataset, (80, 80)).validation_labels
+    scores = score(event.result.probabilities, labels, dataset.classes)
+    model_id = run.finish(event.result, scores, "COMPLETE", "")
+    return store.client, sweep_run.run_id, run.run_id, model_id
+
+
+def test_a_trial_leaves_all_that_a_reader_wants(dataset: Dataset, tmp_path: Path) -> None:
+    client, parent, run_id, model_id = finished(dataset, tmp_path)
+    run = client.get_run(run_id)
+    assert run.info.run_name == "trial-000 model2_1"
+    assert run.data.tags["mlflow.parentRunId"] == parent
+    assert {file.path for file in client.list_artifacts(run_id)} == {
+        "learning_curves.png", "confusion_matrix.png", "validation_predictions.json",
+    }  # fmt: skip
+    assert {"best_epoch", "best_val_accuracy", "best_val_accuracy_low", "parameters",
+            "gigaflops"} <= run.data.metrics.keys()  # fmt: skip
+    assert {
+        "architecture",
+        "learning_rate",
+        "dropout",
+        "optimizer",
+        "seed",
+    } <= run.data.params.keys()
+    [entry] = run.inputs.dataset_inputs
+    assert entry.dataset.digest == dataset.catalog.digest[:36]
+    assert json.loads(entry.dataset.profile)["split"]["test"] == 6
+    model = client.get_logged_model(model_id)
+    assert model.source_run_id == run_id
+    assert {metric.key for metric in model.metrics or []} == {"best_val_accuracy", "best_val_loss"}
+
+
+def test_validation_predictions_are_a_table(dataset: Dataset, tmp_path: Path) -> None:
+    client, _, run_id, _ = finished(dataset, tmp_path)
+    data = json.loads(
+        Path(client.download_artifacts(run_id, "validation_predictions.json")).read_text()
+    )
+    table = pd.DataFrame(data["data"], columns=data["columns"])
+    assert len(table) == 6
+    assert table["correct"].sum() == 4
+    assert (table["label"] == [Path(name).parts[0] for name in table["file"]]).all()
+    assert {"p_ash", "p_beech", "p_cedar"} <= set(table.columns)
+
+
+def test_the_model_holds_code_signature_and_explicit_requirements(
+    dataset: Dataset, tmp_path: Path
+) -> None:
+    *_, model_id = finished(dataset, tmp_path)
+    folder = Path(mlflow.artifacts.download_artifacts(f"models:/{model_id}"))
+    files = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    assert "model_from_code.py" in files
+    assert "code/mineralsweep/data/decode.py" in files
+    assert not [name for name in files if name.endswith((".pkl", ".pickle"))]
+    requirements = (folder / "requirements.txt").read_text()
+    for name in ("mlflow==", "tensorflow==", "keras==", "pillow=="):
+        assert name in requirements
+    model = mlflow.models.Model.load(str(folder))
+    assert model.signature.inputs.input_names() == ["image"]
+    assert model.signature.outputs.input_names() == ["label", "confidence", "probabilities"]
+
+
+def test_system_metrics_are_recorded(
+    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mineralsweep.tracking.trial_run.SYSTEM_METRICS_SECONDS", 0.1)
+    client, _, run_id, _ = finished(dataset, tmp_path, pause=1)
+    names = client.get_run(run_id).data.metrics.keys()
+    assert [name for name in names if name.startswith("system/")]
+
+
+def test_a_run_that_mlflow_run_made_is_used_and_its_parameters_are_not_fought(
+    dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = MlflowClient("sqlite:///mlflow.db")
+    experiment = client.create_experiment("given")
+    given = client.create_run(experiment).info.run_id
+    client.log_param(given, "learning_rate", "1e-3")
+    client.log_param(given, "dropout", "auto")
+    monkeypatch.setenv("MLFLOW_RUN_ID", given)
+    store = open_store()
+    assert store.experiment == "given"
+    assert "MLFLOW_RUN_ID" not in os.environ  # children must not take it for theirs
+    assert store.take_given_run("train", {}) == given
+    store.log_params(given, {"learning_rate": 0.001, "dropout": 0.5, "seed": 3})
+    assert client.get_run(given).data.params == {
+        "learning_rate": "1e-3", "used.learning_rate": "0.001",
+        "dropout": "auto", "used.dropout": "0.5", "seed": "3",
+    }  # fmt: skip
+
+
+def test_the_page_opens_on_training_runs() -> None:
+    store = open_store()
+    tags = store.client.get_experiment(store.experiment_id).tags
+    assert tags["mlflow.experimentKind"] == "custom_model_development"
+
+
+def test_the_experiment_can_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert open_store().experiment == "mineralsweep"
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "mine")
+    assert open_store().experiment == "mine"
+
+
+@pytest.mark.parametrize(
+    ("uri", "shown"),
+    [
+        ("postgresql://me:secret@host/db", "postgresql://me:***@host/db"),
+        ("http://host:5000", "http://host:5000"),
+        ("sqlite:///mlflow.db", "sqlite:///mlflow.db"),
+        ("https://me:se@cret@host", "https://me:***@host"),
+    ],
+)
+def test_passwords_are_not_shown(uri: str, shown: str) -> None:
+    assert without_password(uri) == shown
