@@ -39,6 +39,10 @@ class Scores:
     recall: dict[str, Proportion]
     confusion: NDArray[np.int64]
 
+    def never_found(self) -> list[str]:
+        """Return the classes of which not one image was recognised."""
+        return [name for name, recall in self.recall.items() if recall.value == 0]
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain data that JSON can hold."""
         return {**asdict(self), "confusion": self.confusion.tolist()}

@@ -103,6 +103,10 @@ def description(
             " its score is no longer a fresh one.",
             "",
         ]
+    lines += [
+        f"**Careful.** It recognised no image of {name} on the test split.\n"
+        for name in crowned.scores.never_found()
+    ]
     lines += [f"**Left out.** {reason}\n" for reason in left_out]
     lines += [f"**Data.** {data}.", "", f"**Time.** {minutes:.1f} minutes.", ""]
     return "\n".join(lines) + "\n" + _markdown(table.head(SHOWN_IN_DESCRIPTION))

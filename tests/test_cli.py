@@ -128,7 +128,9 @@ def test_a_tracking_server_out_of_reach_is_told(
 
 
 def test_next_commands_need_no_store_named_for_the_default_one() -> None:
-    lines = next_commands("sqlite:///mlflow.db", "models:/mineral-classifier@champion")
+    lines = next_commands(
+        f"sqlite:///{Path.cwd()}/mlflow.db", "models:/mineral-classifier@champion"
+    )
     assert "MLFLOW_TRACKING_URI" not in lines
     other = next_commands("http://127.0.0.1:9/", "models:/m-1")
     assert "MLFLOW_TRACKING_URI=http://127.0.0.1:9/ mineralsweep predict" in other

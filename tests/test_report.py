@@ -62,6 +62,9 @@ def test_the_description_answers_the_question_with_intervals() -> None:
     assert "**Left out.** vgg16: no weights" in text
     assert "1.2 minutes" in text
     assert "Careful" not in text
+    blind = Crowned(RECORDS[1], score(np.array([[0.9, 0.1]] * 2), [0, 1], ["a", "b"]), "3", 1)
+    text = description(settings(), table, blind, "d", [], 1.0)
+    assert "It recognised no image of b on the test split" in text
     assert "| rank | trial |" in text
 
 

@@ -111,7 +111,7 @@ def test_system_metrics_are_recorded(
 def test_a_run_that_mlflow_run_made_is_used_and_its_parameters_are_not_fought(
     dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    client = MlflowClient("sqlite:///mlflow.db")
+    client = MlflowClient(f"sqlite:///{Path.cwd()}/mlflow.db")
     experiment = client.create_experiment("given")
     given = client.create_run(experiment).info.run_id
     client.log_param(given, "learning_rate", "1e-3")

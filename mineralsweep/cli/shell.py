@@ -9,8 +9,6 @@ from pathlib import Path
 
 from rich.console import Console
 
-DEFAULT_URI = "sqlite:///mlflow.db"
-"""MLflow's own default: commands in this folder need no other word."""
 WIDTH_OF_FILES = 150
 """Columns of a table that goes to a file or a pipe."""
 
@@ -28,7 +26,7 @@ def next_commands(tracking_uri: str, serve: str) -> str:
         tracking_uri: of the store that was written to.
         serve: the model's URI.
     """
-    default = tracking_uri in (DEFAULT_URI, f"sqlite:///{Path.cwd() / 'mlflow.db'}")
+    default = tracking_uri == f"sqlite:///{Path.cwd() / 'mlflow.db'}"  # MLflow's own default
     uri = "" if default else shlex.quote(tracking_uri)
     with_uri = f"MLFLOW_TRACKING_URI={uri} " if uri else ""
     compare = f"open {uri}" if uri.startswith("http") else f"{with_uri}mlflow ui"

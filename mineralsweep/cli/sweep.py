@@ -63,6 +63,8 @@ def _show(console: Console, outcome: SweepOutcome) -> None:
     )
     for name, recall in crowned.scores.recall.items():
         console.print(f"  recall of {name}: {recall}")
+    for name in crowned.scores.never_found():
+        console.print(f"  Careful: no image of {name} was recognised. Try more epochs or trials.")
     times = (
         "once" if crowned.openings == 1 else f"{crowned.openings} times: no longer a fresh score"
     )

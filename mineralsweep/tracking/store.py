@@ -10,6 +10,7 @@ import time
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import mlflow
@@ -21,7 +22,7 @@ from mlflow.exceptions import MlflowException
 from mineralsweep.data.dataset import Dataset
 from mineralsweep.errors import InputError
 
-DEFAULT_URI = "sqlite:///mlflow.db"
+DEFAULT_FILE = "mlflow.db"
 DEFAULT_EXPERIMENT = "mineralsweep"
 EXPERIMENT_KIND = "mlflow.experimentKind"
 DIGEST_LENGTH = 36  # of MLflow's dataset digests, at most
@@ -131,7 +132,8 @@ def open_store(experiment: str | None = None) -> Store:
         InputError: the store can't be reached.
     """
     quiet()
-    uri = os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_URI
+    # Absolute: MLflow keeps one connection a URI, wherever the process stands now.
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Path.cwd() / DEFAULT_FILE}"
     mlflow.set_tracking_uri(uri)
     # Children and libraries must not take the given run for theirs.
     given_run = os.environ.pop("MLFLOW_RUN_ID", None)
@@ -148,7 +150,7 @@ def open_store(experiment: str | None = None) -> Store:
         reason = str(error).splitlines()[0].replace(uri, shown)
         raise InputError(
             f"MLFLOW_TRACKING_URI: {shown} can't be used: {reason};"
-            f" start the server, or unset the variable to use {DEFAULT_URI}"
+            f" start the server, or unset the variable to use {DEFAULT_FILE} in this folder"
         ) from error
     _mark_as_model_training(client, experiment_id)
     return Store(client, uri, experiment_id, name, given_run)

@@ -1,0 +1,97 @@
+"""Every sweep file runs, tiny; a single training too."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mineralsweep.cli.main import main
+from mineralsweep.config import Override, load
+from mineralsweep.errors import RunError, WeightsUnavailable
+from mineralsweep.pipeline import leave_out_unavailable, run_sweep
+from mineralsweep.tracking import open_store
+from tests.conftest import ROOT
+from tests.fakes import Watcher
+from tests.pictures import write_classes
+
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
+
+SWEEPS = sorted((ROOT / "sweeps").glob("*.yaml"))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return write_classes(tmp_path / "photos", ("ash", "beech", "cedar"), 10)
+
+
+@pytest.mark.parametrize("path", SWEEPS, ids=lambda path: path.stem)
+def test_every_sweep_file_runs(path: Path, folder: Path) -> None:
+    tiny = [
+        Override("data.source", str(folder), "--data"),
+        Override("image_size", 80, ""),
+        Override("budget.trials", 2, "--trials"),
+        Override("budget.epochs", 1, "--epochs"),
+        Override("engine.pruner", "none", ""),
+        Override("weights", "none", "--weights"),
+        Override("workers", 1, "--workers"),
+    ]
+    lines: list[str] = []
+    outcome = run_sweep(load(path, tiny), path, None, None, Watcher(), lines.append)
+    assert [record.state for record in outcome.records] == ["COMPLETE"] * 2
+    assert outcome.crowned.version == "1"
+    assert outcome.study.startswith(path.stem)
+
+
+def test_a_sweep_leaves_vgg16_out_when_its_weights_cannot_be_had(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("mineralsweep.models.weights._download", lambda: None)
+    quick = str(ROOT / "sweeps" / "quick.yaml")
+    flags = ["--data", str(folder), "--trials", "1", "--epochs", "1", "--workers", "1"]
+    assert main(["sweep", quick, *flags]) == 0
+    printed = capsys.readouterr().out
+    assert printed.index("Left out: vgg16") < printed.index("[1/1] trial")
+    store = open_store()
+    [parent] = store.client.search_runs([store.experiment_id], "tags.`mineralsweep.kind` = 'sweep'")
+    assert "vgg16" in parent.data.tags["mineralsweep.left_out"]
+
+
+def test_a_sweep_of_vgg16_alone_stops_without_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mineralsweep.models.weights._download", lambda: None)
+    with pytest.raises(WeightsUnavailable, match=r"give its path: weights=PATH"):
+        leave_out_unavailable(load(ROOT / "sweeps" / "vgg16.yaml"))
+
+
+def test_a_single_training_is_one_run(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["train", "--data", str(folder), "--epochs", "2", "--image-size", "80"]
+    assert main([*arguments, "--learning-rate", "1e-3", "--dropout", "0.2"]) == 0
+    printed = capsys.readouterr().out
+    assert "validation accuracy" in printed
+    assert "n = 6" in printed
+    assert "The test split was not opened" in printed
+    store = open_store()
+    [run] = store.client.search_runs([store.experiment_id])
+    assert run.info.status == "FINISHED"
+    assert run.data.params["dropout"] == "0.2"
+    assert run.data.params["optimizer"] == "rmsprop"
+    assert not [name for name in run.data.metrics if name.startswith("test")]
+
+
+def test_a_training_that_diverges_fails_with_its_reason(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["train", "--data", str(folder), "--epochs", "20", "--image-size", "80"]
+    assert main([*arguments, "--optimizer", "sgd", "--learning-rate", "10"]) == RunError.exit_code
+    assert "training failed: " in capsys.readouterr().err
+    store = open_store()
+    [run] = store.client.search_runs([store.experiment_id])
+    assert run.info.status == "FAILED"
+    assert "loss became" in run.data.tags["mineralsweep.reason"]
+
+
+def test_doctor_tells_what_is_there(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor"]) == 0
+    printed = capsys.readouterr().out
+    for word in ("tensorflow", "cores", "gpu", "not cached", "mlflow.db answers", "disk"):
+        assert word in printed
