@@ -26,12 +26,21 @@ CHAMPION_URI = f"models:/{NAME}@{ALIAS}"
 
 @dataclass(frozen=True)
 class Crowned:
-    """A registered champion, its scores on the test split, and how often that was opened."""
+    """A registered champion.
+
+    Attributes:
+        record: its trial.
+        scores: on the test split.
+        version: in the registry.
+        openings: how often this study has opened the test split.
+        former: the version that had the alias before, with its test accuracy; "" without one.
+    """
 
     record: TrialRecord
     scores: Scores
     version: str
     openings: int
+    former: str = ""
 
     def to_json(self) -> str:
         """Return text that `from_json` reads."""
@@ -41,6 +50,7 @@ class Crowned:
                 "scores": self.scores.to_dict(),
                 "version": self.version,
                 "openings": self.openings,
+                "former": self.former,
             }
         )
 
@@ -53,6 +63,7 @@ class Crowned:
             scores=Scores.from_dict(data["scores"]),
             version=data["version"],
             openings=data["openings"],
+            former=data["former"],
         )
 
 
@@ -71,8 +82,17 @@ def crown(
     scores = evaluate(record, dataset)
     openings = run.log_test(scores, f"test split, trial {record.number}")
     number = _register(store, record, _card(record, scores, dataset), _tags(record, scores, study))
+    former = _alias_holder(store)
     store.client.set_registered_model_alias(NAME, ALIAS, number)
-    return Crowned(record, scores, number, openings)
+    return Crowned(record, scores, number, openings, former)
+
+
+def _alias_holder(store: Store) -> str:
+    try:
+        held = store.client.get_model_version_by_alias(NAME, ALIAS)
+    except MlflowException:
+        return ""
+    return f"version {held.version}: test accuracy {held.tags.get('test_accuracy', 'unknown')}"
 
 
 def _register(store: Store, record: TrialRecord, card: str, tags: dict[str, str]) -> str:

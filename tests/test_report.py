@@ -50,6 +50,14 @@ def crowned(openings: int) -> Crowned:
     return Crowned(RECORDS[1], score(probabilities, [0, 1], ["a", "b"]), "3", openings)
 
 
+def test_a_champion_is_read_as_it_was_written() -> None:
+    written = Crowned(RECORDS[1], crowned(1).scores, "3", 1, "version 2: test accuracy 0.5")
+    read = Crowned.from_json(written.to_json())
+    assert read.to_json() == written.to_json()
+    assert read.record == written.record
+    assert read.scores.recall == written.scores.recall
+
+
 def test_the_description_answers_the_question_with_intervals() -> None:
     table = leaderboard(RECORDS, settings())
     text = description(

@@ -69,6 +69,8 @@ def _show(console: Console, outcome: SweepOutcome) -> None:
         "once" if crowned.openings == 1 else f"{crowned.openings} times: no longer a fresh score"
     )
     console.print(f"  (95 % Wilson intervals; the test split was opened {times})")
+    if crowned.former:
+        console.print(f"  It took the alias from {crowned.former}")
     console.print(f"Took {outcome.minutes:.1f} minutes.")
     store = outcome.store
     console.print(f"Run: {outcome.run_id} in experiment '{store.experiment}', {store.shown_uri}")
