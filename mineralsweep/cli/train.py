@@ -42,7 +42,7 @@ def run(options: Namespace) -> int:
     )
     console = plain_console()
     with Progress(console, sweep.budget.epochs, trials=1, workers=1) as progress:
-        outcome = train_one(sweep, None, progress, progress.say)
+        outcome = train_one(sweep, progress, progress.say)
     if outcome.reason:
         console.print(f"Ended early: {outcome.reason}")
     console.print(

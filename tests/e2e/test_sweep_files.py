@@ -9,7 +9,8 @@ import pytest
 from mineralsweep.cli.main import main
 from mineralsweep.config import Override, load
 from mineralsweep.errors import RunError, WeightsUnavailable
-from mineralsweep.pipeline import leave_out_unavailable, run_sweep
+from mineralsweep.pipeline import run_sweep
+from mineralsweep.pipeline.checks import leave_out_unavailable
 from mineralsweep.tracking import open_store
 from tests.conftest import ROOT
 from tests.fakes import Watcher

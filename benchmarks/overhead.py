@@ -1,0 +1,145 @@
+"""What the toolkit costs around the training, measured in one run on one machine.
+
+Absolute times depend on the machine; the ratios are what to look at. Run it with `make bench`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from mineralsweep.config import build
+from mineralsweep.data import arrays, catalog, sample
+from mineralsweep.data.dataset import open_dataset
+from mineralsweep.data.decode import decode
+from mineralsweep.engines import ENGINES
+from mineralsweep.study import Study
+from mineralsweep.tracking import SweepRun, open_store
+from tests.fakes import FakeExecutor, Watcher
+
+RESULTS = Path(__file__).parent / "results"
+TRIALS, EPOCHS = 12, 10
+SIZE = (180, 180)
+
+
+def main() -> None:
+    """Measure, print a table, and write benchmarks/results/overhead.json."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--repeats", type=int, default=3, help="runs of each measurement (median)")
+    repeats = parser.parse_args().repeats
+    target = RESULTS.resolve() / "overhead.json"
+    photos = _photographs()
+    with tempfile.TemporaryDirectory() as scratch:
+        os.chdir(scratch)
+        os.environ["MINERALSWEEP_CACHE"] = f"{scratch}/cache"
+        os.environ.pop("MLFLOW_TRACKING_URI", None)
+        folder = photos or sample.ensure(Path(scratch) / "cache")
+        measured = {
+            "images": str(folder.name) if photos else "drawn sample",
+            **_commands(repeats),
+            **_images(folder, repeats),
+            **_trials(folder),
+        }
+    target.parent.mkdir(exist_ok=True)
+    target.write_text(json.dumps(measured, indent=2))
+    for name, value in measured.items():
+        print(f"{name:58} {value if isinstance(value, str) else f'{value:.3f}'}")
+    print(f"Written: {target}")
+
+
+def _photographs() -> Path | None:
+    chosen = os.environ.get("MINERALSWEEP_PHOTOS", "../shared/minerals")
+    return Path(chosen).resolve() if Path(chosen).is_dir() else None
+
+
+def _median(repeats: int, work: Callable[[], Any]) -> float:
+    times = []
+    for _ in range(repeats):
+        started = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - started)
+    return statistics.median(times)
+
+
+def _commands(repeats: int) -> dict[str, float]:
+    def run(*arguments: str) -> Callable[[], Any]:
+        command = [sys.executable, "-c", "from mineralsweep.cli import main; main()", *arguments]
+        return lambda: subprocess.run(command, capture_output=True, check=False)
+
+    Path("bad.yaml").write_text("question: a\nspace: {architecture: modle2}\n")
+    return {
+        "s, mineralsweep --help": _median(repeats, run("--help")),
+        "s, a sweep file refused": _median(repeats, run("sweep", "bad.yaml")),
+    }
+
+
+def _images(folder: Path, repeats: int) -> dict[str, float]:
+    started = time.perf_counter()
+    found = catalog.read(folder)
+    first_read = time.perf_counter() - started
+    again = _median(repeats, lambda: catalog.read(folder))
+    contents = [image.path.read_bytes() for image in found.images]
+    each_time = _median(1, lambda: [decode(content, SIZE) for content in contents])
+    started = time.perf_counter()
+    arrays.ensure(found, SIZE)
+    built = time.perf_counter() - started
+    cached = _median(repeats, lambda: arrays.load(arrays.ensure(found, SIZE))[:].sum())
+    return {
+        "s, catalogue, first time (every file decoded once)": first_read,
+        "s, catalogue, known contents": again,
+        "s, decode every image, one after the other": each_time,
+        "s, decode every image into the cache": built,
+        "s, read every image from the cache": cached,
+        "x, cache over decoding": each_time / cached,
+    }
+
+
+def _trials(folder: Path) -> dict[str, float]:
+    """Time a study whose trials train nothing: what is left is the driver."""
+    sweep = build(
+        {
+            "question": "What does the driver cost?",
+            "image_size": 96,
+            "space": {"architecture": "model2", "learning_rate": {"low": 1e-4, "high": 1e-2}},
+            "budget": {"trials": TRIALS, "epochs": EPOCHS},
+            "engine": {"pruner": "none"},
+        },
+        "benchmark",
+    )
+    dataset = open_dataset(str(folder), "40/20/40", 0)
+    dataset.arrays((96, 96))
+    engine = ENGINES["optuna"](sweep, "bench", Path("studies"), None, {})
+    store = open_store()
+    run = SweepRun(store, "bench", sweep, dataset)
+    watcher = _Clock()
+    started = time.perf_counter()
+    Study(sweep, dataset, engine, FakeExecutor(), run, Path("scratch"), watcher).run()
+    whole = time.perf_counter() - started
+    half = TRIALS // 2
+    return {
+        f"s a trial, driver alone ({EPOCHS} epochs, figures, model)": whole / TRIALS,
+        "s a trial, first half": (watcher.ends[half - 1] - started) / half,
+        "s a trial, second half": (watcher.ends[-1] - watcher.ends[half - 1]) / (TRIALS - half),
+    }
+
+
+class _Clock(Watcher):
+    def __init__(self) -> None:
+        super().__init__()
+        self.ends: list[float] = []
+
+    def trial_ended(self, record: Any) -> None:
+        self.ends.append(time.perf_counter())
+
+
+if __name__ == "__main__":
+    main()

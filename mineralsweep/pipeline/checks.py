@@ -1,0 +1,91 @@
+"""What is checked before anything is run or written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from mineralsweep.config import Choices, Sweep
+from mineralsweep.data.dataset import Dataset, open_dataset
+from mineralsweep.errors import ConfigError, WeightsUnavailable
+from mineralsweep.models import get as get_architecture
+from mineralsweep.models import weights as pretrained
+from mineralsweep.space import describe
+
+STATE_FOLDER = Path(".mineralsweep")
+Say = Callable[[str], None]
+
+
+def study_folder(name: str) -> Path:
+    """Return where a study keeps its journal and its workers' logs.
+
+    Raises:
+        ConfigError: the name would make a strange path.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name):
+        raise ConfigError(
+            f"--study: may hold letters, digits, '.', '_' and '-', at most 100, got '{name}'"
+        )
+    return STATE_FOLDER / "studies" / name
+
+
+def check_storage(url: str | None) -> None:
+    """Raise ConfigError where a storage setting is no database URL at all."""
+    if url is not None and not re.match(r"[a-z0-9]+(\+[a-z0-9]+)?://", url):
+        raise ConfigError(
+            f"--storage: must be a database URL such as sqlite:///studies.db, got '{url}'"
+        )
+
+
+def open_sweep_data(sweep: Sweep, say: Say) -> Dataset:
+    """Open a sweep's data set and say what is in it, what was skipped included."""
+    data = sweep.data
+    dataset = open_dataset(data.source, data.split, data.split_seed, data.classes)
+    say(dataset.describe())
+    skipped = len(dataset.catalog.rejected)
+    if skipped:
+        say(f"{skipped} files were skipped; see why: mineralsweep data check {data.source}")
+    return dataset
+
+
+def leave_out_unavailable(sweep: Sweep) -> tuple[Sweep, list[str]]:
+    """Drop architectures whose weights can't be had; return the smaller sweep and the reasons.
+
+    Raises:
+        WeightsUnavailable: none would be left, or the weights are a path that does not exist.
+    """
+    kept, reasons = [], []
+    for name in sweep.space.architectures():
+        try:
+            check_weights(name, sweep.weights)
+            kept.append(name)
+        except WeightsUnavailable as error:
+            if len(sweep.space.architectures()) == 1 or sweep.weights != "imagenet":
+                raise
+            reasons.append(f"{name}: {error}")
+    if not reasons:
+        return sweep, []
+    space = sweep.space.model_copy(update={"architecture": Choices(choices=tuple(kept))})
+    return sweep.model_copy(update={"space": space}), reasons
+
+
+def check_weights(architecture: str, weights: str) -> None:
+    """Raise WeightsUnavailable where an architecture needs weights that can't be had."""
+    if get_architecture(architecture).pretrained:
+        pretrained.resolve(weights)
+
+
+def fingerprint(sweep: Sweep, dataset: Dataset) -> dict[str, str]:
+    """Return what may not change while a study lives, by name."""
+    return {
+        **{f"space.{name}": describe(entry) for name, entry in sweep.space.entries().items()},
+        "objective": sweep.objective,
+        "budget.epochs": str(sweep.budget.epochs),
+        "budget.patience": str(sweep.budget.patience),
+        "image_size": str(sweep.image_size or "auto"),
+        "weights": sweep.weights,
+        "seed": str(sweep.seed),
+        "data": f"{len(dataset.catalog.images)} images, digest {dataset.catalog.digest[:16]}",
+        "split": f"{dataset.shares}, digest {dataset.split.digest[:16]}",
+    }

@@ -1,0 +1,159 @@
+"""A sweep, from its settings to a registered champion."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mineralsweep.config import Sweep
+from mineralsweep.data.dataset import Dataset
+from mineralsweep.engines import ENGINES
+from mineralsweep.engines.engine import Engine, TrialRecord
+from mineralsweep.executors import EXECUTORS
+from mineralsweep.pipeline.checks import (
+    Say,
+    check_storage,
+    fingerprint,
+    leave_out_unavailable,
+    open_sweep_data,
+    study_folder,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from mineralsweep.registry import Crowned
+    from mineralsweep.study import Listener
+    from mineralsweep.tracking import Store, SweepRun
+
+
+@dataclass(frozen=True)
+class SweepOutcome:
+    """What a sweep found, and where it stands. `minutes` is the wall time of this session."""
+
+    study: str
+    store: Store
+    run_id: str
+    records: list[TrialRecord]
+    table: pd.DataFrame
+    crowned: Crowned
+    minutes: float
+
+
+def run_sweep(
+    sweep: Sweep, config: Path, study: str | None, storage: str | None, listener: Listener, say: Say
+) -> SweepOutcome:
+    """Run a sweep, or take one up, to a registered champion.
+
+    Nothing is written to MLflow before the data, the weights and the study's name are in order.
+
+    Args:
+        sweep: the question, with the flags laid over it.
+        config: its file, kept with the run.
+        study: a name, to take the study up later or now; None makes one up.
+        storage: a database URL for the engine; None: a journal in .mineralsweep/.
+        listener: is told of the trials.
+        say: is told of the rest, a line at a time.
+
+    Raises:
+        InputError: the data, the weights or the study can't be used; nothing was run.
+        SweepFailed: no trial could be completed, or several failed in a row.
+        KeyboardInterrupt: the user stopped it; runs are ended, and the study can be taken up.
+    """
+    started = time.monotonic()
+    name = study or f"{config.stem}-{datetime.now():%Y%m%d-%H%M%S}"
+    folder = study_folder(name)
+    check_storage(storage)
+    dataset = open_sweep_data(sweep, say)
+    sweep, left_out = leave_out_unavailable(sweep)
+    for reason in left_out:
+        say(f"Left out: {reason}")
+    engine = ENGINES[sweep.engine.name](sweep, name, folder, storage, fingerprint(sweep, dataset))
+    executor = EXECUTORS["local"](sweep.workers, folder / "logs")
+    try:
+        from mineralsweep.study import Study
+
+        store, run = _open_run(engine, name, sweep, dataset, left_out, config)
+        listener.study_opened(name, engine.records())
+        with _ended_whatever_comes(run):
+            trials = folder / "trials"
+            records = Study(sweep, dataset, engine, executor, run, trials, listener).run()
+            executor.close()
+            return _conclude(sweep, dataset, engine, store, run, records, name, left_out, started)
+    finally:
+        executor.close()
+
+
+def _open_run(
+    engine: Engine, name: str, sweep: Sweep, dataset: Dataset, left_out: list[str], config: Path
+) -> tuple[Store, SweepRun]:
+    from mineralsweep.tracking import SweepRun, open_store
+
+    store = open_store()
+    run = SweepRun(store, name, sweep, dataset, engine.notes().get("run_id"))
+    engine.set_note("run_id", run.run_id)
+    if left_out:
+        run.tag({"mineralsweep.left_out": "; ".join(left_out)})
+    run.log_file(config)
+    return store, run
+
+
+@contextlib.contextmanager
+def _ended_whatever_comes(run: SweepRun) -> Iterator[None]:
+    """A run whose driver is alive must not be left RUNNING."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        run.end("KILLED")
+        raise
+    except Exception as error:
+        run.describe(f"**Failed.** {error}")
+        run.end("FAILED")
+        raise
+
+
+def _conclude(
+    sweep: Sweep,
+    dataset: Dataset,
+    engine: Engine,
+    store: Store,
+    run: SweepRun,
+    records: list[TrialRecord],
+    study: str,
+    left_out: list[str],
+    started: float,
+) -> SweepOutcome:
+    from mineralsweep import report
+    from mineralsweep.study import champion
+
+    best = champion(records, sweep.objective)
+    assert best is not None  # the study raises without a complete trial
+    table = report.leaderboard(records, sweep)
+    run.log_table(table, "leaderboard")
+    run.log_text(report.plots_page(engine, study), "plots.html")
+    crowned = _crown(engine, store, run, best, dataset, study)
+    minutes = (time.monotonic() - started) / 60
+    run.describe(report.description(sweep, table, crowned, dataset.describe(), left_out, minutes))
+    run.end("FINISHED")
+    return SweepOutcome(study, store, run.run_id, records, table, crowned, minutes)
+
+
+def _crown(
+    engine: Engine, store: Store, run: SweepRun, best: TrialRecord, dataset: Dataset, study: str
+) -> Crowned:
+    """Crown the best trial, unless an earlier session did: the test split stays closed then."""
+    from mineralsweep import registry
+
+    noted = engine.notes().get("crowned")
+    if noted is not None:
+        earlier = registry.Crowned.from_json(noted)
+        if earlier.record.number == best.number:
+            return earlier
+    crowned = registry.crown(store, run, best, dataset, study)
+    engine.set_note("crowned", crowned.to_json())
+    return crowned
