@@ -14,6 +14,10 @@ from mineralsweep.registry import CHAMPION_URI, Crowned
 from mineralsweep.study import ranked
 
 SHOWN_IN_DESCRIPTION = 10
+NOT_SETTINGS = {
+    "rank", "trial", "state", "val_accuracy", "low", "high", "n", "val_loss", "best_epoch",
+    "seconds", "reason", "run_id",
+}  # fmt: skip
 
 
 def leaderboard(records: list[TrialRecord], sweep: Sweep) -> pd.DataFrame:
@@ -49,7 +53,7 @@ def _row(place: int, record: TrialRecord) -> dict[str, Any]:
 
 
 def _short(value: Any) -> Any:
-    return float(f"{value:.4g}") if isinstance(value, float) else value
+    return float(f"{value:.6g}") if isinstance(value, float) else value
 
 
 def plots_page(engine: Engine, study: str) -> str:
@@ -109,11 +113,40 @@ def description(
     ]
     lines += [f"**Left out.** {reason}\n" for reason in left_out]
     lines += [f"**Data.** {data}.", "", f"**Time.** {minutes:.1f} minutes.", ""]
+    lines += [f"**Leaderboard**, validation split, n = {best.n}:", ""]
     return "\n".join(lines) + "\n" + _markdown(table.head(SHOWN_IN_DESCRIPTION))
 
 
+def compact(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the leaderboard as people read it: text cells, an interval beside its score."""
+    settings = [
+        name for name in table.columns if name not in NOT_SETTINGS and table[name].notna().any()
+    ]
+    rows = []
+    for row in table.to_dict("records"):
+        scored = not pd.isna(row["val_accuracy"])
+        interval = f"{row['val_accuracy']:.3f} [{row['low']:.3f}, {row['high']:.3f}]"
+        rows.append(
+            {
+                "rank": str(row["rank"]),
+                "trial": str(row["trial"]),
+                "accuracy [95 % interval]": interval if scored else "-",
+                "loss": f"{row['val_loss']:.3f}" if scored else "-",
+                **{name.replace("_", " "): _cell(row[name]) for name in settings},
+                "state": row["state"],
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _cell(value: Any) -> str:
+    if pd.isna(value):
+        return ""
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
 def _markdown(table: pd.DataFrame) -> str:
-    shown = table.drop(columns=["run_id", "reason"])
+    shown = compact(table)
     rows = [list(map(str, shown.columns)), ["---"] * len(shown.columns)]
-    rows += [["" if pd.isna(cell) else str(cell) for cell in row] for row in shown.to_numpy(object)]
+    rows += [list(row) for row in shown.to_numpy(object)]
     return "\n".join("| " + " | ".join(row) + " |" for row in rows) + "\n"

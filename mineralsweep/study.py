@@ -175,7 +175,7 @@ class Study:
         del self._live[event.number]
         shutil.rmtree(live.spec.folder, ignore_errors=True)
         self._ended += 1
-        self._log_best(record)
+        self._log_best()
         self._listener.trial_ended(record)
 
     def _record_result(self, live: _LiveTrial, event: Finished) -> TrialRecord:
@@ -218,9 +218,9 @@ class Study:
             seconds=time.monotonic() - live.started,
         )
 
-    def _log_best(self, record: TrialRecord) -> None:
+    def _log_best(self) -> None:
         best = champion(self._engine.records(), self._sweep.objective)
-        if best is not None and best.value is not None and best.number == record.number:
+        if best is not None and best.value is not None:
             self._run.best_so_far(self._ended, best.value, self._sweep.metric())
 
 

@@ -30,7 +30,7 @@ def test_the_leaderboard_is_best_first_with_intervals_and_n() -> None:
     best = table.iloc[0]
     assert best["low"] < best["val_accuracy"] < best["high"]
     assert best["n"] == 10
-    assert table["learning_rate"].tolist()[1] == 0.001235
+    assert table["learning_rate"].tolist()[1] == 0.00123456
     assert pd.isna(table["val_accuracy"].tolist()[2])
     assert table["reason"].tolist()[2] == "no memory"
 

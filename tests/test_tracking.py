@@ -67,6 +67,7 @@ def test_a_trial_leaves_all_that_a_reader_wants(dataset: Dataset, tmp_path: Path
     assert json.loads(entry.dataset.profile)["split"]["test"] == 6
     model = client.get_logged_model(model_id)
     assert model.source_run_id == run_id
+    assert len(client.get_metric_history(run_id, "best_val_accuracy")) == 1
     assert {metric.key for metric in model.metrics or []} == {"best_val_accuracy", "best_val_loss"}
 
 

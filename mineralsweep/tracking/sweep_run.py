@@ -55,7 +55,7 @@ class SweepRun:
 
     def best_so_far(self, ended: int, value: float, metric: str) -> None:
         """Write the best value after so many ended trials: the sweep's own learning curve."""
-        self._store.log(self.run_id, metrics={f"best_{metric}": value}, step=ended)
+        self._store.log(self.run_id, metrics={f"sweep_best_{metric}": value}, step=ended)
 
     def log_test(self, scores: Scores, title: str) -> int:
         """Write the champion's scores on the test split; return how often it has been opened."""

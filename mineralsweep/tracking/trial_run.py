@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import mlflow.pyfunc
@@ -61,11 +60,16 @@ class TrialRun:
             reason: why training ended before its last epoch, "" if it did not.
         """
         self._monitor.finish()
-        summary = _summary(result, scores)
-        self._store.log(self.run_id, metrics=summary, step=result.best_epoch)
+        self._store.log(self.run_id, metrics=_summary(result, scores))
         self._log_figures(result, scores)
         self._log_predictions(result)
-        model_id = self._log_model(result, summary)
+        model_id = self._log_model(result)
+        # Of the run and of its model alike.
+        for name, value in (
+            ("best_val_accuracy", scores.accuracy.value),
+            ("best_val_loss", scores.loss),
+        ):
+            self._store.client.log_metric(self.run_id, name, value, model_id=model_id)
         self._end(state, reason, str(scores.accuracy))
         return model_id
 
@@ -119,7 +123,7 @@ class TrialRun:
             self.run_id, pd.DataFrame(table), "validation_predictions.json"
         )
 
-    def _log_model(self, result: TrialResult, summary: Mapping[str, float]) -> str:
+    def _log_model(self, result: TrialResult) -> str:
         with without_mlflow_warnings():
             info = Model.log(
                 artifact_path=None,
@@ -129,21 +133,14 @@ class TrialRun:
                 metadata={"architecture": self._spec.architecture},
                 **pyfunc.flavor_arguments(result.folder),
             )
-        model_id = str(info.model_id)
-        for name in ("best_val_accuracy", "best_val_loss"):
-            self._store.client.log_metric(
-                self.run_id, name, summary[name], step=result.best_epoch, model_id=model_id
-            )
-        return model_id
+        return str(info.model_id)
 
 
 def _summary(result: TrialResult, scores: Scores) -> dict[str, float]:
     return {
         "best_epoch": result.best_epoch,
-        "best_val_accuracy": scores.accuracy.value,
         "best_val_accuracy_low": scores.accuracy.low,
         "best_val_accuracy_high": scores.accuracy.high,
-        "best_val_loss": scores.loss,
         "best_val_macro_f1": scores.macro_f1,
         "parameters": result.parameters,
         "trainable_parameters": result.trainable,
