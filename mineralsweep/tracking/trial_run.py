@@ -60,16 +60,11 @@ class TrialRun:
             reason: why training ended before its last epoch, "" if it did not.
         """
         self._monitor.finish()
-        self._store.log(self.run_id, metrics=_summary(result, scores))
+        # At step 0, from where MLflow copies a run's metrics to the model logged next.
+        self._store.log(self.run_id, metrics=_summary(result, scores), step=0)
         self._log_figures(result, scores)
         self._log_predictions(result)
         model_id = self._log_model(result)
-        # Of the run and of its model alike.
-        for name, value in (
-            ("best_val_accuracy", scores.accuracy.value),
-            ("best_val_loss", scores.loss),
-        ):
-            self._store.client.log_metric(self.run_id, name, value, model_id=model_id)
         self._end(state, reason, str(scores.accuracy))
         return model_id
 
@@ -139,6 +134,8 @@ class TrialRun:
 def _summary(result: TrialResult, scores: Scores) -> dict[str, float]:
     return {
         "best_epoch": result.best_epoch,
+        "best_val_accuracy": scores.accuracy.value,
+        "best_val_loss": scores.loss,
         "best_val_accuracy_low": scores.accuracy.low,
         "best_val_accuracy_high": scores.accuracy.high,
         "best_val_macro_f1": scores.macro_f1,
