@@ -47,7 +47,8 @@ def _activation() -> list[str]:
     here = Path(sys.prefix)
     active = os.environ.get("VIRTUAL_ENV") or os.environ.get("CONDA_PREFIX")
     script = here / "bin" / "activate"
-    if not script.exists() or (active and Path(active) == here):
+    activated_by_mlflow = ".mlflow" in here.parts  # for its own command only
+    if not script.exists() or (active and Path(active) == here and not activated_by_mlflow):
         return []
     shown = script.relative_to(Path.cwd()) if script.is_relative_to(Path.cwd()) else script
     return [f"  source {shown}"]
