@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -16,7 +17,7 @@ from mineralsweep.data.dataset import Dataset
 from mineralsweep.engines.engine import TrialRecord
 from mineralsweep.errors import InputError
 from mineralsweep.evaluation import Scores, score, wilson
-from mineralsweep.packaging.network import load
+from mineralsweep.packaging.network import NETWORK_FILE, load
 from mineralsweep.tracking import Store, SweepRun
 
 NAME = "mineral-classifier"
@@ -111,8 +112,10 @@ def _register(store: Store, record: TrialRecord, card: str, tags: dict[str, str]
 
 def evaluate(record: TrialRecord, dataset: Dataset) -> Scores:
     """Score a trial's logged model on the test split, through the file that will be served."""
-    folder = Path(mlflow.artifacts.download_artifacts(f"models:/{record.model_id}"))
-    network = load(next(folder.rglob("network.keras")).parent)
+    with tempfile.TemporaryDirectory(prefix="mineralsweep-") as scratch:
+        model = f"models:/{record.model_id}"
+        folder = Path(mlflow.artifacts.download_artifacts(model, dst_path=scratch))
+        network = load(next(folder.rglob(NETWORK_FILE)).parent)
     rows, labels = dataset.split.test, dataset.labels()
     images = np.asarray(arrays.load(dataset.arrays(network.image_size))[list(rows)])
     return score(network.predict(images), [labels[row] for row in rows], dataset.classes)

@@ -43,8 +43,9 @@ class LocalExecutor:
         one = next((one for one in self._workers if one.spec is None), None)
         if one is None:
             raise RuntimeError(f"trial {spec.number}: every worker is busy")
+        if not one.process.is_alive():  # it died idle: that must not cost a trial
+            one = self._replace(one)
         one.spec = spec
-        # A worker that died idle is noticed by the next wait.
         with contextlib.suppress(BrokenPipeError):
             one.pipe.send(spec)
 
@@ -102,9 +103,11 @@ class LocalExecutor:
         self._replace(one)
         return event
 
-    def _replace(self, one: _Worker) -> None:
+    def _replace(self, one: _Worker) -> _Worker:
         one.end()
-        self._workers[self._workers.index(one)] = self._start()
+        fresh = self._start()
+        self._workers[self._workers.index(one)] = fresh
+        return fresh
 
 
 class _Worker:

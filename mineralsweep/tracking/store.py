@@ -18,6 +18,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Dataset as MlflowDataset
 from mlflow.entities import DatasetInput, InputTag, Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
+from mlflow.tracking.context.registry import resolve_tags
 
 from mineralsweep.data.dataset import Dataset
 from mineralsweep.errors import InputError
@@ -48,7 +49,9 @@ class Store:
 
     def new_run(self, name: str, tags: Mapping[str, str]) -> str:
         """Make a RUNNING run and return its id."""
-        run = self.client.create_run(self.experiment_id, tags=dict(tags), run_name=name)
+        # Who, from which program and commit: what MLflow's own start_run would write.
+        tags = {**resolve_tags(), **tags}
+        run = self.client.create_run(self.experiment_id, tags=tags, run_name=name)
         return str(run.info.run_id)
 
     def take_given_run(self, name: str, tags: Mapping[str, str]) -> str:

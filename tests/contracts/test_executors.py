@@ -114,6 +114,15 @@ def test_a_worker_that_dies_costs_one_trial(local: Any, dataset: Dataset, tmp_pa
     assert isinstance(drain(local, 1)[-1], Finished)
 
 
+def test_a_worker_that_died_idle_costs_nothing(
+    local: Any, dataset: Dataset, tmp_path: Path
+) -> None:
+    local._workers[0].process.kill()
+    local._workers[0].process.join()
+    local.submit(trial(dataset, tmp_path / "m", epochs=1))
+    assert isinstance(drain(local, 1)[-1], Finished)
+
+
 def test_a_worker_is_replaced_after_its_share_of_trials(
     local: Any, dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
