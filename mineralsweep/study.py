@@ -21,6 +21,7 @@ from mineralsweep.training.spec import EpochReport, Examples, TrialSpec, specify
 FAILURES_IN_A_ROW = 3
 POLL_SECONDS = 1.0
 TIME_IS_UP = "the sweep's time is up"
+STOPPED_EARLY = "each was stopped early; allow more time or more epochs"
 
 
 class Listener(Protocol):
@@ -104,7 +105,7 @@ class Study:
                 f"stopped after {FAILURES_IN_A_ROW} failed trials in a row: {_causes(records)}"
             )
         if not any(record.state == "COMPLETE" for record in records):
-            raise SweepFailed(f"no trial was completed: {_causes(records) or 'none was run'}")
+            raise SweepFailed(f"no trial was completed: {_causes(records) or STOPPED_EARLY}")
         return records
 
     def _run_trials(self) -> None:
@@ -121,6 +122,7 @@ class Study:
         for live in self._live.values():
             live.run.fail(reason)
         self._live.clear()
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     def _fill(self) -> None:
         while self._executor.free() and self._wants_more():
@@ -163,7 +165,9 @@ class Study:
             reason = self._engine.report(event.number, event.report.epoch, value)
             if reason is None and time.monotonic() > self._deadline:
                 reason = TIME_IS_UP
-            self._executor.answer(event.number, reason)
+            # After the last epoch there is nothing left to save by stopping.
+            last = event.report.epoch == self._sweep.budget.epochs
+            self._executor.answer(event.number, None if last else reason)
             self._listener.epoch_ended(live.spec, event.report)
             return
         if isinstance(event, Finished):

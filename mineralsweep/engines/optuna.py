@@ -78,10 +78,11 @@ class OptunaEngine:
         )
         self._live: dict[int, Trial] = {}
         self._check_fingerprint(dict(fingerprint or {}))
-        if sweep.engine.sampler == "grid":
-            self._points = grid(sweep.space)[len(self._study.get_trials(deepcopy=False)) :]
         self._finite = sweep.engine.sampler == "grid"
-        self._put_interrupted_back()
+        self._end_interrupted()
+        if self._finite:
+            tried = [record.params for record in self.records()]
+            self._points = [params for params in grid(sweep.space) if params not in tried]
 
     def ask(self) -> Proposal | None:
         if self._finite and not self._has_waiting():
@@ -147,11 +148,12 @@ class OptunaEngine:
                 + "\nundo the change, or take a new name: --study NAME"
             )
 
-    def _put_interrupted_back(self) -> None:
+    def _end_interrupted(self) -> None:
         """End the trials that a dead driver left running, and have them asked for first."""
         for trial in self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
             self._study.tell(trial.number, state=TrialState.FAIL)
-            self._study.enqueue_trial(trial.params)
+            if not self._finite:  # a grid proposes what has no record, in order
+                self._study.enqueue_trial(trial.params)
 
     def _has_waiting(self) -> bool:
         return bool(self._study.get_trials(deepcopy=False, states=(TrialState.WAITING,)))

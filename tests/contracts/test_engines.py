@@ -173,9 +173,9 @@ def test_the_grid_is_walked_once_and_survives_a_restart(name: str) -> None:
         },
     )
     first = run(opened(name, settings), 2)
-    dead = opened(name, settings)
-    lost = dead.ask()
+    lost = opened(name, settings).ask()
     assert lost is not None
+    assert opened(name, settings).ask() is not None  # lost again
     engine = opened(name, settings)
     rest = []
     while (proposal := engine.ask()) is not None:
