@@ -9,9 +9,9 @@ import pandas as pd
 
 from mineralsweep.config import Sweep
 from mineralsweep.engines.engine import Engine, TrialRecord
+from mineralsweep.engines.ranking import ranked
 from mineralsweep.evaluation import wilson
 from mineralsweep.registry import CHAMPION_URI, Crowned
-from mineralsweep.study import ranked
 
 SHOWN_IN_DESCRIPTION = 10
 NOT_SETTINGS = {
@@ -34,11 +34,11 @@ def _row(place: int, record: TrialRecord) -> dict[str, Any]:
     if record.accuracy is not None and record.loss is not None:
         interval = wilson(round(record.accuracy * record.n), record.n)
         row |= {
-            "val_accuracy": round(interval.value, 4),
-            "low": round(interval.low, 4),
-            "high": round(interval.high, 4),
+            "val_accuracy": round(interval.value, 6),
+            "low": round(interval.low, 6),
+            "high": round(interval.high, 6),
             "n": record.n,
-            "val_loss": round(record.loss, 4),
+            "val_loss": round(record.loss, 6),
         }
     else:
         row |= {"val_accuracy": None, "low": None, "high": None, "n": record.n, "val_loss": None}

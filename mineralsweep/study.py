@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import time
 from collections import Counter
@@ -11,6 +12,7 @@ from typing import Protocol
 from mineralsweep.config import Sweep
 from mineralsweep.data.dataset import Dataset
 from mineralsweep.engines.engine import Engine, Proposal, State, TrialRecord
+from mineralsweep.engines.ranking import champion
 from mineralsweep.errors import SweepFailed
 from mineralsweep.evaluation import score
 from mineralsweep.executors import Epoch, Event, Executor, Failed, Finished
@@ -120,7 +122,9 @@ class Study:
     def _abandon(self, reason: str) -> None:
         """End the trials that still run as failed; they are not told, and so come back first."""
         for live in self._live.values():
-            live.run.fail(reason)
+            # MLflow itself may be what failed; the first error must be the one that is told.
+            with contextlib.suppress(Exception):
+                live.run.fail(reason)
         self._live.clear()
         shutil.rmtree(self._folder, ignore_errors=True)
 
@@ -187,8 +191,9 @@ class Study:
         scores = score(
             result.probabilities, live.spec.examples.validation_labels, live.spec.examples.classes
         )
-        state: State = "PRUNED" if result.pruned else "COMPLETE"
         reason = result.stop_reason or ""
+        # A trial that the clock ended was not found wanting: it may still be the best.
+        state: State = "PRUNED" if result.pruned and reason != TIME_IS_UP else "COMPLETE"
         model_id = live.run.finish(result, scores, state, reason)
         return TrialRecord(
             number=live.spec.number,
@@ -236,24 +241,6 @@ class _LiveTrial:
         self.params = params
         self.run = run
         self.started = time.monotonic()
-
-
-def ranked(records: list[TrialRecord], objective: str) -> list[TrialRecord]:
-    """Order records best first: complete ones by value, ties by loss; then pruned; then failed."""
-    sign = -1.0 if objective == "accuracy" else 1.0
-    order = ("COMPLETE", "PRUNED", "FAILED")
-
-    def key(record: TrialRecord) -> tuple[int, float, float, int]:
-        value = 0.0 if record.value is None else sign * record.value
-        return order.index(record.state), value, record.loss or 0.0, record.number
-
-    return sorted(records, key=key)
-
-
-def champion(records: list[TrialRecord], objective: str) -> TrialRecord | None:
-    """Return the best complete trial by validation alone, None without one."""
-    best = ranked(records, objective)
-    return best[0] if best and best[0].state == "COMPLETE" else None
 
 
 def _causes(records: list[TrialRecord]) -> str:

@@ -117,10 +117,14 @@ def test_predict_without_a_champion_says_how_to_make_one(
     assert "make a champion with mineralsweep sweep" in refused(capsys, "predict", picture)
 
 
+@pytest.mark.parametrize("uri", ["nosuch://user:secret@host/x", "http://user:secret@127.0.0.1:9"])
 def test_a_tracking_server_out_of_reach_is_told(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, make_folder: Make
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    make_folder: Make,
+    uri: str,
 ) -> None:
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "nosuch://user:secret@host/x")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     picture = str(next((make_folder(1) / "ash").iterdir()))
     message = refused(capsys, "predict", picture)
     assert "MLFLOW_TRACKING_URI" in message

@@ -16,7 +16,7 @@ from mineralsweep.data.dataset import Dataset
 from mineralsweep.evaluation import score
 from mineralsweep.study import examples
 from mineralsweep.tracking import SweepRun, open_store
-from mineralsweep.tracking.store import without_password
+from mineralsweep.urls import without_password
 from tests.examples import trial
 from tests.fakes import FakeExecutor
 from tests.test_study import settings

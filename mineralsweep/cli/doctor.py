@@ -39,7 +39,12 @@ def run(options: Namespace) -> int:
     for name, check in checks:
         try:
             mark, answer = "ok", check()
-        except (MineralsweepError, metadata.PackageNotFoundError, OSError) as error:
+        except (
+            MineralsweepError,
+            metadata.PackageNotFoundError,
+            OSError,
+            subprocess.SubprocessError,
+        ) as error:
             mark, answer, healthy = "!!", str(error), False
         print(f"{mark} {name:14} {answer}", flush=True)
     print("All is well. Next: mineralsweep sweep sweeps/quick.yaml" if healthy

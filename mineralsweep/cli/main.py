@@ -57,6 +57,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader of our output went away (`| head`): no more can be said.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        print(f"mineralsweep: {error}", file=sys.stderr)
+        return 1
+    except Exception as error:
+        if not type(error).__module__.startswith("mlflow."):
+            raise  # a mistake of ours: its traceback is what we need to hear of
+        print(f"mineralsweep: MLflow: {str(error).splitlines()[0]}", file=sys.stderr)
+        return 1
 
 
 def _as_interrupt(number: int, frame: Any) -> NoReturn:

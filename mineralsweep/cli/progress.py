@@ -11,6 +11,7 @@ from rich.live import Live
 from rich.text import Text
 
 from mineralsweep.engines.engine import TrialRecord
+from mineralsweep.engines.ranking import champion
 from mineralsweep.evaluation import wilson
 from mineralsweep.training.spec import EpochReport, TrialSpec
 
@@ -26,10 +27,14 @@ class Progress:
         epochs: of one trial, at most.
         trials: in all.
         workers: trials at a time.
+        objective: accuracy or loss; decides which trial is the best so far.
     """
 
-    def __init__(self, console: Console, epochs: int, trials: int, workers: int) -> None:
+    def __init__(
+        self, console: Console, epochs: int, trials: int, workers: int, objective: str = "accuracy"
+    ) -> None:
         self._console = console
+        self._objective = objective
         self._epochs, self._trials, self._workers = epochs, trials, workers
         self._live = Live(console=console, transient=True, auto_refresh=False)
         self._running: dict[int, EpochReport | None] = {}
@@ -108,8 +113,7 @@ class Progress:
         return record.state == "COMPLETE" and record is self._best()
 
     def _best(self) -> TrialRecord | None:
-        complete = [one for one in self._records if one.state == "COMPLETE"]
-        return max(complete, key=lambda one: (one.accuracy or 0, -(one.loss or 0)), default=None)
+        return champion(self._records, self._objective)
 
     def _status(self) -> str:
         states = [record.state for record in self._records]

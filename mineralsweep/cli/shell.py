@@ -9,6 +9,8 @@ from pathlib import Path
 
 from rich.console import Console
 
+from mineralsweep.urls import without_password
+
 WIDTH_OF_FILES = 150
 """Columns of a table that goes to a file or a pipe."""
 
@@ -27,7 +29,7 @@ def next_commands(tracking_uri: str, serve: str) -> str:
         serve: the model's URI.
     """
     default = tracking_uri == f"sqlite:///{Path.cwd() / 'mlflow.db'}"  # MLflow's own default
-    uri = "" if default else shlex.quote(tracking_uri)
+    uri = "" if default else shlex.quote(without_password(tracking_uri))
     with_uri = f"MLFLOW_TRACKING_URI={uri} " if uri else ""
     compare = f"open {uri}" if uri.startswith("http") else f"{with_uri}mlflow ui"
     model = "" if serve.endswith("@champion") else f" --model {serve}"

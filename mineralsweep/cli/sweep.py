@@ -33,7 +33,10 @@ def run(options: Namespace) -> int:
     console = plain_console()
     console.print(f"Question: {' '.join(sweep.question.split())}")
     study = options.study
-    with Progress(console, sweep.budget.epochs, sweep.budget.trials, sweep.workers) as progress:
+    budget = sweep.budget
+    with Progress(
+        console, budget.epochs, budget.trials, sweep.workers, sweep.objective
+    ) as progress:
         try:
             outcome = run_sweep(sweep, config, study, options.storage, progress, progress.say)
         except KeyboardInterrupt:

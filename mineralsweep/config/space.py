@@ -10,7 +10,7 @@ from pydantic import model_validator
 from mineralsweep.config.entries import Entry, Range, SpaceEntry, Strict
 from mineralsweep.config.rules import Misplaced, number_hint
 from mineralsweep.errors import did_you_mean
-from mineralsweep.models import ARCHITECTURES
+from mineralsweep.models import ARCHITECTURES, get
 from mineralsweep.models.vgg16 import TRUNK_LAYERS
 
 OPTIMIZERS = ("adam", "adamw", "rmsprop", "sgd")
@@ -40,7 +40,20 @@ class Space(Strict):
         _check_numbers("augmentation", self.augmentation, 0.0, 1.0)
         _check_numbers("unfrozen", self.unfrozen, 0, TRUNK_LAYERS, whole=True)
         _check_numbers("batch_size", self.batch_size, 1, 4096, whole=True)
+        self._check_somebody_has(("dropout", "augmentation", "unfrozen"))
         return self
+
+    def _check_somebody_has(self, names: tuple[str, ...]) -> None:
+        """An entry that no listed architecture has would be ignored in silence."""
+        for name in names:
+            owners = [one for one in self.architectures() if name in get(one).hyperparameters]
+            if getattr(self, name) is not None and not owners:
+                known = [one for one in ARCHITECTURES if name in get(one).hyperparameters]
+                raise Misplaced(
+                    name,
+                    f"none of {', '.join(self.architectures())} has it; leave it out, or add"
+                    f" {' or '.join(known)}",
+                )
 
     def entries(self) -> dict[str, Entry]:
         """Return the entries that were given, by name, the architecture first."""
@@ -68,3 +81,5 @@ def _check_numbers(
             raise Misplaced(name, f"must be from {low:g} to {high:g}, got {value}")
         if whole and value != int(value):
             raise Misplaced(name, f"must be a whole number, got {value}")
+    if whole and isinstance(entry, Range) and entry.step and entry.step != int(entry.step):
+        raise Misplaced(name, f"step must be a whole number, got {entry.step}")

@@ -18,21 +18,26 @@ def _as_tuple(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
+LARGEST_SIDE = 2048
+
+
 def _image_size(value: Any) -> Any:
     """Read pixels: [height, width], one number for both, or "auto" for the architecture's own."""
     if value is None or value == "auto":
         return None
     sides = [value, value] if isinstance(value, int) else value
     whole = isinstance(sides, list | tuple) and all(type(side) is int for side in sides)
-    if not whole or len(sides) != 2 or min(sides) < 1:
-        raise ValueError(f"must be auto, or height and width in pixels, got {value!r}")
+    if not whole or len(sides) != 2 or not 1 <= min(sides) <= max(sides) <= LARGEST_SIDE:
+        raise ValueError(
+            f"must be auto, or height and width from 1 to {LARGEST_SIDE} pixels, got {value!r}"
+        )
     return tuple(sides)
 
 
 class Data(Strict):
     """Where the photographs come from, and how they are divided."""
 
-    source: str = "sample"
+    source: str = Field(default="sample", min_length=1)
     split: str = "40/20/40"
     split_seed: int = Field(default=0, ge=0)
     classes: Annotated[tuple[str, ...] | None, BeforeValidator(_as_tuple)] = None
@@ -74,7 +79,7 @@ class Sweep(Strict):
     budget: Budget = Budget()
     engine: Engine = Engine()
     objective: Literal["accuracy", "loss"] = "accuracy"
-    weights: str = "imagenet"
+    weights: str = Field(default="imagenet", min_length=1)
     workers: int = Field(default=1, ge=1, le=256)
     seed: int = Field(default=0, ge=0, lt=2**31)
 

@@ -16,7 +16,10 @@ Pixels = NDArray[np.uint8]
 
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "TIFF", "BMP")
 MAX_BYTES = 64 * 2**20
-MAX_PIXELS = 100_000_000
+MAX_PIXELS = 80_000_000  # below the bound at which Pillow itself warns
+# Pillow warns of odd metadata, which does no harm here. Once for all: a filter set for a moment is
+# no good in threads.
+warnings.filterwarnings("ignore", module=r"PIL\.")
 DECODER_VERSION = 1
 """Part of every cache key: raise it when the same bytes would give other pixels."""
 
@@ -49,7 +52,7 @@ def decode(content: bytes, size: tuple[int, int] | None = None) -> Pixels:
     images become RGB, and of an animation the first frame is taken.
 
     Args:
-        content: a JPEG, PNG, GIF, WebP, TIFF or BMP file, at most 64 MiB and 100 megapixels.
+        content: a JPEG, PNG, GIF, WebP, TIFF or BMP file, at most 64 MiB and 80 megapixels.
         size: (height, width) in pixels to resize to (bilinear with antialiasing; the aspect
             ratio is not kept), or None for the image's own size.
 
@@ -71,23 +74,20 @@ def _open_rgb(content: bytes) -> tuple[Image.Image, ImageFacts]:
     if len(content) > MAX_BYTES:
         raise UnusableImage(f"{len(content)} bytes; at most {MAX_BYTES} are read")
     try:
-        with warnings.catch_warnings():
-            # Pillow warns of odd metadata and of its own pixel bound; ours is checked below.
-            warnings.simplefilter("ignore")
-            image: Image.Image = Image.open(io.BytesIO(content), formats=FORMATS)
-            if image.width * image.height > MAX_PIXELS:
-                raise UnusableImage(
-                    f"{image.width} x {image.height} pixels; at most {MAX_PIXELS} in all are read"
-                )
-            file_format, mode = image.format or "", image.mode
-            image.load()
-            image = _to_rgb(_upright(image))
-    except UnusableImage:
+        image: Image.Image = Image.open(io.BytesIO(content), formats=FORMATS)
+        if image.width * image.height > MAX_PIXELS:
+            raise UnusableImage(
+                f"{image.width} x {image.height} pixels; at most {MAX_PIXELS} in all are read"
+            )
+        file_format, mode = image.format or "", image.mode
+        image.load()
+        image = _to_rgb(_upright(image))
+    except (UnusableImage, MemoryError):
         raise
     except UnidentifiedImageError:
         raise UnusableImage(f"not an image of a known format ({_first_bytes(content)})") from None
     except Exception as error:  # Pillow's plugins raise nearly anything on damaged files
-        raise UnusableImage(f"damaged: {error or type(error).__name__}") from error
+        raise UnusableImage(f"damaged: {str(error) or type(error).__name__}") from error
     return image, ImageFacts(file_format, mode, image.height, image.width)
 
 

@@ -153,7 +153,10 @@ class OptunaEngine:
         for trial in self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
             self._study.tell(trial.number, state=TrialState.FAIL)
             if not self._finite:  # a grid proposes what has no record, in order
-                self._study.enqueue_trial(trial.params)
+                # Killed between being asked for and being filled in, it has its wishes only.
+                self._study.enqueue_trial(
+                    trial.params or trial.system_attrs.get("fixed_params", {})
+                )
 
     def _has_waiting(self) -> bool:
         return bool(self._study.get_trials(deepcopy=False, states=(TrialState.WAITING,)))

@@ -58,7 +58,7 @@ class LocalExecutor:
             one = busy[pipe]  # type: ignore[index]
             try:
                 events.append(self._translate(one, one.pipe.recv()))
-            except (EOFError, ConnectionResetError):
+            except (EOFError, OSError):  # also in the middle of a message
                 events.append(self._bury(one))
         return events
 

@@ -1,6 +1,6 @@
 """The process that trains: takes specs from a pipe, sends reports and results back.
 
-The only process of a sweep that loads TensorFlow.
+The driver loads TensorFlow only at the end, to test the champion.
 """
 
 from __future__ import annotations
@@ -36,6 +36,10 @@ class Raised:
 Message = EpochReport | Done | Raised
 
 
+class _DriverIsGoneError(Exception):
+    """Nobody waits for this trial any more."""
+
+
 def serve(connection: Connection, log: Path, threads: int) -> None:
     """Run trials until the pipe closes.
 
@@ -50,8 +54,11 @@ def serve(connection: Connection, log: Path, threads: int) -> None:
     from mineralsweep.training.run import run_trial
 
     def report(epoch: EpochReport) -> str | None:
-        connection.send(epoch)
-        answer: str | None = connection.recv()
+        try:
+            connection.send(epoch)
+            answer: str | None = connection.recv()
+        except (EOFError, OSError) as error:
+            raise _DriverIsGoneError from error
         return answer
 
     while True:
@@ -63,8 +70,8 @@ def serve(connection: Connection, log: Path, threads: int) -> None:
             message: Message = Done(run_trial(spec, report), _memory())
         except MineralsweepError as error:
             message = Raised(str(error), _memory())
-        except (EOFError, BrokenPipeError):
-            return  # the driver is gone
+        except _DriverIsGoneError:
+            return
         except Exception as error:
             traceback.print_exc()
             first = (str(error).splitlines() or [""])[0]

@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     import keras
 
 IMAGENET_FILE = "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"
+HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 DOWNLOAD_SECONDS = 900
 STALL_SECONDS = 20
 
@@ -43,6 +45,7 @@ def resolve(weights: str) -> Path | None:
     if weights != "imagenet":
         path = Path(weights)
         if path.is_file():
+            _check_is_hdf5(path)
             return path
         raise WeightsUnavailable(
             f"weights: no such file: {weights}; give imagenet, none, or the path of a .h5 file"
@@ -57,6 +60,15 @@ def resolve(weights: str) -> Path | None:
             f" {IMAGENET_FILE} to {path.parent}, or give its path: weights=PATH"
         )
     return path
+
+
+def _check_is_hdf5(path: Path) -> None:
+    with path.open("rb") as file:
+        if file.read(len(HDF5_SIGNATURE)) != HDF5_SIGNATURE:
+            raise WeightsUnavailable(
+                f"weights: {path} does not hold VGG16's weights without the top (no HDF5 file);"
+                f" expected the layout of {IMAGENET_FILE}"
+            )
 
 
 def load_into(trunk: keras.Model, path: Path) -> None:
@@ -76,17 +88,25 @@ def load_into(trunk: keras.Model, path: Path) -> None:
 
 
 def _download() -> None:
-    # In a process of its own: the caller may not want TensorFlow, and a stall must end.
-    try:
-        subprocess.run(
-            [sys.executable, "-m", "mineralsweep.models.weights"],
-            timeout=DOWNLOAD_SECONDS,
-            check=False,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-    except subprocess.TimeoutExpired:
-        return
+    # In a process of its own: the caller may not want TensorFlow, and a stall must end. In a folder
+    # of its own: a download cut short must not be taken for the weights.
+    target = imagenet_path()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".download-", dir=target.parent) as scratch:
+        try:
+            done = subprocess.run(
+                [sys.executable, "-m", "mineralsweep.models.weights"],
+                env={**os.environ, "KERAS_HOME": scratch},
+                timeout=DOWNLOAD_SECONDS,
+                check=False,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+        except subprocess.TimeoutExpired:
+            return
+        loaded = Path(scratch) / "models" / IMAGENET_FILE
+        if done.returncode == 0 and loaded.is_file():
+            loaded.replace(target)
 
 
 if __name__ == "__main__":

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from mineralsweep.config import Choices, Sweep
 from mineralsweep.data.dataset import Dataset, open_dataset
-from mineralsweep.errors import ConfigError, WeightsUnavailable
+from mineralsweep.errors import ConfigError, StudyConflict, WeightsUnavailable
 from mineralsweep.models import get as get_architecture
 from mineralsweep.models import weights as pretrained
 from mineralsweep.space import describe
+from mineralsweep.urls import without_password
 
 STATE_FOLDER = Path(".mineralsweep")
 Say = Callable[[str], None]
@@ -30,12 +34,56 @@ def study_folder(name: str) -> Path:
     return STATE_FOLDER / "studies" / name
 
 
-def check_storage(url: str | None) -> None:
-    """Raise ConfigError where a storage setting is no database URL at all."""
-    if url is not None and not re.match(r"[a-z0-9]+(\+[a-z0-9]+)?://", url):
+def storage_url(flag: str | None) -> str | None:
+    """Return the URL of the engine's database: the flag's, else MINERALSWEEP_STORAGE, else None.
+
+    Raises:
+        ConfigError: it is no URL, it is MLflow's database, or the flag holds a password, which
+            `mlflow run` would write into the run.
+    """
+    url = flag or os.environ.get("MINERALSWEEP_STORAGE")
+    if url is None:
+        return None
+    shown = without_password(url)
+    if flag is not None and shown != url:
         raise ConfigError(
-            f"--storage: must be a database URL such as sqlite:///studies.db, got '{url}'"
+            f"--storage: {shown} holds a password, which would be written into the run;"
+            " put the URL into the environment: MINERALSWEEP_STORAGE"
         )
+    if not re.match(r"[a-z0-9]+(\+[a-z0-9]+)?://", url):
+        raise ConfigError(
+            f"--storage: must be a database URL such as sqlite:///studies.db, got '{shown}'"
+        )
+    if url == os.environ.get("MLFLOW_TRACKING_URI") or url.endswith("/mlflow.db"):
+        raise ConfigError(
+            f"--storage: {shown} is MLflow's database, the engine needs its own;"
+            " write for example sqlite:///studies.db"
+        )
+    return url
+
+
+@contextlib.contextmanager
+def study_locked(folder: Path) -> Iterator[None]:
+    """Keep a second driver on this machine from the study; the lock dies with its owner.
+
+    Raises:
+        StudyConflict: another process has it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            owner = lock.read().strip() or "unknown"
+            raise StudyConflict(
+                f"study '{folder.name}' is at work in another process (number {owner});"
+                " wait for it, or take another name: --study NAME"
+            ) from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
 
 
 def open_sweep_data(sweep: Sweep, say: Say) -> Dataset:

@@ -14,14 +14,16 @@ from mineralsweep.config import Sweep
 from mineralsweep.data.dataset import Dataset
 from mineralsweep.engines import ENGINES
 from mineralsweep.engines.engine import Engine, TrialRecord
+from mineralsweep.engines.ranking import champion
 from mineralsweep.executors import EXECUTORS
 from mineralsweep.pipeline.checks import (
     Say,
-    check_storage,
     fingerprint,
     leave_out_unavailable,
     open_sweep_data,
+    storage_url,
     study_folder,
+    study_locked,
 )
 
 if TYPE_CHECKING:
@@ -68,25 +70,30 @@ def run_sweep(
     started = time.monotonic()
     name = study or f"{config.stem}-{datetime.now():%Y%m%d-%H%M%S}"
     folder = study_folder(name)
-    check_storage(storage)
+    storage = storage_url(storage)
     dataset = open_sweep_data(sweep, say)
     sweep, left_out = leave_out_unavailable(sweep)
     for reason in left_out:
         say(f"Left out: {reason}")
-    engine = ENGINES[sweep.engine.name](sweep, name, folder, storage, fingerprint(sweep, dataset))
-    executor = EXECUTORS["local"](sweep.workers, folder / "logs")
-    try:
-        from mineralsweep.study import Study
+    with study_locked(folder):
+        engine = ENGINES[sweep.engine.name](
+            sweep, name, folder, storage, fingerprint(sweep, dataset)
+        )
+        executor = EXECUTORS["local"](sweep.workers, folder / "logs")
+        from mineralsweep.study import Study  # MLflow loads while the workers load TensorFlow
 
-        store, run = _open_run(engine, name, sweep, dataset, left_out, config)
-        listener.study_opened(name, engine.records())
-        with _ended_whatever_comes(run):
-            trials = folder / "trials"
-            records = Study(sweep, dataset, engine, executor, run, trials, listener).run()
+        try:
+            store, run = _open_run(engine, name, sweep, dataset, left_out, config)
+            listener.study_opened(name, engine.records())
+            with _ended_whatever_comes(run):
+                trials = folder / "trials"
+                records = Study(sweep, dataset, engine, executor, run, trials, listener).run()
+                executor.close()
+                return _conclude(
+                    sweep, dataset, engine, store, run, records, name, left_out, started
+                )
+        finally:
             executor.close()
-            return _conclude(sweep, dataset, engine, store, run, records, name, left_out, started)
-    finally:
-        executor.close()
 
 
 def _open_run(
@@ -129,7 +136,6 @@ def _conclude(
     started: float,
 ) -> SweepOutcome:
     from mineralsweep import report
-    from mineralsweep.study import champion
 
     best = champion(records, sweep.objective)
     assert best is not None  # the study raises without a complete trial

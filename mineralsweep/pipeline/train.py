@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,16 +79,20 @@ def _train(
     listener.trial_started(spec)
     try:
         event = _follow(spec, executor, run, listener)
-    except KeyboardInterrupt:
-        run.fail("interrupted")
-        raise
-    if isinstance(event, Failed):
+        if isinstance(event, Failed):
+            raise RunError(f"training failed: {event.reason}; see run {run_id}")
+        result = event.result
+        scores = score(result.probabilities, spec.examples.validation_labels, dataset.classes)
+        reason = result.stop_reason or ""
+        model_id = run.finish(result, scores, "COMPLETE", reason)
+    except RunError:
+        assert isinstance(event, Failed)
         run.fail(event.reason, event.log)
-        raise RunError(f"training failed: {event.reason}; see run {run_id}")
-    result = event.result
-    scores = score(result.probabilities, spec.examples.validation_labels, dataset.classes)
-    reason = result.stop_reason or ""
-    model_id = run.finish(result, scores, "COMPLETE", reason)
+        raise
+    except BaseException as error:
+        with contextlib.suppress(Exception):  # the first error is the one to tell
+            run.fail("interrupted" if isinstance(error, KeyboardInterrupt) else str(error))
+        raise
     return TrainOutcome(store, run_id, model_id, spec, scores, result.best_epoch, reason)
 
 

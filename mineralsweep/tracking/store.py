@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import mlflow
+import requests
 from mlflow import MlflowClient
 from mlflow.entities import Dataset as MlflowDataset
 from mlflow.entities import DatasetInput, InputTag, Metric, Param, RunTag
@@ -22,10 +23,12 @@ from mlflow.tracking.context.registry import resolve_tags
 
 from mineralsweep.data.dataset import Dataset
 from mineralsweep.errors import InputError
+from mineralsweep.urls import without_password
 
 DEFAULT_FILE = "mlflow.db"
 DEFAULT_EXPERIMENT = "mineralsweep"
 EXPERIMENT_KIND = "mlflow.experimentKind"
+PROBE_SECONDS = 10
 DIGEST_LENGTH = 36  # of MLflow's dataset digests, at most
 
 
@@ -140,6 +143,7 @@ def open_store(experiment: str | None = None) -> Store:
     mlflow.set_tracking_uri(uri)
     # Children and libraries must not take the given run for theirs.
     given_run = os.environ.pop("MLFLOW_RUN_ID", None)
+    _check_answers(uri)
     try:
         client = MlflowClient(uri)
         if given_run is not None:
@@ -157,6 +161,20 @@ def open_store(experiment: str | None = None) -> Store:
         ) from error
     _mark_as_model_training(client, experiment_id)
     return Store(client, uri, experiment_id, name, given_run)
+
+
+def _check_answers(uri: str) -> None:
+    """MLflow's client asks a server that is not there again and again, for minutes."""
+    if not uri.startswith(("http://", "https://")):
+        return
+    try:
+        requests.get(uri, timeout=PROBE_SECONDS)
+    except requests.RequestException as error:
+        raise InputError(
+            f"MLFLOW_TRACKING_URI: {without_password(uri)} does not answer"
+            f" ({type(error).__name__}); start the server, or unset the variable to use"
+            f" {DEFAULT_FILE} in this folder"
+        ) from None
 
 
 def _mark_as_model_training(client: MlflowClient, experiment_id: str) -> None:
@@ -191,12 +209,3 @@ def without_mlflow_warnings() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
-
-
-def without_password(uri: str) -> str:
-    """Hide the password of a URL: it has no place on a screen or in a run."""
-    scheme, found, rest = uri.partition("://")
-    if not found or "@" not in rest:
-        return uri
-    credentials, _, host = rest.rpartition("@")
-    return f"{scheme}://{credentials.partition(':')[0]}:***@{host}"

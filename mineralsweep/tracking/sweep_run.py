@@ -13,6 +13,7 @@ from mineralsweep.config import Sweep
 from mineralsweep.data.dataset import Dataset
 from mineralsweep.evaluation import Scores
 from mineralsweep.figures import confusion_matrix
+from mineralsweep.space import describe
 from mineralsweep.tracking.store import Store
 from mineralsweep.tracking.trial_run import REASON, STATE, STUDY, TRIAL, TrialRun
 from mineralsweep.training.spec import TrialSpec
@@ -133,6 +134,10 @@ class SweepRun:
             "sweep.sampler": sweep.engine.sampler,
             "sweep.pruner": sweep.engine.pruner,
             "sweep.objective": sweep.metric(),
+            "sweep.startup_trials": sweep.engine.startup_trials,
+            "sweep.image_size": sweep.image_size or "auto",
+            "sweep.weights": sweep.weights,
+            **{f"sweep.space.{name}": describe(one) for name, one in sweep.space.entries().items()},
         }
         there = self._store.client.get_run(self.run_id).data.params
         if "sweep.seed" not in there:

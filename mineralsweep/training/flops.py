@@ -10,7 +10,7 @@ import keras
 def count(model: keras.Model) -> int:
     """Return the operations for one image: two (multiply, add) a weight used in Conv2D and Dense.
 
-    Other layers (pooling, activations, normalisation) are below a hundredth of these and are
+    Other layers (pooling, activations, normalisation) are a few hundredths of these and are
     left out.
     """
     total = 0

@@ -21,8 +21,8 @@ from mineralsweep.training.spec import EpochReport, Report, TrialResult, TrialSp
 def run_trial(spec: TrialSpec, report: Report) -> TrialResult:
     """Train `spec`'s network and write it to `spec.folder`.
 
-    The same spec gives the same result on the same machine. The weights kept are those of the
-    epoch with the lowest validation loss.
+    The same spec gives the same result on the same machine with the same number of threads. The
+    weights kept are those of the epoch with the lowest validation loss.
 
     Args:
         spec: what to train on what.

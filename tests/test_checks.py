@@ -1,0 +1,65 @@
+"""What is refused before anything is run."""
+
+from __future__ import annotations
+
+import multiprocessing
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import pytest
+
+from mineralsweep.errors import ConfigError, StudyConflict
+from mineralsweep.pipeline.checks import storage_url, study_folder, study_locked
+
+
+def _hold(folder: Path, pipe: Connection) -> None:
+    with study_locked(folder):
+        pipe.send("held")
+        pipe.recv()
+
+
+def test_a_second_driver_is_told_who_has_the_study_and_a_dead_one_has_nothing(
+    tmp_path: Path,
+) -> None:
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    other = context.Process(target=_hold, args=(tmp_path / "s", theirs), daemon=True)
+    other.start()
+    assert ours.recv() == "held"
+    with (
+        pytest.raises(StudyConflict, match=rf"'s' is at work .*number {other.pid}"),
+        study_locked(tmp_path / "s"),
+    ):
+        pass
+    other.kill()
+    other.join()
+    with study_locked(tmp_path / "s"):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("x", "must be a database URL"),
+        ("postgresql://me:secret@host/db", r"postgresql://me:\*\*\*@host/db holds a password"),
+        ("sqlite:///mlflow.db", "is MLflow's database"),
+    ],
+)
+def test_a_storage_that_cannot_be_the_engine_s_own_is_refused(url: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message) as caught:
+        storage_url(url)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_storage_with_a_password_comes_from_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert storage_url(None) is None
+    monkeypatch.setenv("MINERALSWEEP_STORAGE", "postgresql://me:secret@host/db")
+    assert storage_url(None) == "postgresql://me:secret@host/db"
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "..", ".hidden", "a b", "x" * 101])
+def test_a_study_s_name_is_a_plain_one(name: str) -> None:
+    with pytest.raises(ConfigError, match="--study: may hold letters"):
+        study_folder(name)
