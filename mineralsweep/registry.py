@@ -16,7 +16,7 @@ from mineralsweep.data import arrays
 from mineralsweep.data.dataset import Dataset
 from mineralsweep.engines.engine import TrialRecord
 from mineralsweep.errors import InputError
-from mineralsweep.evaluation import Scores, score, wilson
+from mineralsweep.evaluation import Scores, score
 from mineralsweep.packaging.network import NETWORK_FILE, load
 from mineralsweep.tracking import Store, SweepRun
 
@@ -80,8 +80,9 @@ def crown(
         dataset: its test split is used.
         study: the study's name, for the version's tags.
     """
+    openings = run.open_test_split()
     scores = evaluate(record, dataset)
-    openings = run.log_test(scores, f"test split, trial {record.number}")
+    run.log_test(scores, f"test split, trial {record.number}")
     number = _register(store, record, _card(record, scores, dataset), _tags(record, scores, study))
     former = _alias_holder(store)
     store.client.set_registered_model_alias(NAME, ALIAS, number)
@@ -140,22 +141,17 @@ def _tags(record: TrialRecord, scores: Scores, study: str) -> dict[str, str]:
     return {
         "mineralsweep.study": study,
         "mineralsweep.trial": str(record.number),
-        "validation_accuracy": _validation(record),
+        "validation_accuracy": str(record.interval()),
         "test_accuracy": str(scores.accuracy),
         "test_macro_f1": f"{scores.macro_f1:.3f}",
     }
-
-
-def _validation(record: TrialRecord) -> str:
-    assert record.accuracy is not None
-    return str(wilson(round(record.accuracy * record.n), record.n))
 
 
 def _card(record: TrialRecord, scores: Scores, dataset: Dataset) -> str:
     recalls = "\n".join(f"| {name} | {recall} |" for name, recall in scores.recall.items())
     return (
         f"**{record.params['architecture']}**, trial {record.number}, chosen on the validation"
-        f" split ({_validation(record)}).\n\n"
+        f" split ({record.interval()}).\n\n"
         f"Test split, opened once for it: accuracy **{scores.accuracy}** (95 % Wilson interval),"
         f" macro-F1 {scores.macro_f1:.3f}.\n\n"
         f"| class | recall [95 % interval], n |\n| --- | --- |\n{recalls}\n\n"

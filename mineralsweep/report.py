@@ -10,7 +10,6 @@ import pandas as pd
 from mineralsweep.config import Sweep
 from mineralsweep.engines.engine import Engine, TrialRecord
 from mineralsweep.engines.ranking import ranked
-from mineralsweep.evaluation import wilson
 from mineralsweep.registry import CHAMPION_URI, Crowned
 
 SHOWN_IN_DESCRIPTION = 10
@@ -32,7 +31,7 @@ def leaderboard(records: list[TrialRecord], sweep: Sweep) -> pd.DataFrame:
 def _row(place: int, record: TrialRecord) -> dict[str, Any]:
     row: dict[str, Any] = {"rank": place, "trial": record.number, "state": record.state}
     if record.accuracy is not None and record.loss is not None:
-        interval = wilson(round(record.accuracy * record.n), record.n)
+        interval = record.interval()
         row |= {
             "val_accuracy": round(interval.value, 6),
             "low": round(interval.low, 6),
@@ -88,15 +87,12 @@ def description(
 ) -> str:
     """Return the Markdown that stands on top of the sweep's page in MLflow."""
     best = crowned.record
-    assert best.accuracy is not None
-    validation = wilson(round(best.accuracy * best.n), best.n)
     lines = [
         f"**Question.** {' '.join(sweep.question.split())}",
         "",
         f"**Answer.** Trial {best.number} ({best.params['architecture']}) was best on the"
-        f" validation split: accuracy {validation}. On the test split, opened after the choice,"
-        f" it reached"
-        f" **{crowned.scores.accuracy}** (95 % Wilson interval), macro-F1"
+        f" validation split: accuracy {best.interval()}. On the test split, opened after the"
+        f" choice, it reached **{crowned.scores.accuracy}** (95 % Wilson interval), macro-F1"
         f" {crowned.scores.macro_f1:.3f}. It is registered as version {crowned.version}"
         f" of `{CHAMPION_URI}`.",
         "",

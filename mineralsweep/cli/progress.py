@@ -12,7 +12,6 @@ from rich.text import Text
 
 from mineralsweep.engines.engine import TrialRecord
 from mineralsweep.engines.ranking import champion
-from mineralsweep.evaluation import wilson
 from mineralsweep.training.spec import EpochReport, TrialSpec
 
 LINE_EVERY = 30.0
@@ -100,7 +99,7 @@ class Progress:
         head = f"trial {record.number} {record.params['architecture']} ({settings})"
         if record.accuracy is None:
             return f"{head}: FAILED: {record.reason}"
-        score = wilson(round(record.accuracy * record.n), record.n)
+        score = record.interval()
         best = " <- best so far" if self._is_best(record) else ""
         why = f"; {record.reason}" if record.reason else ""
         state = "PRUNED, " if record.state == "PRUNED" else ""

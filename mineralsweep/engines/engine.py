@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, Protocol, Self
 
+from mineralsweep.evaluation import Proportion, wilson
 from mineralsweep.space import Params
 
 State = Literal["COMPLETE", "PRUNED", "FAILED"]
@@ -45,6 +46,16 @@ class TrialRecord:
     model_id: str | None
     reason: str
     seconds: float
+
+    def interval(self) -> Proportion:
+        """Return the validation accuracy with its interval.
+
+        Raises:
+            ValueError: the trial failed and has none.
+        """
+        if self.accuracy is None:
+            raise ValueError(f"trial {self.number} failed: it has no accuracy")
+        return wilson(round(self.accuracy * self.n), self.n)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data that JSON can hold."""

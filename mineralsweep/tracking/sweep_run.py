@@ -58,9 +58,15 @@ class SweepRun:
         """Write the best value after so many ended trials: the sweep's own learning curve."""
         self._store.log(self.run_id, metrics={f"sweep_best_{metric}": value}, step=ended)
 
-    def log_test(self, scores: Scores, title: str) -> int:
-        """Write the champion's scores on the test split; return how often it has been opened."""
+    def open_test_split(self) -> int:
+        """Count an opening of the test split, before it is read; return how many there were."""
         openings = int(self._tags().get(OPENINGS, "0")) + 1
+        opened = datetime.now(UTC).isoformat(timespec="seconds")
+        self.tag({OPENINGS: str(openings), "mineralsweep.test_split_opened": opened})
+        return openings
+
+    def log_test(self, scores: Scores, title: str) -> None:
+        """Write the champion's scores on the test split."""
         metrics = {
             "test_accuracy": scores.accuracy.value,
             "test_accuracy_low": scores.accuracy.low,
@@ -70,12 +76,9 @@ class SweepRun:
             "test_macro_f1": scores.macro_f1,
             **{f"test_recall_{name}": recall.value for name, recall in scores.recall.items()},
         }
-        opened = datetime.now(UTC).isoformat(timespec="seconds")
-        tags = {OPENINGS: str(openings), "mineralsweep.test_split_opened": opened}
-        self._store.log(self.run_id, metrics=metrics, tags=tags)
+        self._store.log(self.run_id, metrics=metrics)
         figure = confusion_matrix(scores.confusion, self._dataset.classes, title)
         self._store.client.log_figure(self.run_id, figure, "test_confusion_matrix.png")
-        return openings
 
     def log_table(self, table: pd.DataFrame, name: str) -> None:
         """Write a table twice: for MLflow's table view, and as CSV."""
