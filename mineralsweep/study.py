@@ -154,6 +154,8 @@ class Study:
             image_size=size,
             seed=self._sweep.seed,
             weights=self._sweep.weights,
+            training=self._sweep.training,
+            deepest=self._sweep.deepest(),
             folder=self._folder / f"trial-{proposal.number:03d}",
             examples=examples(self._dataset, size),
         )

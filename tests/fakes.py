@@ -87,6 +87,7 @@ class FakeExecutor:
             parameters=1000,
             trainable=900,
             flops=10**6,
+            precision="float32",
             folder=spec.folder,
             seconds=0.1,
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import shutil
 import subprocess
@@ -12,13 +11,13 @@ from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 
+from mineralsweep import machine
 from mineralsweep.data import cache
 from mineralsweep.errors import MineralsweepError
 from mineralsweep.models.weights import imagenet_path
 
 PACKAGES = ("mineralsweep", "mlflow", "optuna", "tensorflow", "keras", "numpy", "pandas", "pillow",
             "scikit-learn", "scipy", "matplotlib", "plotly", "pydantic", "rich")  # fmt: skip
-CPU_FEATURES = ("avx", "avx2", "fma", "avx512f", "avx512_bf16", "amx_bf16")
 GPU_SCRIPT = "import tensorflow as tf; print(len(tf.config.list_physical_devices('GPU')), 'found')"
 
 
@@ -53,12 +52,9 @@ def run(options: Namespace) -> int:
 
 
 def _cpu() -> str:
-    try:
-        flags = set(Path("/proc/cpuinfo").read_text().split())
-    except OSError:
-        flags = set()
-    found = [name for name in CPU_FEATURES if name in flags]
-    return f"{os.cpu_count()} cores, {platform.machine()}; {', '.join(found) or 'features unknown'}"
+    found = ", ".join(machine.cpu_features()) or "features unknown"
+    precision = "bfloat16" if machine.has_bfloat16() else "float32"
+    return f"{machine.cores()} cores, {platform.machine()}; {found}; trains in {precision}"
 
 
 def _memory() -> str:
@@ -95,8 +91,7 @@ def _weights() -> str:
 def _cache() -> str:
     folder = cache.folder()
     folder.mkdir(parents=True, exist_ok=True)
-    size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-    return f"{folder}, {size / 2**20:.0f} MiB"
+    return f"{folder}, {cache.size(folder) / 2**20:.0f} MiB"
 
 
 def _disk() -> str:

@@ -86,6 +86,7 @@ def _parsers() -> tuple[_Parser, dict[str, _Parser]]:
         "train": _train(commands),
         "predict": _predict(commands),
         "data_check": _data(commands),
+        "cache": _cache(commands),
         "doctor": _doctor(commands),
     }
     return parser, by_name
@@ -111,6 +112,7 @@ def _sweep(commands: Any) -> _Parser:
     _flag(flags, "--workers", values.whole, "N", "trials at a time")
     _flag(flags, "--seed", values.whole, "N", "of the search and of every training")
     _flag(flags, "--weights", values.text, "WEIGHTS", "for VGG16: imagenet, a file, or none")
+    _training_flags(flags)
     _flag(flags, "--timeout", values.number, "SECONDS", "start no trial after this time")
     _flag(flags, "--engine", values.text, "NAME", "who proposes trials: optuna")
     _flag(parser, "--study", values.text, "NAME", "a name for the study; an existing one goes on")
@@ -139,7 +141,16 @@ def _train(commands: Any) -> _Parser:
     _flag(flags, "--image-size", values.image_size, "SIZE", "pixels: 180, or HEIGHTxWIDTH")
     _flag(flags, "--seed", values.whole, "N", "the same seed gives the same result")
     _flag(flags, "--weights", values.text, "WEIGHTS", "for VGG16: imagenet, a file, or none")
+    _training_flags(flags)
+    _flag(flags, "--head-epochs", values.whole, "N", "first train the head alone (default 0)")
     return parser
+
+
+def _training_flags(flags: Any) -> None:
+    _flag(flags, "--precision", values.text, "NAME", "of the training: float32 or bfloat16")
+    _flag(
+        flags, "--views", values.whole, "N", "kept views of an image under a frozen trunk; 0: off"
+    )
 
 
 def _predict(commands: Any) -> _Parser:
@@ -157,6 +168,14 @@ def _data(commands: Any) -> _Parser:
     check = _add(actions, "check", "data_check", "Show what is usable, and what is not and why.")
     check.add_argument("path", metavar="PATH", help="sample, minet, or a folder")
     return check
+
+
+def _cache(commands: Any) -> _Parser:
+    parser = _add(
+        commands, "cache", "cache", "Show what is kept on disk to save time, or clear it."
+    )
+    parser.add_argument("--clear", action="store_true", help="remove all of it: it is made again")
+    return parser
 
 
 def _doctor(commands: Any) -> _Parser:

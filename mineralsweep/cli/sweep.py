@@ -11,31 +11,19 @@ from rich.console import Console
 from mineralsweep.cli.progress import Progress
 from mineralsweep.cli.shell import next_commands, plain_console
 from mineralsweep.config import Override, load
-from mineralsweep.pipeline import SweepOutcome, run_sweep
+from mineralsweep.pipeline import SweepOutcome, run_sweep, suited_to_machine
 
 
 def run(options: Namespace) -> int:
     """Run a sweep and say where everything went."""
     config = Path(options.file)
-    sweep = load(
-        config,
-        [
-            Override("data.source", options.data, "--data"),
-            Override("budget.trials", options.trials, "--trials"),
-            Override("budget.epochs", options.epochs, "--epochs"),
-            Override("budget.timeout", options.timeout, "--timeout"),
-            Override("workers", options.workers, "--workers"),
-            Override("seed", options.seed, "--seed"),
-            Override("weights", options.weights, "--weights"),
-            Override("engine.name", options.engine, "--engine"),
-        ],
-    )
+    sweep = suited_to_machine(load(config, _overrides(options)))
     console = plain_console()
     console.print(f"Question: {' '.join(sweep.question.split())}")
     study = options.study
     budget = sweep.budget
     with Progress(
-        console, budget.epochs, budget.trials, sweep.workers, sweep.objective
+        console, budget.epochs, budget.trials, sweep.workers or 1, sweep.objective
     ) as progress:
         try:
             outcome = run_sweep(sweep, config, study, options.storage, progress, progress.say)
@@ -48,6 +36,21 @@ def run(options: Namespace) -> int:
             raise
     _show(console, outcome)
     return 0
+
+
+def _overrides(options: Namespace) -> list[Override]:
+    return [
+        Override("data.source", options.data, "--data"),
+        Override("budget.trials", options.trials, "--trials"),
+        Override("budget.epochs", options.epochs, "--epochs"),
+        Override("budget.timeout", options.timeout, "--timeout"),
+        Override("workers", options.workers, "--workers"),
+        Override("seed", options.seed, "--seed"),
+        Override("weights", options.weights, "--weights"),
+        Override("engine.name", options.engine, "--engine"),
+        Override("training.precision", options.precision, "--precision"),
+        Override("training.views", options.views, "--views"),
+    ]
 
 
 def _show(console: Console, outcome: SweepOutcome) -> None:

@@ -38,6 +38,9 @@ def run(options: Namespace) -> int:
             Override("image_size", options.image_size, "--image-size"),
             Override("seed", options.seed, "--seed"),
             Override("weights", options.weights, "--weights"),
+            Override("training.precision", options.precision, "--precision"),
+            Override("training.views", options.views, "--views"),
+            Override("training.head_epochs", options.head_epochs, "--head-epochs"),
         ],
     )
     console = plain_console()

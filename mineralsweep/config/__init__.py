@@ -3,9 +3,9 @@
 from mineralsweep.config.entries import Choices, Entry, Range
 from mineralsweep.config.load import Override, build, load
 from mineralsweep.config.space import OPTIMIZERS, Space
-from mineralsweep.config.sweep import Budget, Data, Engine, Sweep
+from mineralsweep.config.sweep import Budget, Data, Engine, Sweep, Training
 
 __all__ = [
     "OPTIMIZERS", "Budget", "Choices", "Data", "Engine", "Entry", "Override", "Range", "Space",
-    "Sweep", "build", "load",
+    "Sweep", "Training", "build", "load",
 ]  # fmt: skip

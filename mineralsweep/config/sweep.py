@@ -69,6 +69,36 @@ class Engine(Strict):
     startup_trials: int = Field(default=5, ge=1)
 
 
+class Training(Strict):
+    """How a trial trains, whatever its hyperparameters.
+
+    Attributes:
+        precision: "auto" is bfloat16 where the processor or GPU has it, else float32.
+        views: augmented views of each training image under a frozen trunk, kept in the feature
+            store; an epoch draws one of them. 0: no store, a new view through the whole network
+            each epoch.
+        head_epochs: the first epochs train the head alone, before layers of the trunk join it.
+    """
+
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    views: int = Field(default=8, ge=0, le=1000)
+    head_epochs: int = Field(default=0, ge=0, le=10_000)
+
+
+WORKERS_AT_MOST = 256
+
+
+def _workers(value: Any) -> Any:
+    """Read a number of processes, or "auto" for what suits the machine."""
+    if value is None or value == "auto":
+        return None
+    if type(value) is not int or not 1 <= value <= WORKERS_AT_MOST:
+        raise ValueError(
+            f"must be auto, or a whole number from 1 to {WORKERS_AT_MOST}, got {value!r}"
+        )
+    return value
+
+
 class Sweep(Strict):
     """One question put to the data: a whole sweep file, with the flags laid over it."""
 
@@ -80,7 +110,8 @@ class Sweep(Strict):
     engine: Engine = Engine()
     objective: Literal["accuracy", "loss"] = "accuracy"
     weights: str = Field(default="imagenet", min_length=1)
-    workers: int = Field(default=1, ge=1, le=256)
+    training: Training = Training()
+    workers: Annotated[int | None, BeforeValidator(_workers)] = None
     seed: int = Field(default=0, ge=0, lt=2**31)
 
     @model_validator(mode="after")
@@ -101,6 +132,10 @@ class Sweep(Strict):
     def size_for(self, architecture: str) -> tuple[int, int]:
         """Return (height, width) in pixels: this sweep's, else the architecture's own."""
         return self.image_size or get_architecture(architecture).image_size
+
+    def deepest(self) -> int:
+        """Return the most layers of a trunk that a trial may unfreeze."""
+        return int(max(self.space.unfrozen.bounds())) if self.space.unfrozen else 0
 
     def metric(self) -> str:
         return f"val_{self.objective}"

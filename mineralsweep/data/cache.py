@@ -17,6 +17,13 @@ def folder() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "mineralsweep"
 
 
+def size(path: Path) -> int:
+    """Return the bytes in a file, or in all files under a folder."""
+    if path.is_file():
+        return path.stat().st_size
+    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+
+
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     """Call `write` with a temporary sibling of `path`, then rename it to `path`.
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
-import os
 import signal
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
+from mineralsweep import machine
 from mineralsweep.executors import worker
 from mineralsweep.executors.executor import Epoch, Event, Failed, Finished
 from mineralsweep.training.spec import EpochReport, TrialSpec
@@ -22,7 +22,8 @@ LOG_TAIL = 8_000
 class LocalExecutor:
     """A pool of `workers` processes; see `Executor` for the contract.
 
-    The processes start at once, so that TensorFlow loads while the driver still prepares.
+    The processes start at once, so that TensorFlow loads while the driver still prepares. They
+    share the machine's cores evenly; where there are GPUs, each process sees one of them.
 
     Args:
         workers: trials that run at a time.
@@ -32,9 +33,10 @@ class LocalExecutor:
     def __init__(self, workers: int, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
-        self._threads = max(1, (os.cpu_count() or 1) // workers)
+        self._threads = max(1, machine.cores() // workers)
+        self._gpus = machine.gpus()
         self._started = 0
-        self._workers = [self._start() for _ in range(workers)]
+        self._workers = [self._start(place) for place in range(workers)]
 
     def free(self) -> int:
         return sum(one.spec is None for one in self._workers)
@@ -73,10 +75,11 @@ class LocalExecutor:
             one.end()
         self._workers = []
 
-    def _start(self) -> _Worker:
+    def _start(self, place: int) -> _Worker:
         log = self._folder / f"worker-{self._started}.log"
         self._started += 1
-        return _Worker(log, self._threads)
+        gpu = self._gpus[place % len(self._gpus)] if self._gpus else None
+        return _Worker(log, self._threads, gpu)
 
     def _translate(self, one: _Worker, message: worker.Message) -> Event:
         number = one.number()
@@ -105,19 +108,19 @@ class LocalExecutor:
 
     def _replace(self, one: _Worker) -> _Worker:
         one.end()
-        fresh = self._start()
-        self._workers[self._workers.index(one)] = fresh
+        place = self._workers.index(one)
+        fresh = self._workers[place] = self._start(place)
         return fresh
 
 
 class _Worker:
     """One process, its pipe, and the trial it has, if any."""
 
-    def __init__(self, log: Path, threads: int) -> None:
+    def __init__(self, log: Path, threads: int, gpu: str | None) -> None:
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
         self.process = context.Process(
-            target=worker.serve, args=(theirs, log, threads), daemon=True
+            target=worker.serve, args=(theirs, log, threads, gpu), daemon=True
         )
         self.process.start()
         theirs.close()

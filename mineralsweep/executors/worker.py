@@ -40,17 +40,18 @@ class _DriverIsGoneError(Exception):
     """Nobody waits for this trial any more."""
 
 
-def serve(connection: Connection, log: Path, threads: int) -> None:
+def serve(connection: Connection, log: Path, threads: int, gpu: str | None = None) -> None:
     """Run trials until the pipe closes.
 
     Args:
         connection: brings `TrialSpec`s, then an answer to each report: None or a reason to stop.
         log: takes all that is printed here, TensorFlow's own messages included.
         threads: for TensorFlow's operations.
+        gpu: the only one that this process sees, as CUDA names it; None: as it was.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver decides what Ctrl-C means
     _print_to(log)
-    _configure(threads)
+    _configure(threads, gpu)
     from mineralsweep.training.run import run_trial
 
     def report(epoch: EpochReport) -> str | None:
@@ -86,7 +87,9 @@ def _print_to(log: Path) -> None:
     sys.stdout, sys.stderr = os.fdopen(1, "w", buffering=1), os.fdopen(2, "w", buffering=1)
 
 
-def _configure(threads: int) -> None:
+def _configure(threads: int, gpu: str | None) -> None:
+    if gpu is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpu
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.pop("MLFLOW_RUN_ID", None)
     import tensorflow as tf

@@ -26,6 +26,17 @@ class Builder(Protocol):
     ) -> keras.Model: ...
 
 
+class Segmenter(Protocol):
+    """Cuts a built network at the border of its frozen trunk; the parts share its layers.
+
+    A cut is named by the trunk's unfrozen layers above it: `segment(model, None, 4)` goes from
+    pixels to the output of the layers that stay frozen at `unfrozen=4`, `segment(model, 4, None)`
+    from there to the probabilities, and `segment(model, 8, 4)` from a deeper cut to that one.
+    """
+
+    def __call__(self, model: keras.Model, start: int | None, stop: int | None) -> keras.Model: ...
+
+
 @dataclass(frozen=True)
 class Architecture:
     """A named network: how to build it, and the study's settings for it.
@@ -37,6 +48,8 @@ class Architecture:
         decay: of the learning rate, a step: rate / (1 + decay * steps).
         pretrained: takes `weights`: "imagenet", the path of a weights file, or "none".
         fine_tuning_rate: the default learning rate once part of the trunk is unfrozen.
+        segment: for a network with a trunk that can be frozen, None for the others.
+        trunk_layers: that can be frozen, 0 without a trunk.
     """
 
     name: str
@@ -53,6 +66,8 @@ class Architecture:
     decay: float = 0.0
     pretrained: bool = False
     fine_tuning_rate: float | None = None
+    segment: Segmenter | None = None
+    trunk_layers: int = 0
 
     def build(
         self, input_shape: tuple[int, int, int], num_classes: int, **hyperparameters: Hyperparameter
@@ -108,3 +123,10 @@ def number(name: str, value: Hyperparameter, low: float, high: float) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
         raise ArchitectureError(f"{name}: must be a number from {low} to {high}, got {value!r}")
     return float(value)
+
+
+def probabilities(num_classes: int) -> keras.layers.Layer:
+    """Return the last layer of every network: a softmax, in float32 also under mixed precision."""
+    from keras import layers
+
+    return layers.Dense(num_classes, activation="softmax", dtype="float32", name="probabilities")

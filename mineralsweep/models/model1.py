@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mineralsweep.models.architecture import Architecture, Hyperparameter
+from mineralsweep.models.architecture import Architecture, Hyperparameter, probabilities
 
 if TYPE_CHECKING:
     import keras
@@ -28,7 +28,7 @@ def build(
         x = layers.Dense(units, activation="relu")(x)
     return keras.Model(
         inputs,
-        layers.Dense(num_classes, activation="softmax", name="probabilities")(x),
+        probabilities(num_classes)(x),
         name="model1",
     )
 

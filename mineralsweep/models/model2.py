@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mineralsweep.models.architecture import Architecture, Hyperparameter, number
+from mineralsweep.models.architecture import (
+    Architecture,
+    Hyperparameter,
+    number,
+    probabilities,
+)
 
 if TYPE_CHECKING:
     import keras
@@ -41,7 +46,7 @@ def build(
         x = layers.Dropout(dropout)(x)
     return keras.Model(
         inputs,
-        layers.Dense(num_classes, activation="softmax", name="probabilities")(x),
+        probabilities(num_classes)(x),
         name="model2",
     )
 

@@ -6,7 +6,12 @@ from typing import TYPE_CHECKING
 
 from mineralsweep.errors import ArchitectureError
 from mineralsweep.models import weights as pretrained
-from mineralsweep.models.architecture import Architecture, Hyperparameter, number
+from mineralsweep.models.architecture import (
+    Architecture,
+    Hyperparameter,
+    number,
+    probabilities,
+)
 
 if TYPE_CHECKING:
     import keras
@@ -52,7 +57,7 @@ def build(
         x = layers.Dropout(dropout)(x)
     return keras.Model(
         inputs,
-        layers.Dense(num_classes, activation="softmax", name="probabilities")(x),
+        probabilities(num_classes)(x),
         name="vgg16",
     )
 
@@ -76,6 +81,30 @@ def _trunk(
     return trunk
 
 
+def segment(model: keras.Model, start: int | None, stop: int | None) -> keras.Model:
+    """Return the part of a network of `build` between two cuts; see `Segmenter`.
+
+    Augmentation is no part of it.
+    """
+    import keras
+
+    trunk = model.get_layer("trunk")
+    names = [layer.name for layer in model.layers]
+    head = model.layers[names.index("trunk") + 1 :]
+    first = 0 if start is None else TRUNK_LAYERS - start
+    last = TRUNK_LAYERS if stop is None else TRUNK_LAYERS - stop
+    if start is None:
+        inputs = keras.Input(model.input_shape[1:])
+        x = keras.applications.vgg16.preprocess_input(inputs)
+    else:
+        inputs = x = keras.Input(trunk.layers[first].output.shape[1:], dtype="bfloat16")
+    for layer in trunk.layers[1 + first : 1 + last]:
+        x = layer(x)
+    for layer in head if stop is None else []:
+        x = layer(x)
+    return keras.Model(inputs, x)
+
+
 VGG16 = Architecture(
     name="vgg16",
     builder=build,
@@ -90,4 +119,6 @@ VGG16 = Architecture(
     hyperparameters={"augmentation": 1.0, "dropout": 0.5, "unfrozen": 0, "weights": "imagenet"},
     pretrained=True,
     fine_tuning_rate=1e-5,
+    segment=segment,
+    trunk_layers=TRUNK_LAYERS,
 )

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from mineralsweep import machine
 from mineralsweep.config import Choices, Sweep
 from mineralsweep.data.dataset import Dataset, open_dataset
 from mineralsweep.errors import ConfigError, StudyConflict, WeightsUnavailable
@@ -86,6 +87,13 @@ def study_locked(folder: Path) -> Iterator[None]:
         yield
 
 
+def suited_to_machine(sweep: Sweep) -> Sweep:
+    """Fill in the number of workers where it is "auto"."""
+    if sweep.workers is not None:
+        return sweep
+    return sweep.model_copy(update={"workers": min(machine.workers(), sweep.budget.trials)})
+
+
 def open_sweep_data(sweep: Sweep, say: Say) -> Dataset:
     """Open a sweep's data set and say what is in it, what was skipped included."""
     data = sweep.data
@@ -133,6 +141,7 @@ def fingerprint(sweep: Sweep, dataset: Dataset) -> dict[str, str]:
         "budget.patience": str(sweep.budget.patience),
         "image_size": str(sweep.image_size or "auto"),
         "weights": sweep.weights,
+        **{f"training.{name}": str(value) for name, value in sweep.training},
         "seed": str(sweep.seed),
         "data": f"{len(dataset.catalog.images)} images, digest {dataset.catalog.digest[:16]}",
         "split": f"{dataset.shares}, digest {dataset.split.digest[:16]}",

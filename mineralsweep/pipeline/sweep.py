@@ -24,6 +24,7 @@ from mineralsweep.pipeline.checks import (
     storage_url,
     study_folder,
     study_locked,
+    suited_to_machine,
 )
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ def run_sweep(
         KeyboardInterrupt: the user stopped it; runs are ended, and the study can be taken up.
     """
     started = time.monotonic()
+    sweep = suited_to_machine(sweep)
     name = study or f"{config.stem}-{datetime.now():%Y%m%d-%H%M%S}"
     folder = study_folder(name)
     storage = storage_url(storage)
@@ -79,7 +81,7 @@ def run_sweep(
         engine = ENGINES[sweep.engine.name](
             sweep, name, folder, storage, fingerprint(sweep, dataset)
         )
-        executor = EXECUTORS["local"](sweep.workers, folder / "logs")
+        executor = EXECUTORS["local"](sweep.workers or 1, folder / "logs")
         from mineralsweep.study import Study  # MLflow loads while the workers load TensorFlow
 
         try:

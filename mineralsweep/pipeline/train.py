@@ -57,6 +57,8 @@ def train_one(sweep: Sweep, listener: Listener, say: Say) -> TrainOutcome:
             image_size=size,
             seed=sweep.seed,
             weights=sweep.weights,
+            training=sweep.training,
+            deepest=sweep.deepest(),
             folder=Path(scratch) / "model",
             examples=examples(dataset, size),
         )

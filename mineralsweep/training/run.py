@@ -10,11 +10,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from mineralsweep.data import arrays
 from mineralsweep.errors import TrainingDiverged
+from mineralsweep.features.store import NoRoomForFeatures
 from mineralsweep.models import get as get_architecture
 from mineralsweep.packaging import network
-from mineralsweep.training import flops
+from mineralsweep.training import flops, phases
+from mineralsweep.training.phases import Phase
+from mineralsweep.training.precision import choose, used
 from mineralsweep.training.spec import EpochReport, Report, TrialResult, TrialSpec
 
 
@@ -34,41 +36,67 @@ def run_trial(spec: TrialSpec, report: Report) -> TrialResult:
     """
     started = time.monotonic()
     _make_deterministic(spec.seed)
-    model = _build(spec, spec.hyperparameters)
-    model.compile(
-        optimizer=_optimizer(spec),
-        loss=keras.losses.SparseCategoricalCrossentropy(),
-        metrics=["accuracy"],
-    )
-    examples = spec.examples
-    pixels = arrays.load(examples.arrays)
-    validation_images = pixels[list(examples.validation)]
-    validation_labels = np.asarray(examples.validation_labels)
-    watch = _Watch(spec, report)
-    model.fit(
-        pixels[list(examples.train)],
-        np.asarray(examples.train_labels),
-        batch_size=spec.batch_size,
-        epochs=spec.epochs,
-        validation_data=(validation_images, validation_labels),
-        callbacks=[watch],
-        verbose=0,
-    )
-    model.set_weights(watch.best_weights)
-    served = _without_augmentation(spec, model)
-    network.save(served, examples.classes, spec.folder)
+    precision = choose(spec.training.precision)
+    with used(precision):
+        whole, stretches = _prepare(spec, precision)
+    watch = _Watch(spec, report, whole)
+    _fit(spec, stretches, watch)
+    whole.set_weights(watch.best_weights)
+    served = _served(spec, whole)
+    network.save(served, spec.examples.classes, spec.folder)
+    # Where only a part was trained, that part answers: the trunk has its answers ready.
+    last = stretches[-1]
+    model = served if last.model is whole else last.model
     return TrialResult(
         history=tuple(watch.history),
         best_epoch=watch.best_epoch,
-        probabilities=served.predict(validation_images, batch_size=spec.batch_size, verbose=0),
+        probabilities=model.predict(last.validation, batch_size=spec.batch_size, verbose=0),
         stop_reason=watch.stop_reason,
         pruned=watch.pruned,
-        parameters=model.count_params(),
-        trainable=int(sum(math.prod(weight.shape) for weight in model.trainable_weights)),
-        flops=flops.count(model),
+        parameters=whole.count_params(),
+        trainable=int(sum(math.prod(weight.shape) for weight in whole.trainable_weights)),
+        flops=flops.count(served),
+        precision=precision,
         folder=spec.folder,
         seconds=time.monotonic() - started,
     )
+
+
+def _prepare(spec: TrialSpec, precision: str) -> tuple[keras.Model, list[Phase]]:
+    """Build the network and what of it is to be trained on what."""
+    if phases.uses_features(spec):
+        whole = _build(spec, {**spec.hyperparameters, "augmentation": 0.0})
+        try:
+            return whole, phases.from_features(spec, whole, precision)
+        except NoRoomForFeatures as error:
+            phases.say_why_not(error)
+            _make_deterministic(spec.seed)
+    whole = _build(spec, spec.hyperparameters)
+    return whole, phases.from_pixels(spec, whole)
+
+
+def _fit(spec: TrialSpec, stretches: list[Phase], watch: _Watch) -> None:
+    labels = np.asarray(spec.examples.validation_labels)
+    done = 0
+    for phase in stretches:
+        phase.model.compile(
+            optimizer=_optimizer(spec, phase.learning_rate),
+            loss=keras.losses.SparseCategoricalCrossentropy(),
+            metrics=["accuracy"],
+        )
+        watch.begin_phase()
+        phase.model.fit(
+            **phase.train,
+            initial_epoch=done,
+            epochs=phase.until,
+            validation_data=(phase.validation, labels),
+            validation_batch_size=spec.batch_size,
+            callbacks=[watch],
+            verbose=0,
+        )
+        if watch.stop_reason is not None:
+            return
+        done = phase.until
 
 
 def _make_deterministic(seed: int) -> None:
@@ -83,20 +111,23 @@ def _build(spec: TrialSpec, hyperparameters: Any) -> keras.Model:
     )
 
 
-def _without_augmentation(spec: TrialSpec, trained: keras.Model) -> keras.Model:
-    """Augmentation acts in training alone: what is saved has Keras' own layers only."""
+def _served(spec: TrialSpec, trained: keras.Model) -> keras.Model:
+    """Return the network as it is saved: in float32, which every machine runs well.
+
+    Augmentation acts in training alone: what is saved has Keras' own layers only.
+    """
     changes = {
         name: value
         for name, value in (("augmentation", 0.0), ("weights", "none"))
         if name in spec.hyperparameters
     }
-    plain = _build(spec, {**spec.hyperparameters, **changes})
+    with used("float32"):
+        plain = _build(spec, {**spec.hyperparameters, **changes})
     plain.set_weights(trained.get_weights())
     return plain
 
 
-def _optimizer(spec: TrialSpec) -> keras.optimizers.Optimizer:
-    rate: Any = spec.learning_rate
+def _optimizer(spec: TrialSpec, rate: Any) -> keras.optimizers.Optimizer:
     if spec.decay:
         rate = keras.optimizers.schedules.InverseTimeDecay(
             rate, decay_steps=1, decay_rate=spec.decay
@@ -113,10 +144,12 @@ def _optimizer(spec: TrialSpec) -> keras.optimizers.Optimizer:
 class _Watch(keras.callbacks.Callback):  # type: ignore[misc]
     """Reports each epoch, keeps the best weights, and knows when to stop."""
 
-    def __init__(self, spec: TrialSpec, report: Report) -> None:
+    def __init__(self, spec: TrialSpec, report: Report, whole: keras.Model) -> None:
         super().__init__()
         self._spec = spec
         self._report = report
+        self._whole = whole
+        self._phase_began = 0
         self._epoch_started = 0.0
         self._lowest = math.inf
         self.history: list[EpochReport] = []
@@ -124,6 +157,10 @@ class _Watch(keras.callbacks.Callback):  # type: ignore[misc]
         self.best_weights: list[Any] = []
         self.stop_reason: str | None = None
         self.pruned = False
+
+    def begin_phase(self) -> None:
+        """A phase begins: its first epochs are not held against the one before."""
+        self._phase_began = len(self.history)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self._epoch_started = time.monotonic()
@@ -146,15 +183,15 @@ class _Watch(keras.callbacks.Callback):  # type: ignore[misc]
         if report.val_loss < self._lowest:
             self._lowest = report.val_loss
             self.best_epoch = report.epoch
-            self.best_weights = self.model.get_weights()
+            self.best_weights = self._whole.get_weights()
         reason = self._report(report)
         patience = self._spec.patience
         if reason is not None:
             self.stop_reason, self.pruned = reason, True
         elif (
             patience
-            and report.epoch - self.best_epoch >= patience
-            and epoch + 1 < self._spec.epochs
+            and report.epoch - max(self.best_epoch, self._phase_began) >= patience
+            and report.epoch < self._spec.epochs
         ):
             self.stop_reason = f"no lower validation loss for {patience} epochs"
         self.model.stop_training = self.stop_reason is not None

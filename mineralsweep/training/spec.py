@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from mineralsweep.config import Training
 from mineralsweep.models import get as get_architecture
 from mineralsweep.models.architecture import Hyperparameter
 
@@ -40,6 +41,9 @@ class TrialSpec:
         decay: the rate of step t is learning_rate / (1 + decay * t).
         patience: epochs without a lower validation loss before training ends; 0: never.
         image_size: (height, width) in pixels.
+        training: precision, views and head epochs.
+        deepest: the most layers of the trunk that any trial of the sweep unfreezes; the feature
+            store goes through that cut, whatever this trial's own.
         folder: where the trained network is written; the trial's own.
         examples: filled in once the arrays are built.
     """
@@ -54,6 +58,8 @@ class TrialSpec:
     epochs: int
     patience: int
     image_size: tuple[int, int]
+    training: Training
+    deepest: int
     seed: int
     folder: Path
     examples: Examples
@@ -69,8 +75,14 @@ class TrialSpec:
             "epochs": self.epochs,
             "patience": self.patience,
             "image_size": f"{self.image_size[0]}x{self.image_size[1]}",
+            **self._trunk_params(),
             "seed": self.seed,
         }
+
+    def _trunk_params(self) -> dict[str, Hyperparameter]:
+        if get_architecture(self.architecture).segment is None:
+            return {}
+        return {"views": self.training.views, "head_epochs": self.training.head_epochs}
 
 
 def specify(
@@ -82,6 +94,8 @@ def specify(
     image_size: tuple[int, int],
     seed: int,
     weights: str,
+    training: Training,
+    deepest: int,
     folder: Path,
     examples: Examples,
 ) -> TrialSpec:
@@ -91,6 +105,7 @@ def specify(
         params: `architecture` and any of learning_rate, optimizer, batch_size, and the
             architecture's hyperparameters.
         weights: for architectures that take pretrained weights.
+        deepest: see `TrialSpec`; this trial's own `unfrozen` counts too.
     """
     architecture = get_architecture(str(params["architecture"]))
     own = {name: params.get(name, value) for name, value in architecture.hyperparameters.items()}
@@ -109,6 +124,8 @@ def specify(
         epochs=epochs,
         patience=patience,
         image_size=image_size,
+        training=training,
+        deepest=max(deepest, int(own.get("unfrozen") or 0)),
         seed=seed,
         folder=folder,
         examples=examples,
@@ -155,6 +172,7 @@ class TrialResult:
         pruned: the reason came from `report`.
         parameters: weights' numbers in all; `trainable` of them train.
         flops: floating-point operations of one image's forward pass.
+        precision: of the training, "float32" or "bfloat16".
         folder: holds the trained network; see `packaging.network`.
         seconds: wall time.
     """
@@ -167,5 +185,6 @@ class TrialResult:
     parameters: int
     trainable: int
     flops: int
+    precision: str
     folder: Path
     seconds: float

@@ -1,0 +1,54 @@
+"""mineralsweep cache"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from argparse import Namespace
+from pathlib import Path
+
+from mineralsweep.data import cache
+from mineralsweep.features import store
+
+KINDS = {
+    "features": "what frozen trunks answered",
+    "arrays": "decoded images",
+    "verdicts": "which files can be read",
+    "sample": "the drawn minerals",
+}
+
+
+def run(options: Namespace) -> int:
+    """Show what the cache holds, or clear it."""
+    folder = cache.folder()
+    if options.clear:
+        freed = cache.size(folder)
+        shutil.rmtree(folder, ignore_errors=True)
+        print(f"Cleared {folder}: {_mib(freed)} freed. It is made again when it is needed.")
+        return 0
+    print(f"{folder}: {_mib(cache.size(folder))}")
+    for part in sorted(path for path in folder.glob("*") if not path.name.startswith(".")):
+        what = KINDS.get(part.stem.split("-")[0], "")
+        print(f"  {part.name:16} {_mib(cache.size(part)):>12}  {what}".rstrip())
+        if part == store.folder():
+            _show_features()
+    print("Next: mineralsweep cache --clear, or make room: " + store.CAP_VARIABLE + "=GIB")
+    return 0
+
+
+def _show_features() -> None:
+    """Print a line an entry, the longest unused first: the first to go when room is needed."""
+    for one in store.stored():
+        key = one.key
+        size = Path(str(key["images"])).stem.split("-")[1]
+        views = "1 view" if key["views"] == 1 else f"{key['views']} views"
+        days = (time.time() - one.used) / 86_400
+        print(
+            f"    {_mib(one.size):>10}  unfrozen {key['cut']}, {size}, augmentation"
+            f" {key['strength']:g}, {views}, {key['precision']}; used {days:.1f} days ago"
+        )
+    print(f"    at most {store.cap() / 2**30:g} GiB; the longest unused go first")
+
+
+def _mib(size: int) -> str:
+    return f"{size / 2**20:,.1f} MiB"

@@ -1,0 +1,56 @@
+"""What this machine has: processor features, GPUs, cores. Loads no TensorFlow."""
+
+from __future__ import annotations
+
+import functools
+import os
+from pathlib import Path
+
+CPU_FEATURES = ("avx", "avx2", "fma", "avx512f", "avx512_bf16", "amx_bf16")
+BFLOAT16_FEATURES = ("avx512_bf16", "amx_bf16")
+GPUS = Path("/proc/driver/nvidia/gpus")
+MEMORY_A_WORKER = 3 * 2**30
+"""Bytes: a worker with VGG16 and its features in hand held 2.2 GiB at most, measured."""
+
+
+@functools.cache
+def cpu_features() -> tuple[str, ...]:
+    """Return those of CPU_FEATURES that the processor names; () where it can't be asked."""
+    try:
+        flags = set(Path("/proc/cpuinfo").read_text().split())
+    except OSError:
+        return ()
+    return tuple(name for name in CPU_FEATURES if name in flags)
+
+
+def has_bfloat16() -> bool:
+    """Say whether the processor multiplies bfloat16 matrices itself."""
+    return any(name in cpu_features() for name in BFLOAT16_FEATURES)
+
+
+def cores() -> int:
+    """Return the cores that this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)  # not on macOS
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def gpus() -> tuple[str, ...]:
+    """Return the numbers of the NVIDIA GPUs that this process may use, as CUDA names them."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        return tuple(name.strip() for name in visible.split(",") if name.strip() not in ("", "-1"))
+    try:
+        return tuple(str(number) for number in range(len(list(GPUS.iterdir()))))
+    except OSError:
+        return ()
+
+
+def workers() -> int:
+    """Choose how many trials run at a time: one a GPU; else one a core, as memory allows."""
+    import psutil
+
+    found = gpus()
+    if found:
+        return len(found)
+    fit = psutil.virtual_memory().available // MEMORY_A_WORKER
+    return int(max(1, min(cores(), fit)))

@@ -1,0 +1,143 @@
+"""What a trial trains, in which order: the whole network, or only what its frozen trunk feeds."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from mineralsweep.data import arrays
+from mineralsweep.features import prefix
+from mineralsweep.features.prefix import FeaturesWanted
+from mineralsweep.features.store import Features, NoRoomForFeatures
+from mineralsweep.models import get as get_architecture
+from mineralsweep.training.spec import TrialSpec
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A stretch of epochs with one model.
+
+    Attributes:
+        model: uncompiled; a part of the whole network that shares its layers, or the whole.
+        train: what `fit` takes as its first arguments, by name.
+        validation: inputs for the model, in the order of the validation labels.
+        until: its last epoch.
+        learning_rate: of its first step.
+    """
+
+    model: keras.Model
+    train: dict[str, Any]
+    validation: Any
+    until: int
+    learning_rate: float
+
+
+def uses_features(spec: TrialSpec) -> bool:
+    """Say whether some of the trunk stays frozen, so that its answers can be kept."""
+    return _frozen_layers(spec) > 0 and spec.training.views > 0
+
+
+def from_pixels(spec: TrialSpec, whole: keras.Model) -> list[Phase]:
+    """Train the whole network on images, with a new view of each in every epoch."""
+    pixels, examples = arrays.load(spec.examples.arrays), spec.examples
+    train = {
+        "x": pixels[list(examples.train)],
+        "y": np.asarray(examples.train_labels),
+        "batch_size": spec.batch_size,
+    }
+    validation = pixels[list(examples.validation)]
+    return [Phase(whole, train, validation, spec.epochs, spec.learning_rate)]
+
+
+def from_features(spec: TrialSpec, whole: keras.Model, precision: str) -> list[Phase]:
+    """Train what is above the frozen trunk on the trunk's kept answers.
+
+    Args:
+        spec: the trial; its trunk has frozen layers.
+        whole: the network without augmentation.
+        precision: of the trunk's computation.
+
+    Raises:
+        NoRoomForFeatures: they can't be kept.
+    """
+    unfrozen = int(spec.hyperparameters.get("unfrozen") or 0)
+    phases = []
+    head_epochs = min(spec.training.head_epochs, spec.epochs) if unfrozen else 0
+    if head_epochs:
+        rate = get_architecture(spec.architecture).default_learning_rate()
+        phases.append(_phase(spec, whole, precision, 0, head_epochs, rate))
+    if head_epochs < spec.epochs:
+        rate = spec.learning_rate
+        phases.append(_phase(spec, whole, precision, unfrozen, spec.epochs, rate))
+    return phases
+
+
+def _frozen_layers(spec: TrialSpec) -> int:
+    architecture = get_architecture(spec.architecture)
+    unfrozen = int(spec.hyperparameters.get("unfrozen") or 0)
+    return 0 if architecture.segment is None else architecture.trunk_layers - unfrozen
+
+
+def _phase(
+    spec: TrialSpec, whole: keras.Model, precision: str, cut: int, until: int, rate: float
+) -> Phase:
+    segment = get_architecture(spec.architecture).segment
+    assert segment is not None
+    examples = spec.examples
+    strength = float(spec.hyperparameters.get("augmentation") or 0.0)
+
+    def ask(rows: Sequence[int], strength: float, views: int) -> Features:
+        wanted = FeaturesWanted(
+            segment, cut, spec.deepest, examples.arrays, tuple(rows), strength, views,
+            spec.seed, precision,
+        )  # fmt: skip
+        return prefix.ensure(whole, wanted)
+
+    views = ask(examples.train, strength, spec.training.views if strength else 1)
+    draws = ViewDraws(views, np.asarray(examples.train_labels), spec.batch_size, spec.seed)
+    validation = np.asarray(ask(examples.validation, 0.0, 1)[0])
+    return Phase(segment(whole, cut, None), {"x": draws}, validation, until, rate)
+
+
+class ViewDraws(keras.utils.PyDataset):  # type: ignore[misc]
+    """One view of each image an epoch, drawn at random, in a random order.
+
+    Args:
+        views: bfloat16 (views, images, ...).
+        labels: one an image.
+        batch_size: images a step; the last step of an epoch takes what is left.
+        seed: the same seed draws the same views in the same order.
+    """
+
+    def __init__(self, views: Features, labels: Any, batch_size: int, seed: int) -> None:
+        super().__init__(workers=1, use_multiprocessing=False)
+        self._views = views
+        self._labels = labels
+        self._batch_size = batch_size
+        self._random = np.random.default_rng(seed)
+        self._draw()
+
+    def __len__(self) -> int:
+        return -(-len(self._labels) // self._batch_size)
+
+    def __getitem__(self, step: int) -> tuple[Any, Any]:
+        rows = self._order[step * self._batch_size : (step + 1) * self._batch_size]
+        return np.asarray(self._views[self._drawn[rows], rows]), self._labels[rows]
+
+    def on_epoch_end(self) -> None:
+        self._draw()
+
+    def _draw(self) -> None:
+        count = len(self._labels)
+        self._order = self._random.permutation(count)
+        self._drawn = self._random.integers(len(self._views), size=count)
+
+
+def say_why_not(error: NoRoomForFeatures) -> None:
+    """Tell the worker's log why a trial does without the feature store."""
+    print(f"feature store: {error}; trains through the whole network", file=sys.stderr)
