@@ -41,11 +41,10 @@ def _show_features() -> None:
     for one in store.stored():
         key = one.key
         size = Path(str(key["images"])).stem.split("-")[1]
-        views = "1 view" if key["views"] == 1 else f"{key['views']} views"
-        days = (time.time() - one.used) / 86_400
+        used = f"used {(time.time() - one.used) / 86_400:.1f} days ago"
         print(
             f"    {_mib(one.size):>10}  unfrozen {key['cut']}, {size}, augmentation"
-            f" {key['strength']:g}, {views}, {key['precision']}; used {days:.1f} days ago"
+            f" {key['strength']:g}, view {key['view']}, {key['precision']}; {used}"
         )
     print(f"    at most {store.cap() / 2**30:g} GiB; the longest unused go first")
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -14,12 +15,15 @@ import tensorflow as tf
 from mineralsweep import augment
 from mineralsweep.data import arrays
 from mineralsweep.features import store
-from mineralsweep.features.store import Features, Key
+from mineralsweep.features.store import Features, Request
 from mineralsweep.models.architecture import Segmenter
 
 VERSION = 1
 """Of the features: another one when the same key would give other numbers."""
 BATCH = 32
+MOST_VIEWS = 1_000
+
+Build = Callable[[Features], None]
 
 
 @dataclass(frozen=True)
@@ -50,8 +54,8 @@ class FeaturesWanted:
     precision: str
 
 
-def ensure(model: keras.Model, wanted: FeaturesWanted) -> Features:
-    """Return bfloat16 (views, images, *shape of the cut), from the store or computed now.
+def ensure(model: keras.Model, wanted: FeaturesWanted) -> list[Features]:
+    """Return one bfloat16 (images, *shape of the cut) a view, from the store or computed now.
 
     Args:
         model: the whole network, built without augmentation and in `wanted.precision`.
@@ -60,15 +64,13 @@ def ensure(model: keras.Model, wanted: FeaturesWanted) -> Features:
     Raises:
         NoRoomForFeatures: they are larger than the store's cap or the disk allows.
     """
+    return store.ensure(_requests(model, wanted))
+
+
+def _requests(model: keras.Model, wanted: FeaturesWanted) -> list[Request]:
     prefix = wanted.segment(model, None, wanted.cut)
-    shape = (wanted.views, len(wanted.rows), *prefix.output_shape[1:])
-    return store.ensure(
-        _key(prefix, wanted), shape, lambda target: _compute(model, prefix, wanted, target)
-    )
-
-
-def _key(prefix: keras.Model, wanted: FeaturesWanted) -> Key:
-    return {
+    shape = (len(wanted.rows), *prefix.output_shape[1:])
+    common: dict[str, str | int | float] = {
         "version": VERSION,
         "weights": _digest(prefix),
         "cut": wanted.cut,
@@ -76,10 +78,14 @@ def _key(prefix: keras.Model, wanted: FeaturesWanted) -> Key:
         "images": wanted.arrays.name,
         "rows": hashlib.sha256(repr(wanted.rows).encode()).hexdigest()[:16],
         "strength": wanted.strength,
-        "views": wanted.views,
         "seed": wanted.seed if wanted.strength else 0,
         "precision": wanted.precision,
     }
+    if wanted.cut == wanted.through:
+        builders = _from_pixels(prefix, wanted)
+    else:
+        builders = _from_deeper(model, wanted)
+    return [Request({**common, "view": view}, shape, build) for view, build in enumerate(builders)]
 
 
 def _digest(prefix: keras.Model) -> str:
@@ -89,33 +95,33 @@ def _digest(prefix: keras.Model) -> str:
     return found.hexdigest()[:16]
 
 
-def _compute(
-    model: keras.Model, prefix: keras.Model, wanted: FeaturesWanted, target: Features
-) -> None:
-    if wanted.cut == wanted.through:
-        _from_pixels(prefix, wanted, target)
-        return
-    deeper = ensure(model, replace(wanted, cut=wanted.through))
+def _from_deeper(model: keras.Model, wanted: FeaturesWanted) -> list[Build]:
+    """Return what fills each view from the same view at the deeper cut."""
+    deeper = _requests(model, replace(wanted, cut=wanted.through))
     step = tf.function(wanted.segment(model, wanted.through, wanted.cut), reduce_retracing=True)
-    for view in range(wanted.views):
-        for part in _batches(len(wanted.rows)):
-            target[view, part] = step(tf.constant(deeper[view, part])).numpy()
+
+    def build(view: int, target: Features) -> None:
+        (start,) = store.ensure([deeper[view]])
+        for part in _batches(len(target)):
+            target[part] = step(tf.constant(start[part])).numpy()
+
+    return [partial(build, view) for view in range(wanted.views)]
 
 
-def _from_pixels(prefix: keras.Model, wanted: FeaturesWanted, target: Features) -> None:
+def _from_pixels(prefix: keras.Model, wanted: FeaturesWanted) -> list[Build]:
+    """Return what fills each view from the images; a view has random numbers of its own."""
     pixels = arrays.load(wanted.arrays)
-    vary = augment.layers(wanted.strength, wanted.seed)
+    step = tf.function(prefix, reduce_retracing=True)
 
-    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
-    def answer(images: tf.Tensor) -> tf.Tensor:
-        for layer in vary:
-            images = layer(images, training=True)
-        return prefix(images, training=False)
+    def build(view: int, target: Features) -> None:
+        vary = augment.layers(wanted.strength, seed=wanted.seed * MOST_VIEWS + view)
+        for part in _batches(len(target)):
+            images = tf.constant(pixels[list(wanted.rows[part])], tf.float32)
+            for layer in vary:
+                images = layer(images, training=True)
+            target[part] = step(images).numpy()
 
-    for view in range(wanted.views):
-        for part in _batches(len(wanted.rows)):
-            images = pixels[list(wanted.rows[part])]
-            target[view, part] = answer(tf.constant(images, tf.float32)).numpy()
+    return [partial(build, view) for view in range(wanted.views)]
 
 
 def _batches(count: int) -> Iterator[slice]:

@@ -10,7 +10,7 @@ import math
 import os
 import shutil
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,45 +62,73 @@ def cap() -> int:
     return int(gib * 2**30)
 
 
-def ensure(key: Key, shape: Shape, build: Callable[[Features], None]) -> Features:
-    """Return the array of `key`, building it if it is not there or is damaged.
+@dataclass(frozen=True)
+class Request:
+    """An array that is wanted.
 
-    Where several processes want it at once, one builds and the others wait.
-
-    Args:
+    Attributes:
         key: all that decides the content.
         shape: of the array.
         build: fills a writable array of that shape.
+    """
+
+    key: Key
+    shape: Shape
+    build: Callable[[Features], None]
+
+    @property
+    def place(self) -> Path:
+        """The folder of the entry."""
+        text = json.dumps(dict(self.key), sort_keys=True)
+        return folder() / hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def ensure(requests: Sequence[Request]) -> list[Features]:
+    """Return the arrays, in order, building those that are not there or are damaged.
+
+    Where several processes want the same ones, each is built once: a process passes over what
+    another one builds, and waits for it at the end.
 
     Raises:
-        NoRoomForFeatures: it is larger than the cap or than the disk has room for.
-        OSError: it can't be written.
+        NoRoomForFeatures: one is larger than the cap or than the disk has room for.
+        OSError: one can't be written.
     """
-    place = folder() / _name(key)
-    found = _open(place, shape)
-    if found is not None:
-        return found
+    busy = [one for one in requests if not _ensure(one, wait=False)]
+    for one in busy:
+        _ensure(one, wait=True)
+    return [_opened(one) for one in requests]
+
+
+def _ensure(request: Request, wait: bool) -> bool:
+    """Build what is not there; False where another process does, and we don't wait."""
+    if _open(request) is not None:
+        return True
     folder().mkdir(parents=True, exist_ok=True)
-    with (folder() / f"{place.name}.lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # dies with its owner
-        found = _open(place, shape)  # another process may have built it meanwhile
-        if found is None:
-            _check_room(math.prod(shape) * DTYPE.itemsize)
-            shutil.rmtree(place, ignore_errors=True)  # damaged
-            _build(place, key, shape, build)
-            _evict(keep=place)
-            found = _open(place, shape)
+    with request.place.with_suffix(".lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))  # dies with its owner
+        except BlockingIOError:
+            return False
+        if _open(request) is None:  # another process may have built it meanwhile
+            _check_room(math.prod(request.shape) * DTYPE.itemsize)
+            shutil.rmtree(request.place, ignore_errors=True)  # damaged
+            _build(request)
+            _evict(keep=request.place)
+    return True
+
+
+def _opened(request: Request) -> Features:
+    found = _open(request)
+    if found is None and _ensure(request, wait=True):  # evicted since: the cap is tight
+        found = _open(request)
     if found is None:
-        raise OSError(f"{place}: written, and damaged when read again; is the disk sound?")
+        raise OSError(f"{request.place}: written, and damaged when read; is the disk sound?")
     return found
 
 
-def _name(key: Key) -> str:
-    return hashlib.sha256(json.dumps(dict(key), sort_keys=True).encode()).hexdigest()[:32]
-
-
-def _open(place: Path, shape: Shape) -> Features | None:
+def _open(request: Request) -> Features | None:
     """Open a whole entry and mark it as used; None where it is not there or damaged."""
+    place, shape = request.place, request.shape
     try:
         entry = json.loads((place / ENTRY).read_text())
         data = place / DATA
@@ -140,20 +168,21 @@ def _check_room(size: int) -> None:
         )
 
 
-def _build(place: Path, key: Key, shape: Shape, build: Callable[[Features], None]) -> None:
+def _build(request: Request) -> None:
+    place = request.place
     # Named by its key, whose lock is held: what a killed process left there is removed.
     scratch = place.with_name(f".building-{place.name}")
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir()
     try:
         data = scratch / DATA
-        raw = np.memmap(data, np.uint16, mode="w+", shape=shape)
-        build(raw.view(DTYPE))
+        raw = np.memmap(data, np.uint16, mode="w+", shape=request.shape)
+        request.build(raw.view(DTYPE))
         raw.flush()
         state = data.stat()
         entry = {
-            "key": dict(key),
-            "shape": list(shape),
+            "key": dict(request.key),
+            "shape": list(request.shape),
             "crc32": _checksum(data, state.st_mtime_ns, state.st_size),
         }
         (scratch / ENTRY).write_text(json.dumps(entry))

@@ -91,7 +91,7 @@ def _phase(
     examples = spec.examples
     strength = float(spec.hyperparameters.get("augmentation") or 0.0)
 
-    def ask(rows: Sequence[int], strength: float, views: int) -> Features:
+    def ask(rows: Sequence[int], strength: float, views: int) -> list[Features]:
         wanted = FeaturesWanted(
             segment, cut, spec.deepest, examples.arrays, tuple(rows), strength, views,
             spec.seed, precision,
@@ -108,13 +108,13 @@ class ViewDraws(keras.utils.PyDataset):  # type: ignore[misc]
     """One view of each image an epoch, drawn at random, in a random order.
 
     Args:
-        views: bfloat16 (views, images, ...).
+        views: one bfloat16 (images, ...) a view.
         labels: one an image.
         batch_size: images a step; the last step of an epoch takes what is left.
         seed: the same seed draws the same views in the same order.
     """
 
-    def __init__(self, views: Features, labels: Any, batch_size: int, seed: int) -> None:
+    def __init__(self, views: list[Features], labels: Any, batch_size: int, seed: int) -> None:
         super().__init__(workers=1, use_multiprocessing=False)
         self._views = views
         self._labels = labels
@@ -127,7 +127,8 @@ class ViewDraws(keras.utils.PyDataset):  # type: ignore[misc]
 
     def __getitem__(self, step: int) -> tuple[Any, Any]:
         rows = self._order[step * self._batch_size : (step + 1) * self._batch_size]
-        return np.asarray(self._views[self._drawn[rows], rows]), self._labels[rows]
+        images = [self._views[self._drawn[row]][row] for row in rows]
+        return np.stack(images), self._labels[rows]
 
     def on_epoch_end(self) -> None:
         self._draw()

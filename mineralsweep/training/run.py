@@ -35,10 +35,8 @@ def run_trial(spec: TrialSpec, report: Report) -> TrialResult:
         InputError: the architecture can't be built as asked.
     """
     started = time.monotonic()
-    _make_deterministic(spec.seed)
     precision = choose(spec.training.precision)
-    with used(precision):
-        whole, stretches = _prepare(spec, precision)
+    whole, stretches = _prepare(spec, precision)
     watch = _Watch(spec, report, whole)
     _fit(spec, stretches, watch)
     whole.set_weights(watch.best_weights)
@@ -65,13 +63,16 @@ def run_trial(spec: TrialSpec, report: Report) -> TrialResult:
 def _prepare(spec: TrialSpec, precision: str) -> tuple[keras.Model, list[Phase]]:
     """Build the network and what of it is to be trained on what."""
     if phases.uses_features(spec):
-        whole = _build(spec, {**spec.hyperparameters, "augmentation": 0.0})
-        try:
-            return whole, phases.from_features(spec, whole, precision)
-        except NoRoomForFeatures as error:
-            phases.say_why_not(error)
-            _make_deterministic(spec.seed)
-    whole = _build(spec, spec.hyperparameters)
+        _make_deterministic(spec.seed)
+        with used(precision):
+            whole = _build(spec, {**spec.hyperparameters, "augmentation": 0.0})
+            try:
+                return whole, phases.from_features(spec, whole, precision)
+            except NoRoomForFeatures as error:
+                phases.say_why_not(error)
+    _make_deterministic(spec.seed)
+    with used(precision):
+        whole = _build(spec, spec.hyperparameters)
     return whole, phases.from_pixels(spec, whole)
 
 

@@ -128,3 +128,39 @@ def test_imagenet_out_of_reach_says_how_to_supply_a_file(monkeypatch: pytest.Mon
 def test_an_unknown_name_is_refused() -> None:
     with pytest.raises(ArchitectureError, match=r"'vgg61'; did you mean 'vgg16'\?"):
         models.get("vgg61")
+
+
+@every
+def test_its_segments_joined_are_the_network(name: str) -> None:
+    architecture = ARCHITECTURES[name]
+    if architecture.segment is None:
+        assert architecture.trunk_layers == 0
+        assert "unfrozen" not in architecture.hyperparameters
+        return
+    extra = {"augmentation": 0.0, "dropout": 0.0}
+    model = build(name, (64, 64, 3), **extra)
+    images = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3)).astype(np.float32)
+    whole = np.asarray(model(images, training=False))
+    for cut in range(architecture.trunk_layers):
+        features = architecture.segment(model, None, cut)(images)
+        tail = architecture.segment(model, cut, None)
+        np.testing.assert_allclose(tail(features), whole, atol=0.02)
+        assert tail.layers[-1] is model.layers[-1]  # training it trains the network
+    deeper = architecture.segment(model, None, 8)(images)
+    between = architecture.segment(model, 8, 4)(deeper)
+    expected = architecture.segment(model, None, 4)(images)
+    np.testing.assert_allclose(between, expected, atol=0.02)
+
+
+@every
+def test_the_last_layer_answers_in_float32_also_under_mixed_precision(name: str) -> None:
+    import keras
+
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = build(name)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert {layer.compute_dtype for layer in model.layers} == {"float32", "bfloat16"}
+    images = np.zeros((1, *SMALL), np.uint8)
+    assert np.asarray(model(images, training=False)).dtype == np.float32
