@@ -12,6 +12,9 @@ GPUS = Path("/proc/driver/nvidia/gpus")
 MEMORY_A_WORKER = 3 * 2**30
 """Bytes: a worker with VGG16 and its features in hand held 2.2 GiB at most, measured."""
 
+MOST_WORKERS = 8
+"""The search learns from ended trials: with more at a time it would know too few of them."""
+
 
 @functools.cache
 def cpu_features() -> tuple[str, ...]:
@@ -53,4 +56,4 @@ def workers() -> int:
     if found:
         return len(found)
     fit = psutil.virtual_memory().available // MEMORY_A_WORKER
-    return int(max(1, min(cores(), fit)))
+    return int(max(1, min(cores(), fit, MOST_WORKERS)))

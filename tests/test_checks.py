@@ -8,8 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from mineralsweep import machine
+from mineralsweep.config import build
 from mineralsweep.errors import ConfigError, StudyConflict
-from mineralsweep.pipeline.checks import storage_url, study_folder, study_locked
+from mineralsweep.pipeline.checks import (
+    storage_url,
+    study_folder,
+    study_locked,
+    suited_to_machine,
+)
 
 
 def _hold(folder: Path, pipe: Connection) -> None:
@@ -63,3 +70,15 @@ def test_a_storage_with_a_password_comes_from_the_environment(
 def test_a_study_s_name_is_a_plain_one(name: str) -> None:
     with pytest.raises(ConfigError, match="--study: may hold letters"):
         study_folder(name)
+
+
+def test_the_machine_decides_how_many_workers_unless_the_file_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(machine, "workers", lambda: 6)
+    plain = {"question": "a", "space": {"architecture": "model2"}, "image_size": 96}
+    found = suited_to_machine(build({**plain, "budget": {"trials": 20}}, "x"))
+    assert found.workers == 6
+    assert suited_to_machine(build({**plain, "workers": 2}, "x")).workers == 2
+    few = build({**plain, "budget": {"trials": 4}}, "x")
+    assert suited_to_machine(few).workers == 4  # never more than there are trials

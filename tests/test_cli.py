@@ -139,3 +139,33 @@ def test_next_commands_need_no_store_named_for_the_default_one() -> None:
     other = next_commands("http://127.0.0.1:9/", "models:/m-1")
     assert "MLFLOW_TRACKING_URI=http://127.0.0.1:9/ mineralsweep predict" in other
     assert "--model models:/m-1" in other
+
+
+def test_cache_shows_what_is_kept_and_clears_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from mineralsweep.features import store
+
+    key = {"cut": 4, "images": "abc-96x96-v1.npy", "strength": 0.5, "precision": "bfloat16"}
+    for view in range(2):
+        request = store.Request({**key, "view": view}, (3, 4), lambda target: target.fill(0))
+        store.ensure([request])
+    assert main(["cache"]) == 0
+    shown = capsys.readouterr().out
+    assert "unfrozen 4, 96x96, augmentation 0.5, bfloat16: 2 arrays, used 0.0 days ago" in shown
+    assert "at most 20 GiB" in shown
+    assert main(["cache", "--clear"]) == 0
+    assert "freed. It is made again when it is needed." in capsys.readouterr().out
+    assert not (tmp_path / "cache").exists()
+    assert main(["cache"]) == 0  # an empty one is no mistake
+
+
+def test_cache_names_a_cap_that_is_no_number(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from mineralsweep.features import store
+
+    store.folder().mkdir(parents=True)
+    monkeypatch.setenv(store.CAP_VARIABLE, "lots")
+    assert main(["cache"]) == 2
+    assert "MINERALSWEEP_FEATURES_GIB: must be a number of GiB" in capsys.readouterr().err

@@ -86,7 +86,11 @@ def test_a_sweep_is_frozen() -> None:
         ({"data.split": "40/20/30"}, r"data.split: must be train/validation/test"),
         ({"question": ""}, "question: must have at least 1 character"),
         ({"seed": -1}, "seed: must be greater than or equal to 0"),
-        ({"workers": True}, "workers: must be a valid integer"),
+        ({"workers": True}, "workers: must be auto, or a whole number from 1 to 256, got True"),
+        ({"workers": 0}, "workers: must be auto, or a whole number from 1 to 256, got 0"),
+        ({"training": {"precision": "half"}}, "training.precision: unknown value 'half'"),
+        ({"training": {"views": -1}}, "training.views: must be greater than or equal to 0"),
+        ({"training": {"head_epoch": 1}}, "unknown key; did you mean 'head_epochs'?"),
     ],
 )
 def test_each_mistake_is_named_with_its_place(change: dict[str, Any], message: str) -> None:
@@ -156,3 +160,17 @@ def test_the_metric_follows_the_objective() -> None:
     assert build(GOOD, "x").metric() == "val_accuracy"
     assert build({**GOOD, "objective": "loss"}, "x").metric() == "val_loss"
     assert isinstance(build(GOOD, "x"), Sweep)
+
+
+def test_workers_may_be_left_to_the_machine() -> None:
+    for given in ({}, {"workers": "auto"}):
+        assert build({**GOOD, **given}, "x").workers is None
+    assert build({**GOOD, "workers": 3}, "x").workers == 3
+
+
+def test_the_deepest_cut_is_that_of_the_space() -> None:
+    vgg16 = {"architecture": "vgg16"}
+    assert build({**GOOD, "space": vgg16}, "x").deepest() == 0
+    assert build({**GOOD, "space": {**vgg16, "unfrozen": [0, 8, 4]}}, "x").deepest() == 8
+    ladder = {"low": 0, "high": 12, "step": 4}
+    assert build({**GOOD, "space": {**vgg16, "unfrozen": ladder}}, "x").deepest() == 12

@@ -61,6 +61,8 @@ def test_workers_are_one_a_gpu_else_one_a_core_that_has_memory(
     monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
     monkeypatch.setattr(machine, "cores", lambda: 8)
     assert machine.workers() == 8
+    monkeypatch.setattr(machine, "cores", lambda: 64)
+    assert machine.workers() == machine.MOST_WORKERS
     memory.available = int(2.5 * machine.MEMORY_A_WORKER)
     assert machine.workers() == 2
     memory.available = 1

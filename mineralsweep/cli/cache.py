@@ -9,6 +9,7 @@ from pathlib import Path
 
 from mineralsweep.data import cache
 from mineralsweep.features import store
+from mineralsweep.features.store import StoredFeatures
 
 KINDS = {
     "features": "what frozen trunks answered",
@@ -37,14 +38,20 @@ def run(options: Namespace) -> int:
 
 
 def _show_features() -> None:
-    """Print a line an entry, the longest unused first: the first to go when room is needed."""
+    """Print a line a group of views, the longest unused first: the first to go."""
+    groups: dict[str, list[StoredFeatures]] = {}
     for one in store.stored():
         key = one.key
         size = Path(str(key["images"])).stem.split("-")[1]
-        used = f"used {(time.time() - one.used) / 86_400:.1f} days ago"
+        name = (
+            f"unfrozen {key['cut']}, {size}, augmentation {key['strength']:g}, {key['precision']}"
+        )
+        groups.setdefault(name, []).append(one)
+    for name, entries in groups.items():
+        days = (time.time() - max(one.used for one in entries)) / 86_400
         print(
-            f"    {_mib(one.size):>10}  unfrozen {key['cut']}, {size}, augmentation"
-            f" {key['strength']:g}, view {key['view']}, {key['precision']}; {used}"
+            f"    {_mib(sum(one.size for one in entries)):>10}  {name}: {len(entries)} arrays,"
+            f" used {days:.1f} days ago"
         )
     print(f"    at most {store.cap() / 2**30:g} GiB; the longest unused go first")
 
