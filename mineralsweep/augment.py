@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import keras
@@ -19,32 +20,63 @@ def layers(strength: float, seed: int | None = None) -> list[keras.layers.Layer]
 
     Args:
         strength: in [0, 1]; 1 is the study's augmentation, 0 gives no layer at all.
-        seed: of every layer's own random numbers; None takes Keras' global seed.
+        seed: of the layer's own random numbers; None takes Keras' global seed.
 
-    The layers take float or uint8 (batch, height, width, 3) and have no weights.
+    The layers take float (batch, height, width, 3) and have no weights.
     """
     if strength == 0:
         return []
     return [
-        RandomVerticalFlip(FLIP_PROBABILITY_AT_FULL * strength, seed=seed),
-        keras.layers.RandomRotation(ROTATION_AT_FULL * strength, seed=seed),
-        keras.layers.RandomZoom(ZOOM_AT_FULL * strength, seed=seed),
+        RandomView(
+            flip=FLIP_PROBABILITY_AT_FULL * strength,
+            rotation=ROTATION_AT_FULL * strength,
+            zoom=ZOOM_AT_FULL * strength,
+            seed=seed,
+        )
     ]
 
 
-class RandomVerticalFlip(keras.layers.Layer):  # type: ignore[misc]
-    """Flip each image of a batch top to bottom with `probability`, while training.
+class RandomView(keras.layers.Layer):  # type: ignore[misc]
+    """Flip, turn and zoom each image of a batch about its centre, while training.
 
-    Keras' own RandomFlip always takes one half.
+    The same draws as Keras' RandomFlip("vertical"), RandomRotation and RandomZoom one after the
+    other, put into one matrix: the pixels are interpolated once instead of twice, so the image
+    stays sharper and the step costs half. Outside its border an image is mirrored.
+
+    Args:
+        flip: the probability of turning it top to bottom.
+        rotation: at most so many turns, either way.
+        zoom: at most so much of height and width, in or out.
+        seed: of the random numbers; None takes Keras' global seed.
     """
 
-    def __init__(self, probability: float, seed: int | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, flip: float, rotation: float, zoom: float, seed: int | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
-        self.probability = probability
+        self.flip, self.rotation, self.zoom = flip, rotation, zoom
         self._generator = keras.random.SeedGenerator(seed)
 
     def call(self, images: Any, training: bool = False) -> Any:
         if not training:
             return images
-        draws = keras.random.uniform((keras.ops.shape(images)[0], 1, 1, 1), seed=self._generator)
-        return keras.ops.where(draws < self.probability, keras.ops.flip(images, axis=1), images)
+        return keras.ops.image.affine_transform(
+            images, self._matrices(images), interpolation="bilinear", fill_mode="reflect"
+        )
+
+    def _matrices(self, images: Any) -> Any:
+        """Return (batch, 8): from a pixel of the view to its place in the image."""
+        ops = keras.ops
+        count, height, width = ops.shape(images)[0], images.shape[1], images.shape[2]
+        angle = self._draw(count, -1, 1) * (2 * math.pi * self.rotation)
+        scale = 1 + self._draw(count, -1, 1) * self.zoom
+        turned = ops.where(self._draw(count, 0, 1) < self.flip, -1.0, 1.0)
+        cos, sin = scale * ops.cos(angle), scale * ops.sin(angle)
+        x, y = (width - 1) / 2, (height - 1) / 2
+        across = (cos, -sin, x - cos * x + sin * y)
+        down = (turned * sin, turned * cos, y - turned * (sin * x + cos * y))
+        nothing = ops.zeros_like(cos)
+        return ops.stack([*across, *down, nothing, nothing], axis=1)
+
+    def _draw(self, count: Any, low: float, high: float) -> Any:
+        return keras.random.uniform((count,), low, high, dtype="float32", seed=self._generator)
