@@ -15,7 +15,7 @@ from mineralsweep.engines.engine import Engine, Proposal, State, TrialRecord
 from mineralsweep.engines.ranking import champion
 from mineralsweep.errors import SweepFailed
 from mineralsweep.evaluation import score
-from mineralsweep.executors import Epoch, Event, Executor, Failed, Finished
+from mineralsweep.executors import Doing, Epoch, Event, Executor, Failed, Finished
 from mineralsweep.space import Params
 from mineralsweep.tracking import SweepRun, TrialRun
 from mineralsweep.training.spec import EpochReport, Examples, TrialSpec, specify
@@ -34,6 +34,9 @@ class Listener(Protocol):
     def trial_started(self, spec: TrialSpec) -> None: ...
 
     def epoch_ended(self, spec: TrialSpec, report: EpochReport) -> None: ...
+
+    def trial_does(self, spec: TrialSpec, words: str) -> None:
+        """Between epochs a trial does something that takes a while."""
 
     def trial_ended(self, record: TrialRecord) -> None: ...
 
@@ -165,6 +168,9 @@ class Study:
 
     def _handle(self, event: Event) -> None:
         live = self._live[event.number]
+        if isinstance(event, Doing):
+            self._listener.trial_does(live.spec, event.words)
+            return
         if isinstance(event, Epoch):
             live.run.epoch(event.report)
             value = getattr(event.report, self._sweep.metric())

@@ -107,6 +107,7 @@ class Watcher:
         self.started: list[TrialSpec] = []
         self.epochs: list[tuple[int, int]] = []
         self.ended: list[TrialRecord] = []
+        self.doings: list[tuple[int, str]] = []
         self.opened: list[tuple[str, int]] = []
 
     def study_opened(self, name: str, ended: list[TrialRecord]) -> None:
@@ -117,6 +118,9 @@ class Watcher:
 
     def epoch_ended(self, spec: TrialSpec, report: EpochReport) -> None:
         self.epochs.append((spec.number, report.epoch))
+
+    def trial_does(self, spec: TrialSpec, words: str) -> None:
+        self.doings.append((spec.number, words))
 
     def trial_ended(self, record: TrialRecord) -> None:
         self.ended.append(record)

@@ -36,7 +36,7 @@ class Progress:
         self._objective = objective
         self._epochs, self._trials, self._workers = epochs, trials, workers
         self._live = Live(console=console, transient=True, auto_refresh=False)
-        self._running: dict[int, EpochReport | None] = {}
+        self._running: dict[int, EpochReport | str] = {}
         self._records: list[TrialRecord] = []
         self._started: dict[int, float] = {}
         self._last_line = time.monotonic()
@@ -68,12 +68,16 @@ class Progress:
             self.say(f"Study {name}: {self._trials} trials, {self._workers} at a time")
 
     def trial_started(self, spec: TrialSpec) -> None:
-        self._running[spec.number] = None
+        self._running[spec.number] = "starting"
         self._started[spec.number] = time.monotonic()
         self.tick()
 
     def epoch_ended(self, spec: TrialSpec, report: EpochReport) -> None:
         self._running[spec.number] = report
+        self.tick()
+
+    def trial_does(self, spec: TrialSpec, words: str) -> None:
+        self._running[spec.number] = words
         self.tick()
 
     def trial_ended(self, record: TrialRecord) -> None:
@@ -124,8 +128,8 @@ class Progress:
         if best is not None:
             parts.append(f"best {best.accuracy:.3f} (trial {best.number})")
         for number, report in sorted(self._running.items()):
-            if report is None:
-                parts.append(f"trial {number}: starting")
+            if isinstance(report, str):
+                parts.append(f"trial {number}: {report}")
             else:
                 parts.append(
                     f"trial {number}: epoch {report.epoch}/{self._epochs},"
@@ -137,7 +141,9 @@ class Progress:
         return " | ".join(parts)
 
     def _seconds_left(self) -> float | None:
-        epochs = [report.seconds for report in self._running.values() if report]
+        epochs = [
+            report.seconds for report in self._running.values() if isinstance(report, EpochReport)
+        ]
         ended = [record.seconds for record in self._records if record.seconds]
         if ended:
             typical = statistics.fmean(ended)

@@ -81,7 +81,7 @@ class Training(Strict):
     """
 
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    views: int = Field(default=8, ge=0, le=1000)
+    views: int = Field(default=4, ge=0, le=1000)
     head_epochs: int = Field(default=0, ge=0, le=10_000)
 
 

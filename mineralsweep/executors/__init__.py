@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from mineralsweep.executors.executor import Epoch, Event, Executor, Failed, Finished
+from mineralsweep.executors.executor import Doing, Epoch, Event, Executor, Failed, Finished
 from mineralsweep.executors.local import LocalExecutor
 
 EXECUTORS = {"local": LocalExecutor}
 
-__all__ = ["EXECUTORS", "Epoch", "Event", "Executor", "Failed", "Finished", "LocalExecutor"]
+__all__ = [
+    "EXECUTORS",
+    "Doing",
+    "Epoch",
+    "Event",
+    "Executor",
+    "Failed",
+    "Finished",
+    "LocalExecutor",
+]

@@ -17,6 +17,14 @@ class Epoch:
 
 
 @dataclass(frozen=True)
+class Doing:
+    """A trial does something that takes a while and is no epoch. Wants no answer."""
+
+    number: int
+    words: str
+
+
+@dataclass(frozen=True)
 class Finished:
     """A trial ran to its end, or to where it was told to stop."""
 
@@ -33,7 +41,7 @@ class Failed:
     log: str
 
 
-Event = Epoch | Finished | Failed
+Event = Epoch | Doing | Finished | Failed
 
 
 class Executor(Protocol):

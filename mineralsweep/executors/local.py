@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mineralsweep import machine
 from mineralsweep.executors import worker
-from mineralsweep.executors.executor import Epoch, Event, Failed, Finished
+from mineralsweep.executors.executor import Doing, Epoch, Event, Failed, Finished
 from mineralsweep.training.spec import EpochReport, TrialSpec
 
 TRIALS_A_WORKER = 25
@@ -85,6 +85,8 @@ class LocalExecutor:
         number = one.number()
         if isinstance(message, EpochReport):
             return Epoch(number, message)
+        if isinstance(message, worker.Said):
+            return Doing(number, message.words)
         one.spec = None
         one.served += 1
         one.first_memory = one.first_memory or message.memory

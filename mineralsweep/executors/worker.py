@@ -5,6 +5,7 @@ The driver loads TensorFlow only at the end, to test the champion.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -33,7 +34,14 @@ class Raised:
     memory: int
 
 
-Message = EpochReport | Done | Raised
+@dataclass(frozen=True)
+class Said:
+    """What the trial does now, in a few words. Wants no answer."""
+
+    words: str
+
+
+Message = EpochReport | Said | Done | Raised
 
 
 class _DriverIsGoneError(Exception):
@@ -62,13 +70,17 @@ def serve(connection: Connection, log: Path, threads: int, gpu: str | None = Non
             raise _DriverIsGoneError from error
         return answer
 
+    def say(words: str) -> None:
+        with contextlib.suppress(OSError):  # the next report finds the driver gone
+            connection.send(Said(words))
+
     while True:
         try:
             spec: TrialSpec = connection.recv()
         except (EOFError, OSError):
             return
         try:
-            message: Message = Done(run_trial(spec, report), _memory())
+            message: Message = Done(run_trial(spec, report, say), _memory())
         except MineralsweepError as error:
             message = Raised(str(error), _memory())
         except _DriverIsGoneError:

@@ -54,20 +54,25 @@ class FeaturesWanted:
     precision: str
 
 
-def ensure(model: keras.Model, wanted: FeaturesWanted) -> list[Features]:
+def ensure(
+    model: keras.Model, wanted: FeaturesWanted, say: Callable[[str], None]
+) -> list[Features]:
     """Return one bfloat16 (images, *shape of the cut) a view, from the store or computed now.
 
     Args:
         model: the whole network, built without augmentation and in `wanted.precision`.
         wanted: see there.
+        say: is told of each view that is computed.
 
     Raises:
         NoRoomForFeatures: they are larger than the store's cap or the disk allows.
     """
-    return store.ensure(_requests(model, wanted))
+    return store.ensure(_requests(model, wanted, say))
 
 
-def _requests(model: keras.Model, wanted: FeaturesWanted) -> list[Request]:
+def _requests(
+    model: keras.Model, wanted: FeaturesWanted, say: Callable[[str], None]
+) -> list[Request]:
     prefix = wanted.segment(model, None, wanted.cut)
     shape = (len(wanted.rows), *prefix.output_shape[1:])
     common: dict[str, str | int | float] = {
@@ -82,9 +87,9 @@ def _requests(model: keras.Model, wanted: FeaturesWanted) -> list[Request]:
         "precision": wanted.precision,
     }
     if wanted.cut == wanted.through:
-        builders = _from_pixels(prefix, wanted)
+        builders = _from_pixels(prefix, wanted, say)
     else:
-        builders = _from_deeper(model, wanted)
+        builders = _from_deeper(model, wanted, say)
     return [Request({**common, "view": view}, shape, build) for view, build in enumerate(builders)]
 
 
@@ -95,9 +100,11 @@ def _digest(prefix: keras.Model) -> str:
     return found.hexdigest()[:16]
 
 
-def _from_deeper(model: keras.Model, wanted: FeaturesWanted) -> list[Build]:
+def _from_deeper(
+    model: keras.Model, wanted: FeaturesWanted, say: Callable[[str], None]
+) -> list[Build]:
     """Return what fills each view from the same view at the deeper cut."""
-    deeper = _requests(model, replace(wanted, cut=wanted.through))
+    deeper = _requests(model, replace(wanted, cut=wanted.through), say)
     step = tf.function(wanted.segment(model, wanted.through, wanted.cut), reduce_retracing=True)
 
     def build(view: int, target: Features) -> None:
@@ -108,12 +115,15 @@ def _from_deeper(model: keras.Model, wanted: FeaturesWanted) -> list[Build]:
     return [partial(build, view) for view in range(wanted.views)]
 
 
-def _from_pixels(prefix: keras.Model, wanted: FeaturesWanted) -> list[Build]:
+def _from_pixels(
+    prefix: keras.Model, wanted: FeaturesWanted, say: Callable[[str], None]
+) -> list[Build]:
     """Return what fills each view from the images; a view has random numbers of its own."""
     pixels = arrays.load(wanted.arrays)
     step = tf.function(prefix, reduce_retracing=True)
 
     def build(view: int, target: Features) -> None:
+        say(f"frozen trunk, {len(target)} images, view {view + 1} of {wanted.views}")
         vary = augment.layers(wanted.strength, seed=wanted.seed * MOST_VIEWS + view)
         for part in _batches(len(target)):
             images = tf.constant(pixels[list(wanted.rows[part])], tf.float32)

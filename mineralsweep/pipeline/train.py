@@ -12,7 +12,7 @@ from mineralsweep.config import Sweep
 from mineralsweep.data.dataset import Dataset
 from mineralsweep.errors import RunError
 from mineralsweep.evaluation import Scores, score
-from mineralsweep.executors import EXECUTORS, Epoch, Executor, Failed, Finished
+from mineralsweep.executors import EXECUTORS, Doing, Epoch, Executor, Failed, Finished
 from mineralsweep.pipeline.checks import Say, check_weights, open_sweep_data
 
 if TYPE_CHECKING:
@@ -104,6 +104,9 @@ def _follow(
     """Write each epoch of the one trial that runs, and return how it ended."""
     while True:
         for event in executor.wait(1.0):
+            if isinstance(event, Doing):
+                listener.trial_does(spec, event.words)
+                continue
             if not isinstance(event, Epoch):
                 return event
             run.epoch(event.report)

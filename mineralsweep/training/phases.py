@@ -15,7 +15,7 @@ from mineralsweep.features import prefix
 from mineralsweep.features.prefix import FeaturesWanted
 from mineralsweep.features.store import Features, NoRoomForFeatures
 from mineralsweep.models import get as get_architecture
-from mineralsweep.training.spec import TrialSpec
+from mineralsweep.training.spec import Say, TrialSpec
 
 
 @dataclass(frozen=True)
@@ -54,13 +54,14 @@ def from_pixels(spec: TrialSpec, whole: keras.Model) -> list[Phase]:
     return [Phase(whole, train, validation, spec.epochs, spec.learning_rate)]
 
 
-def from_features(spec: TrialSpec, whole: keras.Model, precision: str) -> list[Phase]:
+def from_features(spec: TrialSpec, whole: keras.Model, precision: str, say: Say) -> list[Phase]:
     """Train what is above the frozen trunk on the trunk's kept answers.
 
     Args:
         spec: the trial; its trunk has frozen layers.
         whole: the network without augmentation.
         precision: of the trunk's computation.
+        say: is told of what has to be computed.
 
     Raises:
         NoRoomForFeatures: they can't be kept.
@@ -70,10 +71,10 @@ def from_features(spec: TrialSpec, whole: keras.Model, precision: str) -> list[P
     head_epochs = min(spec.training.head_epochs, spec.epochs) if unfrozen else 0
     if head_epochs:
         rate = get_architecture(spec.architecture).default_learning_rate()
-        phases.append(_phase(spec, whole, precision, 0, head_epochs, rate))
+        phases.append(_phase(spec, whole, precision, say, 0, head_epochs, rate))
     if head_epochs < spec.epochs:
         rate = spec.learning_rate
-        phases.append(_phase(spec, whole, precision, unfrozen, spec.epochs, rate))
+        phases.append(_phase(spec, whole, precision, say, unfrozen, spec.epochs, rate))
     return phases
 
 
@@ -84,7 +85,13 @@ def _frozen_layers(spec: TrialSpec) -> int:
 
 
 def _phase(
-    spec: TrialSpec, whole: keras.Model, precision: str, cut: int, until: int, rate: float
+    spec: TrialSpec,
+    whole: keras.Model,
+    precision: str,
+    say: Say,
+    cut: int,
+    until: int,
+    rate: float,
 ) -> Phase:
     segment = get_architecture(spec.architecture).segment
     assert segment is not None
@@ -96,7 +103,7 @@ def _phase(
             segment, cut, spec.deepest, examples.arrays, tuple(rows), strength, views,
             spec.seed, precision,
         )  # fmt: skip
-        return prefix.ensure(whole, wanted)
+        return prefix.ensure(whole, wanted, say)
 
     views = ask(examples.train, strength, spec.training.views if strength else 1)
     draws = ViewDraws(views, np.asarray(examples.train_labels), spec.batch_size, spec.seed)

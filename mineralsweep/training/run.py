@@ -17,10 +17,10 @@ from mineralsweep.packaging import network
 from mineralsweep.training import flops, phases
 from mineralsweep.training.phases import Phase
 from mineralsweep.training.precision import choose, used
-from mineralsweep.training.spec import EpochReport, Report, TrialResult, TrialSpec
+from mineralsweep.training.spec import EpochReport, Report, Say, TrialResult, TrialSpec
 
 
-def run_trial(spec: TrialSpec, report: Report) -> TrialResult:
+def run_trial(spec: TrialSpec, report: Report, say: Say = lambda words: None) -> TrialResult:
     """Train `spec`'s network and write it to `spec.folder`.
 
     The same spec gives the same result on the same machine with the same number of threads. The
@@ -29,6 +29,7 @@ def run_trial(spec: TrialSpec, report: Report) -> TrialResult:
     Args:
         spec: what to train on what.
         report: called after each epoch; a reason stops the training there.
+        say: called before other work that takes a while.
 
     Raises:
         TrainingDiverged: a loss is NaN or infinite.
@@ -36,7 +37,7 @@ def run_trial(spec: TrialSpec, report: Report) -> TrialResult:
     """
     started = time.monotonic()
     precision = choose(spec.training.precision)
-    whole, stretches = _prepare(spec, precision)
+    whole, stretches = _prepare(spec, precision, say)
     watch = _Watch(spec, report, whole)
     _fit(spec, stretches, watch)
     whole.set_weights(watch.best_weights)
@@ -60,14 +61,14 @@ def run_trial(spec: TrialSpec, report: Report) -> TrialResult:
     )
 
 
-def _prepare(spec: TrialSpec, precision: str) -> tuple[keras.Model, list[Phase]]:
+def _prepare(spec: TrialSpec, precision: str, say: Say) -> tuple[keras.Model, list[Phase]]:
     """Build the network and what of it is to be trained on what."""
     if phases.uses_features(spec):
         _make_deterministic(spec.seed)
         with used(precision):
             whole = _build(spec, {**spec.hyperparameters, "augmentation": 0.0})
             try:
-                return whole, phases.from_features(spec, whole, precision)
+                return whole, phases.from_features(spec, whole, precision, say)
             except NoRoomForFeatures as error:
                 phases.say_why_not(error)
     _make_deterministic(spec.seed)

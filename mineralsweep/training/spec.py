@@ -160,6 +160,10 @@ Report = Callable[[EpochReport], str | None]
 """Called after each epoch; answers None to go on, or the reason to stop."""
 
 
+Say = Callable[[str], None]
+"""Called before work that takes a while and is no epoch, with a few words on it."""
+
+
 @dataclass(frozen=True)
 class TrialResult:
     """A trial that ran to its end or was stopped.

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from mineralsweep.data.dataset import Dataset
-from mineralsweep.executors import EXECUTORS, Epoch, Event, Executor, Failed, Finished
+from mineralsweep.executors import EXECUTORS, Doing, Epoch, Event, Executor, Failed, Finished
 from mineralsweep.executors import local as local_module
 from tests.examples import trial
 from tests.fakes import FakeExecutor
@@ -36,7 +36,7 @@ def drain(executor: Executor, until: int, answer: Any = lambda event: None) -> l
     """Collect events until so many trials have ended; fail after two minutes."""
     events: list[Event] = []
     deadline = time.monotonic() + 120
-    while sum(not isinstance(event, Epoch) for event in events) < until:
+    while sum(isinstance(event, Finished | Failed) for event in events) < until:
         assert time.monotonic() < deadline, events
         for event in executor.wait(1.0):
             events.append(event)
@@ -138,3 +138,25 @@ def test_closing_ends_every_process(local: Any) -> None:
     pids = [one.process.pid for one in local._workers]
     local.close()
     assert not any(psutil.pid_exists(pid) for pid in pids)
+
+
+def test_a_trial_says_what_it_does_before_its_first_epoch(
+    local: Any, dataset: Dataset, tmp_path: Path
+) -> None:
+    from mineralsweep.study import examples
+
+    size = (32, 32)
+    local.submit(
+        trial(
+            dataset, tmp_path / "m", architecture="vgg16", views=2, epochs=1, image_size=size,
+            examples=examples(dataset, size),
+        )
+    )  # fmt: skip
+    events = drain(local, 1)
+    said = [event.words for event in events if isinstance(event, Doing)]
+    assert said == [
+        "frozen trunk, 18 images, view 1 of 2",
+        "frozen trunk, 18 images, view 2 of 2",
+        "frozen trunk, 6 images, view 1 of 1",
+    ]
+    assert isinstance(events[len(said)], Epoch)
