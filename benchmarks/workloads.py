@@ -22,6 +22,8 @@ class Workload:
         to_accuracy: compare the time to the plain script's best accuracy, not the whole time.
         peer_trials: the plain script is timed on so many trials ...
         peer_epochs: ... of so many epochs, and scaled to the whole.
+        reference_trials: so many of the search's trials are trained to their end to know what
+            accuracy the plain script would have reached when; its clock is its own, scaled.
         points: settings that the plain script must try first, so that each kind is timed.
     """
 
@@ -32,6 +34,7 @@ class Workload:
     to_accuracy: bool = False
     peer_trials: int = 2
     peer_epochs: int = 4
+    reference_trials: int = 0
     points: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -67,6 +70,7 @@ WORKLOADS = {
             to_accuracy=True,
             peer_trials=3,
             peer_epochs=2,
+            reference_trials=6,
             points=[{"unfrozen": depth} for depth in (0, 4, 8)],
         ),
         Workload(
@@ -83,6 +87,7 @@ WORKLOADS = {
             {"space": MODEL2_1, "budget": {"trials": 27, "epochs": 30}},
             target=6,
             to_accuracy=True,
+            reference_trials=27,
             peer_trials=2,
             peer_epochs=8,
         ),
