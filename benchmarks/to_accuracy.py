@@ -1,8 +1,8 @@
 """How long until the plain script's best validation accuracy, ours and the plain script.
 
-The plain script is not run to its end: it takes hours. What its trials would reach is known from the
-same search of ours without pruning, one trial at a time; each of its epochs is then put on the
-plain script's own clock, measured on a few epochs of each kind.
+The plain script is not run to its end: it takes hours. What its trials would reach is known from
+the same search of ours without pruning, one trial at a time; each of its epochs is then put on
+the plain script's own clock, measured on a few epochs of each kind.
 """
 
 from __future__ import annotations

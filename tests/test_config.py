@@ -74,6 +74,15 @@ def test_a_sweep_is_frozen() -> None:
         ({"space.unfrozen": [0, 4]}, "none of model2, model2_1 has it; leave it out, or add vgg16"),
         ({"space.batch_size": {"low": 8, "high": 16, "step": 2.5}}, "step must be a whole number"),
         ({"engine.pruner": "meidan"}, r"engine.pruner: unknown value 'meidan'; did you mean 'med"),
+        (
+            {"engine.pruner_patience": 7},
+            "engine.pruner_patience: the pruner median does not use it, got 7; leave it out, or set"
+            " engine.pruner to patience",
+        ),
+        (
+            {"engine.pruner": "patience", "engine.pruner_patience": 0},
+            "engine.pruner_patience: must be greater than or equal to 1, got 0",
+        ),
         ({"engine.sampler": "grid"}, "space.learning_rate: the grid sampler needs choices"),
         ({"image_size": [60, 60]}, r"image_size: model2: needs images of at least 78 x 78"),
         (

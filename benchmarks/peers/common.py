@@ -6,7 +6,7 @@ import json
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
@@ -37,9 +37,10 @@ class Task:
         if self.architecture == "vgg16":
             own["weights"] = self.weights
         model = get(self.architecture).build((*self.image_size, 3), len(self.classes), **own)
-        rate = settings["learning_rate"]
         model.compile(
-            keras.optimizers.RMSprop(rate), "sparse_categorical_crossentropy", ["accuracy"]
+            optimizer=keras.optimizers.RMSprop(settings["learning_rate"]),
+            loss="sparse_categorical_crossentropy",
+            metrics=["accuracy"],
         )
         return model
 
@@ -47,7 +48,7 @@ class Task:
 class Trace(keras.callbacks.Callback):
     """Notes when each epoch ended, and what it reached."""
 
-    rows: list[dict[str, Any]] = []
+    rows: ClassVar[list[dict[str, Any]]] = []
 
     def __init__(self, trial: int, settings: dict[str, Any]) -> None:
         super().__init__()

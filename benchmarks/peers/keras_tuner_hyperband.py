@@ -6,6 +6,7 @@ number of trials follows from `epochs` (Hyperband's largest budget), not from `t
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import tempfile
@@ -59,7 +60,7 @@ def main() -> None:
             seed=task.seed, directory=scratch, project_name="peer",
         )  # fmt: skip
         ready = time.monotonic()
-        try:
+        with contextlib.suppress(_EnoughError):
             tuner.search(
                 task.train_images,
                 task.train_labels,
@@ -67,12 +68,10 @@ def main() -> None:
                 validation_data=(task.validation_images, task.validation_labels),
                 verbose=0,
             )
-        except _EnoughError:
-            pass
     finish(ready, took)
 
 
-class _EnoughError(Exception):
+class _EnoughError(keras_tuner.errors.FatalError):
     """As many trials as were asked for."""
 
 

@@ -61,12 +61,26 @@ class Budget(Strict):
 
 
 class Engine(Strict):
-    """Who proposes trials (`sampler`) and who cuts them short (`pruner`)."""
+    """Who proposes trials (`sampler`) and who cuts them short (`pruner`).
+
+    `pruner_patience` is in epochs without a better value, and the pruner `patience` alone has it.
+    """
 
     name: Literal["optuna"] = "optuna"
     sampler: Literal["tpe", "random", "grid"] = "tpe"
-    pruner: Literal["none", "median", "successive_halving", "hyperband"] = "median"
+    pruner: Literal["none", "median", "successive_halving", "hyperband", "patience"] = "median"
+    pruner_patience: int = Field(default=5, ge=1)
     startup_trials: int = Field(default=5, ge=1)
+
+    @model_validator(mode="after")
+    def _patience_has_its_pruner(self) -> Self:
+        if "pruner_patience" in self.model_fields_set and self.pruner != "patience":
+            raise Misplaced(
+                "pruner_patience",
+                f"the pruner {self.pruner} does not use it, got {self.pruner_patience};"
+                " leave it out, or set engine.pruner to patience",
+            )
+        return self
 
 
 class Training(Strict):

@@ -16,6 +16,7 @@ from optuna.trial import Trial, TrialState
 
 from mineralsweep.config import Sweep
 from mineralsweep.engines.engine import Proposal, TrialRecord
+from mineralsweep.engines.optuna_pruners import PRUNERS, explain
 from mineralsweep.errors import ConfigError, StudyConflict
 from mineralsweep.space import constant, distribution, grid, propose
 
@@ -40,7 +41,8 @@ class OptunaEngine:
         sweep: the space, the sampler, the pruner and the objective.
         study: the study's name; it is made, or taken up where it was.
         folder: the study's own; holds Optuna's journal unless `storage` is given.
-        storage: the URL of a database for Optuna, such as postgresql://...; None: a journal.
+        storage: the URL of a database for Optuna, such as postgresql://..., or one of Optuna's
+            storages, open already; None: a journal.
         fingerprint: what may not change while the study lives, by name.
 
     Raises:
@@ -55,7 +57,7 @@ class OptunaEngine:
         sweep: Sweep,
         study: str,
         folder: Path,
-        storage: str | None = None,
+        storage: str | BaseStorage | None = None,
         fingerprint: Mapping[str, str] | None = None,
     ) -> None:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -74,7 +76,7 @@ class OptunaEngine:
             load_if_exists=True,
             direction=DIRECTIONS[sweep.objective],
             sampler=_sampler(sweep, seed),
-            pruner=_pruner(sweep),
+            pruner=PRUNERS[sweep.engine.pruner].build(sweep.engine, sweep.budget.epochs),
         )
         self._live: dict[int, Trial] = {}
         self._check_fingerprint(dict(fingerprint or {}))
@@ -98,7 +100,7 @@ class OptunaEngine:
         trial.report(value, epoch)
         if not trial.should_prune():
             return None
-        return f"{self._pruner_name} pruner at epoch {epoch}: {self._metric} {value:.3f}"
+        return explain(self._pruner_name, self._study, number, self._metric)
 
     def tell(self, record: TrialRecord) -> None:
         trial = self._live.pop(record.number)
@@ -176,7 +178,9 @@ def _suggest(trial: Trial, name: str, entry: Entry) -> Any:
     return trial.suggest_float(name, asked.low, asked.high, step=asked.step, log=asked.log)
 
 
-def _open_storage(url: str | None, folder: Path) -> BaseStorage:
+def _open_storage(url: str | BaseStorage | None, folder: Path) -> BaseStorage:
+    if isinstance(url, BaseStorage):
+        return url
     if url is None:
         folder.mkdir(parents=True, exist_ok=True)
         return JournalStorage(JournalFileBackend(str(folder / "optuna.journal")))
@@ -196,16 +200,3 @@ def _sampler(sweep: Sweep, seed: int) -> optuna.samplers.BaseSampler:
         return optuna.samplers.TPESampler(
             multivariate=True, group=True, seed=seed, n_startup_trials=sweep.engine.startup_trials
         )
-
-
-def _pruner(sweep: Sweep) -> optuna.pruners.BasePruner:
-    if sweep.engine.pruner == "none":
-        return optuna.pruners.NopPruner()
-    if sweep.engine.pruner == "median":
-        return optuna.pruners.MedianPruner(
-            n_startup_trials=sweep.engine.startup_trials,
-            n_warmup_steps=max(1, sweep.budget.epochs // 4),
-        )
-    if sweep.engine.pruner == "hyperband":
-        return optuna.pruners.HyperbandPruner(max_resource=sweep.budget.epochs)
-    return optuna.pruners.SuccessiveHalvingPruner()

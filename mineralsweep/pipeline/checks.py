@@ -137,6 +137,7 @@ def fingerprint(sweep: Sweep, dataset: Dataset) -> dict[str, str]:
     return {
         **{f"space.{name}": describe(entry) for name, entry in sweep.space.entries().items()},
         "objective": sweep.objective,
+        "engine.pruner": sweep.engine.pruner,
         "budget.epochs": str(sweep.budget.epochs),
         "budget.patience": str(sweep.budget.patience),
         "image_size": str(sweep.image_size or "auto"),
