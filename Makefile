@@ -33,8 +33,14 @@ serve: $(READY)  ## Serve the champion on http://127.0.0.1:5001/invocations
 	MLFLOW_TRACKING_URI=$(STORE) $(BIN)/mlflow models serve --env-manager local --port 5001 \
 		-m models:/mineral-classifier@champion
 
-bench: $(READY)  ## Measure what the toolkit costs around the training
+bench: $(READY)  ## Time the driver, then whole sweeps against other tools (an hour or more)
+	@if command -v uv >/dev/null; then \
+		uv pip install --quiet --python $(BIN)/python -c .venv/pins.txt -e '.[bench]'; \
+	else \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check -c .venv/pins.txt -e '.[bench]'; \
+	fi
 	$(BIN)/python -m benchmarks.overhead
+	$(BIN)/python -m benchmarks.sweeps $(ARGS)
 
 clean:  ## Remove .venv and caches; runs, models and studies stay
 	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import shutil
 import time
-from collections import Counter
+from collections import Counter, deque
+from concurrent.futures import Future
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -17,7 +19,7 @@ from mineralsweep.errors import SweepFailed
 from mineralsweep.evaluation import score
 from mineralsweep.executors import Doing, Epoch, Event, Executor, Failed, Finished
 from mineralsweep.space import Params
-from mineralsweep.tracking import SweepRun, TrialRun
+from mineralsweep.tracking import SweepRun, TrialRun, Writer
 from mineralsweep.training.spec import EpochReport, Examples, TrialSpec, specify
 
 FAILURES_IN_A_ROW = 3
@@ -88,9 +90,14 @@ class Study:
         self._folder = folder
         self._listener = listener
         self._live: dict[int, _LiveTrial] = {}
-        self._ended = len(engine.records())
+        known = engine.records()
+        self._best = champion(known, sweep.objective)
+        self._ended = self._told = len(known)
+        self._writer = Writer()
+        self._writing: deque[_EndedTrial] = deque()
         self._failures = 0
         self._exhausted = False
+        self._gave_up = False
         self._deadline = time.monotonic() + (sweep.budget.timeout or float("inf"))
 
     def run(self) -> list[TrialRecord]:
@@ -101,11 +108,14 @@ class Study:
         """
         try:
             self._run_trials()
+            self._writer.flush()
         except BaseException as error:
             self._abandon("interrupted" if isinstance(error, KeyboardInterrupt) else str(error))
             raise
+        finally:
+            self._writer.close()
         records = self._engine.records()
-        if self._failures >= FAILURES_IN_A_ROW:
+        if self._gave_up:
             raise SweepFailed(
                 f"stopped after {FAILURES_IN_A_ROW} failed trials in a row: {_causes(records)}"
             )
@@ -114,35 +124,53 @@ class Study:
         return records
 
     def _run_trials(self) -> None:
-        while True:
-            self._fill()
+        """Run until nothing runs and nothing is wanted.
+
+        An ended trial is written while the next one trains. Whenever the engine is asked or given
+        a report, it knows every trial but those that ended this moment, however long the writing
+        takes: with one worker, a seed gives the same trials.
+        """
+        while self._fill() or self._live or self._writing:
             if not self._live:
-                return
-            for event in self._executor.wait(POLL_SECONDS):
-                self._handle(event)
+                self._tell_until(self._ended)
+                continue
+            events = self._executor.wait(POLL_SECONDS)
+            before = self._ended
+            if self._writing and self._writing[0].record.done():
+                self._tell_until(before)
+            for event in events:
+                self._handle(event, before)
+            if events:
+                self._tell_until(before)
             self._listener.tick()
 
     def _abandon(self, reason: str) -> None:
         """End the trials that still run as failed; they are not told, and so come back first."""
+        # MLflow itself may be what failed; the first error must be the one that is told.
+        with contextlib.suppress(Exception):
+            self._tell_until(self._ended)
         for live in self._live.values():
-            # MLflow itself may be what failed; the first error must be the one that is told.
             with contextlib.suppress(Exception):
-                live.run.fail(reason)
+                live.run.result().fail(reason)
         self._live.clear()
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _fill(self) -> None:
+    def _fill(self) -> bool:
+        """Start trials on the free workers; say whether one was started."""
+        started = False
         while self._executor.free() and self._wants_more():
             proposal = self._engine.ask()
             if proposal is None:
                 self._exhausted = True
-                return
+                break
             self._start(proposal)
+            started = True
+        return started
 
     def _wants_more(self) -> bool:
         return (
             not self._exhausted
-            and self._failures < FAILURES_IN_A_ROW
+            and not self._gave_up
             and self._ended + len(self._live) < self._sweep.budget.trials
             and time.monotonic() < self._deadline
         )
@@ -162,37 +190,63 @@ class Study:
             folder=self._folder / f"trial-{proposal.number:03d}",
             examples=examples(self._dataset, size),
         )
-        self._live[spec.number] = _LiveTrial(spec, proposal.params, self._run.start_trial(spec))
+        run = self._writer.do(lambda: self._run.start_trial(spec))
+        self._live[spec.number] = _LiveTrial(spec, proposal.params, run)
         self._executor.submit(spec)
         self._listener.trial_started(spec)
 
-    def _handle(self, event: Event) -> None:
+    def _handle(self, event: Event, before: int) -> None:
         live = self._live[event.number]
         if isinstance(event, Doing):
             self._listener.trial_does(live.spec, event.words)
-            return
-        if isinstance(event, Epoch):
-            live.run.epoch(event.report)
-            value = getattr(event.report, self._sweep.metric())
-            reason = self._engine.report(event.number, event.report.epoch, value)
-            if reason is None and time.monotonic() > self._deadline:
-                reason = TIME_IS_UP
-            # After the last epoch there is nothing left to save by stopping.
-            last = event.report.epoch == self._sweep.budget.epochs
-            self._executor.answer(event.number, None if last else reason)
-            self._listener.epoch_ended(live.spec, event.report)
-            return
+        elif isinstance(event, Epoch):
+            self._tell_until(before)
+            self._answer(live, event.report)
+        else:
+            self._end(live, event)
+
+    def _answer(self, live: _LiveTrial, report: EpochReport) -> None:
+        self._writer.do(lambda: live.run.result().epoch(report))
+        number, value = live.spec.number, getattr(report, self._sweep.metric())
+        reason = self._engine.report(number, report.epoch, value)
+        if reason is None and time.monotonic() > self._deadline:
+            reason = TIME_IS_UP
+        # After the last epoch there is nothing left to save by stopping.
+        last = report.epoch == self._sweep.budget.epochs
+        self._executor.answer(number, None if last else reason)
+        self._listener.epoch_ended(live.spec, report)
+
+    def _end(self, live: _LiveTrial, event: Finished | Failed) -> None:
+        """Have an ended trial written. A failed one is told at once: it costs next to nothing."""
+        del self._live[event.number]
+        record = self._writer.do(lambda: self._write(live, event))
+        self._writing.append(_EndedTrial(self._ended, record))
+        self._ended += 1
+        if isinstance(event, Failed):
+            self._tell_until(self._ended)
+
+    def _write(self, live: _LiveTrial, event: Finished | Failed) -> TrialRecord:
         if isinstance(event, Finished):
             record = self._record_result(live, event)
         else:
             record = self._record_failure(live, event)
-        self._engine.tell(record)
-        self._failures = self._failures + 1 if record.state == "FAILED" else 0
-        del self._live[event.number]
         shutil.rmtree(live.spec.folder, ignore_errors=True)
-        self._ended += 1
-        self._log_best()
-        self._listener.trial_ended(record)
+        return record
+
+    def _tell_until(self, count: int) -> None:
+        """Tell the engine of the ended trials, but for those after the first `count`.
+
+        The engine learns of a trial only once its run is whole, with its model.
+        """
+        while self._writing and self._writing[0].position < count:
+            record = self._writing[0].record.result()
+            self._engine.tell(record)
+            self._writing.popleft()
+            self._told += 1
+            self._failures = self._failures + 1 if record.state == "FAILED" else 0
+            self._gave_up = self._gave_up or self._failures >= FAILURES_IN_A_ROW
+            self._log_best(record)
+            self._listener.trial_ended(record)
 
     def _record_result(self, live: _LiveTrial, event: Finished) -> TrialRecord:
         result = event.result
@@ -202,7 +256,8 @@ class Study:
         reason = result.stop_reason or ""
         # A trial that the clock ended was not found wanting: it may still be the best.
         state: State = "PRUNED" if result.pruned and reason != TIME_IS_UP else "COMPLETE"
-        model_id = live.run.finish(result, scores, state, reason)
+        run = live.run.result()
+        model_id = run.finish(result, scores, state, reason)
         return TrialRecord(
             number=live.spec.number,
             state=state,
@@ -212,14 +267,15 @@ class Study:
             loss=scores.loss,
             n=scores.accuracy.n,
             best_epoch=result.best_epoch,
-            run_id=live.run.run_id,
+            run_id=run.run_id,
             model_id=model_id,
             reason=reason,
             seconds=result.seconds,
         )
 
     def _record_failure(self, live: _LiveTrial, event: Failed) -> TrialRecord:
-        live.run.fail(event.reason, event.log)
+        run = live.run.result()
+        run.fail(event.reason, event.log)
         return TrialRecord(
             number=live.spec.number,
             state="FAILED",
@@ -229,26 +285,36 @@ class Study:
             loss=None,
             n=len(live.spec.examples.validation),
             best_epoch=None,
-            run_id=live.run.run_id,
+            run_id=run.run_id,
             model_id=None,
             reason=event.reason,
             seconds=time.monotonic() - live.started,
         )
 
-    def _log_best(self) -> None:
-        best = champion(self._engine.records(), self._sweep.objective)
+    def _log_best(self, record: TrialRecord) -> None:
+        known = [one for one in (self._best, record) if one is not None]
+        best = self._best = champion(known, self._sweep.objective)
         if best is not None and best.value is not None:
-            self._run.best_so_far(self._ended, best.value, self._sweep.metric())
+            told, value, metric = self._told, best.value, self._sweep.metric()
+            self._writer.do(lambda: self._run.best_so_far(told, value, metric))
 
 
 class _LiveTrial:
-    """A trial that a worker has now."""
+    """A trial that a worker has now. Its run is made by the writer."""
 
-    def __init__(self, spec: TrialSpec, params: Params, run: TrialRun) -> None:
+    def __init__(self, spec: TrialSpec, params: Params, run: Future[TrialRun]) -> None:
         self.spec = spec
         self.params = params
         self.run = run
         self.started = time.monotonic()
+
+
+@dataclass(frozen=True)
+class _EndedTrial:
+    """A trial that is being written. `position`: how many ended before it."""
+
+    position: int
+    record: Future[TrialRecord]
 
 
 def _causes(records: list[TrialRecord]) -> str:

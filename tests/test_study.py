@@ -43,7 +43,9 @@ class Scene:
         self.executor, self.watcher = executor, Watcher()
         self.engine = ENGINES["optuna"](sweep, "s", Path("studies"), None, {})
         self.store: Store = open_store()
-        self.run = SweepRun(self.store, "s", sweep, dataset, self.engine.notes().get("run_id"))
+        told = {record.number for record in self.engine.records()}
+        run_id = self.engine.notes().get("run_id")
+        self.run = SweepRun(self.store, "s", sweep, dataset, run_id, told)
         self.engine.set_note("run_id", self.run.run_id)
         self.study = Study(
             sweep, dataset, self.engine, executor, self.run, Path("scratch"), self.watcher

@@ -104,7 +104,8 @@ def _open_run(
     from mineralsweep.tracking import SweepRun, open_store
 
     store = open_store()
-    run = SweepRun(store, name, sweep, dataset, engine.notes().get("run_id"))
+    told = {record.number for record in engine.records()}
+    run = SweepRun(store, name, sweep, dataset, engine.notes().get("run_id"), told)
     engine.set_note("run_id", run.run_id)
     if left_out:
         run.tag({"mineralsweep.left_out": "; ".join(left_out)})

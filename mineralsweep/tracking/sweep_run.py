@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
-from mlflow.entities import ViewType
+from mlflow.entities import Run, ViewType
 
 from mineralsweep.config import Sweep
 from mineralsweep.data.dataset import Dataset
@@ -20,6 +20,7 @@ from mineralsweep.training.spec import TrialSpec
 
 OPENINGS = "mineralsweep.test_split_openings"
 INTERRUPTED = "its driver ended before the trial did"
+UNTOLD = "its driver ended before the search knew of it; the trial was run again"
 
 
 class SweepRun:
@@ -31,16 +32,23 @@ class SweepRun:
         sweep: the question, with the flags laid over it.
         dataset: what the trials are trained on.
         run_id: the study's parent run from an earlier session, None for a new study.
+        told: the numbers of the trials whose end the engine knows.
     """
 
     def __init__(
-        self, store: Store, study: str, sweep: Sweep, dataset: Dataset, run_id: str | None = None
+        self,
+        store: Store,
+        study: str,
+        sweep: Sweep,
+        dataset: Dataset,
+        run_id: str | None = None,
+        told: Collection[int] = (),
     ) -> None:
         self._store = store
         self._study = study
         self._dataset = dataset
         tags = {STUDY: study, "mineralsweep.kind": "sweep"}
-        self.run_id = self._take_up(run_id) or store.take_given_run(study, tags)
+        self.run_id = self._take_up(run_id, told) or store.take_given_run(study, tags)
         self._log_question(sweep)
 
     def start_trial(self, spec: TrialSpec) -> TrialRun:
@@ -105,23 +113,43 @@ class SweepRun:
         """End the run: FINISHED, FAILED or KILLED."""
         self._store.end(self.run_id, status)
 
-    def _take_up(self, run_id: str | None) -> str | None:
-        """Reopen an earlier session's run, and end the trials that it left running."""
+    def _take_up(self, run_id: str | None, told: Collection[int]) -> str | None:
+        """Reopen an earlier session's run, and end the trials that it left unfinished.
+
+        A trial whose run is whole but whose end the engine never heard of is run again: its
+        earlier run must not stand beside the new one as a result.
+        """
         if run_id is None:
             return None
         self._store.client.update_run(run_id, status="RUNNING")
         if self._store.given_run is not None:
             note = f"Went on with an earlier sweep: its trials are under run {run_id}."
             self._store.log(self._store.given_run, tags={"mlflow.note.content": note})
-        for child in self._store.client.search_runs(
-            [self._store.client.get_run(run_id).info.experiment_id],
-            f"tags.`mlflow.parentRunId` = '{run_id}' and attributes.status = 'RUNNING'",
-            ViewType.ACTIVE_ONLY,
-        ):
-            orphan = child.info.run_id
-            self._store.log(orphan, tags={STATE: "FAILED", REASON: INTERRUPTED})
-            self._store.end(orphan, "FAILED")
+        for child in self._children(run_id):
+            status, trial = child.info.status, int(child.data.tags.get(TRIAL, "-1"))
+            if status == "RUNNING":
+                self._supersede(child.info.run_id, INTERRUPTED)
+            elif status in ("FINISHED", "KILLED") and trial not in told:
+                self._supersede(child.info.run_id, UNTOLD)
         return run_id
+
+    def _supersede(self, run_id: str, reason: str) -> None:
+        self._store.log(run_id, tags={STATE: "FAILED", REASON: reason})
+        self._store.end(run_id, "FAILED")
+
+    def _children(self, run_id: str) -> list[Run]:
+        experiment = self._store.client.get_run(run_id).info.experiment_id
+        found: list[Run] = []
+        token: str | None = None
+        while True:
+            page = self._store.client.search_runs(
+                [experiment], f"tags.`mlflow.parentRunId` = '{run_id}'", ViewType.ACTIVE_ONLY,
+                page_token=token,
+            )  # fmt: skip
+            found.extend(page)
+            token = page.token
+            if not token:
+                return found
 
     def _log_question(self, sweep: Sweep) -> None:
         dataset = self._dataset
@@ -136,6 +164,7 @@ class SweepRun:
             "sweep.engine": sweep.engine.name,
             "sweep.sampler": sweep.engine.sampler,
             "sweep.pruner": sweep.engine.pruner,
+            **{f"sweep.{name}": value for name, value in sweep.training},
             "sweep.objective": sweep.metric(),
             "sweep.startup_trials": sweep.engine.startup_trials,
             "sweep.image_size": sweep.image_size or "auto",

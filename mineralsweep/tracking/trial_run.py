@@ -61,7 +61,12 @@ class TrialRun:
         """
         self._monitor.finish()
         # At step 0, from where MLflow copies a run's metrics to the model logged next.
-        self._store.log(self.run_id, metrics=_summary(result, scores), step=0)
+        self._store.log(
+            self.run_id,
+            metrics=_summary(result, scores),
+            step=0,
+            params={"precision": result.precision},
+        )
         self._log_figures(result, scores)
         self._log_predictions(result)
         model_id = self._log_model(result)
