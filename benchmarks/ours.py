@@ -20,7 +20,7 @@ STARTED = time.monotonic()
 def main() -> None:
     """Run the sweep in a folder of its own, and write its trace."""
     source, target = Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve()
-    from mineralsweep.config import load
+    from mineralsweep.config import build
     from mineralsweep.pipeline import run_sweep, suited_to_machine
     from tests.fakes import Watcher
 
@@ -46,7 +46,7 @@ def main() -> None:
         os.chdir(scratch)
         trace, memory = Trace(), _Memory()
         memory.start()
-        sweep = suited_to_machine(load(source))
+        sweep = suited_to_machine(build(json.loads(source.read_text()), str(source)))
         outcome = run_sweep(sweep, source, "benchmark", None, trace, lambda line: None)
         memory.stop()
         os.chdir("/")

@@ -44,9 +44,13 @@ def tell(result: dict[str, Any]) -> str:
     missed = " (the plain script's best; not reached by ours)" * (
         result["goal"] < result["plain_best"]
     )
+    trials = f"{result['plain_trials_known']} trials"
+    whose = {
+        "ours": f"best of our {trials}, on the plain script's clock",
+        "without pruning": f"best of the plain script's first {trials}",
+    }[result["reference"]]
     return (
-        f"  best of the plain script's first {result['plain_trials_known']} trials:"
-        f" {result['plain_best']:.3f}{missed}\n"
+        f"  {whose}: {result['plain_best']:.3f}{missed}\n"
         f"  time to {result['goal']:.3f}: plain {result['plain_seconds_to_goal']:.0f} s, ours"
         f" {result['ours_seconds_to_goal']:.0f} s: {result['ratio_to_goal']:.1f} x"
     )
