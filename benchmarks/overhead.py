@@ -13,9 +13,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from mlflow.models import Model
 
 from mineralsweep.config import build
 from mineralsweep.data import arrays, catalog, sample
@@ -35,7 +38,9 @@ def main() -> None:
     """Measure, print a table, and write benchmarks/results/overhead.json."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=3, help="runs of each measurement (median)")
-    repeats = parser.parse_args().repeats
+    parser.add_argument("--trials", type=int, default=TRIALS, help="of the driver's measurement")
+    options = parser.parse_args()
+    repeats = options.repeats
     target = RESULTS.resolve() / "overhead.json"
     photos = _photographs()
     with tempfile.TemporaryDirectory() as scratch:
@@ -47,7 +52,7 @@ def main() -> None:
             "images": str(folder.name) if photos else "drawn sample",
             **_commands(repeats),
             **_images(folder, repeats),
-            **_trials(folder),
+            **_trials(folder, options.trials),
         }
     target.parent.mkdir(exist_ok=True)
     target.write_text(json.dumps(measured, indent=2))
@@ -103,14 +108,14 @@ def _images(folder: Path, repeats: int) -> dict[str, float]:
     }
 
 
-def _trials(folder: Path) -> dict[str, float]:
+def _trials(folder: Path, trials: int) -> dict[str, float]:
     """Time a study whose trials train nothing: what is left is the driver."""
     sweep = build(
         {
             "question": "What does the driver cost?",
             "image_size": 96,
             "space": {"architecture": "model2", "learning_rate": {"low": 1e-4, "high": 1e-2}},
-            "budget": {"trials": TRIALS, "epochs": EPOCHS},
+            "budget": {"trials": trials, "epochs": EPOCHS},
             "engine": {"pruner": "none"},
         },
         "benchmark",
@@ -118,18 +123,43 @@ def _trials(folder: Path) -> dict[str, float]:
     dataset = open_dataset(str(folder), "40/20/40", 0)
     dataset.arrays((96, 96))
     engine = ENGINES["optuna"](sweep, "bench", Path("studies"), None, {})
-    store = open_store()
-    run = SweepRun(store, "bench", sweep, dataset)
+    run = SweepRun(open_store(), "bench", sweep, dataset)
     watcher = _Clock()
-    started = time.perf_counter()
-    Study(sweep, dataset, engine, FakeExecutor(), run, Path("scratch"), watcher).run()
-    whole = time.perf_counter() - started
-    half = TRIALS // 2
+    with _timed_uploads() as uploads:
+        started, used = time.perf_counter(), time.process_time()
+        Study(sweep, dataset, engine, FakeExecutor(), run, Path("scratch"), watcher).run()
+        whole, used = time.perf_counter() - started, time.process_time() - used
+    # The first trial loads matplotlib and the like; it is counted in the mean alone.
+    spent = [b - a for a, b in zip(watcher.ends, watcher.ends[1:], strict=False)]
+    third = len(spent) // 3
     return {
-        f"s a trial, driver alone ({EPOCHS} epochs, figures, model)": whole / TRIALS,
-        "s a trial, first half": (watcher.ends[half - 1] - started) / half,
-        "s a trial, second half": (watcher.ends[-1] - watcher.ends[half - 1]) / (TRIALS - half),
+        f"s a trial, driver alone ({trials} trials x {EPOCHS} epochs)": whole / trials,
+        "  CPU s a trial": used / trials,
+        "  s a trial, of which the model's upload (median)": statistics.median(uploads),
+        "  s a trial, first third (median)": statistics.median(spent[:third]),
+        "  s a trial, second third (median)": statistics.median(spent[third : 2 * third]),
+        "  s a trial, last third (median)": statistics.median(spent[2 * third :]),
     }
+
+
+@contextmanager
+def _timed_uploads() -> Iterator[list[float]]:
+    """Collect the seconds that each logged model takes."""
+    seconds: list[float] = []
+    original = Model.log
+
+    def log(*arguments: Any, **named: Any) -> Any:
+        started = time.perf_counter()
+        try:
+            return original(*arguments, **named)
+        finally:
+            seconds.append(time.perf_counter() - started)
+
+    Model.log = log
+    try:
+        yield seconds
+    finally:
+        Model.log = original
 
 
 class _Clock(Watcher):
