@@ -164,6 +164,7 @@ class SweepRun:
             "sweep.engine": sweep.engine.name,
             "sweep.sampler": sweep.engine.sampler,
             "sweep.pruner": sweep.engine.pruner,
+            "sweep.pruner_patience": sweep.engine.pruner_patience,
             **{f"sweep.{name}": value for name, value in sweep.training},
             "sweep.objective": sweep.metric(),
             "sweep.startup_trials": sweep.engine.startup_trials,
