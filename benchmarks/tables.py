@@ -25,7 +25,7 @@ def _times(found: dict[str, Any]) -> list[str]:
     ]
     for result in (one for one in found.values() if "title" in one):
         goal = result.get("ratio_to_goal")
-        whole = "cut short" if result["cut_short"] else f"{result['ratio']:.1f} x"
+        whole = "cut short" if result.get("cut_short") else f"{result['ratio']:.1f} x"
         ratio = f"{goal:.1f} x to {result['goal']:.3f}; {whole} in all" if goal else whole
         lines.append(
             f"| {result['title']} | {_minutes(result['ours_seconds'])} |"
