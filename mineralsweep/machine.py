@@ -48,6 +48,15 @@ def gpus() -> tuple[str, ...]:
         return ()
 
 
+def oom_kills() -> int:
+    """Return how many processes the kernel has ended for want of memory; 0 where it can't say."""
+    try:
+        lines = Path("/proc/vmstat").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), 0)
+
+
 def workers() -> int:
     """Choose how many trials run at a time: one a GPU; else one a core, as memory allows."""
     import psutil

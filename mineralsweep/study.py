@@ -7,7 +7,7 @@ import shutil
 import time
 from collections import Counter, deque
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -22,7 +22,6 @@ from mineralsweep.space import Params
 from mineralsweep.tracking import SweepRun, TrialRun, Writer
 from mineralsweep.training.spec import EpochReport, Examples, TrialSpec, specify
 
-FAILURES_IN_A_ROW = 3
 POLL_SECONDS = 1.0
 TIME_IS_UP = "the sweep's time is up"
 STOPPED_EARLY = "each was stopped early; allow more time or more epochs"
@@ -39,6 +38,9 @@ class Listener(Protocol):
 
     def trial_does(self, spec: TrialSpec, words: str) -> None:
         """Between epochs a trial does something that takes a while."""
+
+    def trial_retried(self, spec: TrialSpec, reason: str) -> None:
+        """A trial failed for `reason`, and is tried again as `spec` says."""
 
     def trial_ended(self, record: TrialRecord) -> None: ...
 
@@ -117,7 +119,7 @@ class Study:
         records = self._engine.records()
         if self._gave_up:
             raise SweepFailed(
-                f"stopped after {FAILURES_IN_A_ROW} failed trials in a row: {_causes(records)}"
+                f"stopped after {self._failures} failed trials in a row: {_causes(records)}"
             )
         if not any(record.state == "COMPLETE" for record in records):
             raise SweepFailed(f"no trial was completed: {_causes(records) or STOPPED_EARLY}")
@@ -190,10 +192,13 @@ class Study:
             folder=self._folder / f"trial-{proposal.number:03d}",
             examples=examples(self._dataset, size),
         )
-        run = self._writer.do(lambda: self._run.start_trial(spec))
-        self._live[spec.number] = _LiveTrial(spec, proposal.params, run)
-        self._executor.submit(spec)
+        self._submit(spec, proposal.params)
         self._listener.trial_started(spec)
+
+    def _submit(self, spec: TrialSpec, params: Params, attempt: int = 1) -> None:
+        run = self._writer.do(lambda: self._run.start_trial(spec, attempt))
+        self._live[spec.number] = _LiveTrial(spec, params, run, attempt)
+        self._executor.submit(spec)
 
     def _handle(self, event: Event, before: int) -> None:
         live = self._live[event.number]
@@ -220,10 +225,25 @@ class Study:
         """Have an ended trial written. A failed one is told at once: it costs next to nothing."""
         del self._live[event.number]
         record = self._writer.do(lambda: self._write(live, event))
+        if isinstance(event, Failed) and self._may_pass(live, event):
+            self._retry(live, event)
+            return
         self._writing.append(_EndedTrial(self._ended, record))
         self._ended += 1
         if isinstance(event, Failed):
             self._tell_until(self._ended)
+
+    def _may_pass(self, live: _LiveTrial, event: Failed) -> bool:
+        return event.fault in ("crash", "memory") and live.attempt <= self._sweep.faults.retries
+
+    def _retry(self, live: _LiveTrial, event: Failed) -> None:
+        """Try a trial again, in a run and a folder of its own; the failed run stays."""
+        attempt, spec = live.attempt + 1, live.spec
+        batch = max(1, spec.batch_size // 2) if event.fault == "memory" else spec.batch_size
+        folder = self._folder / f"trial-{spec.number:03d}-attempt-{attempt}"
+        spec = replace(spec, batch_size=batch, folder=folder)
+        self._submit(spec, live.params, attempt)
+        self._listener.trial_retried(spec, event.reason)
 
     def _write(self, live: _LiveTrial, event: Finished | Failed) -> TrialRecord:
         if isinstance(event, Finished):
@@ -244,7 +264,9 @@ class Study:
             self._writing.popleft()
             self._told += 1
             self._failures = self._failures + 1 if record.state == "FAILED" else 0
-            self._gave_up = self._gave_up or self._failures >= FAILURES_IN_A_ROW
+            self._gave_up = (
+                self._gave_up or self._failures >= self._sweep.faults.max_consecutive_failures
+            )
             self._log_best(record)
             self._listener.trial_ended(record)
 
@@ -302,8 +324,11 @@ class Study:
 class _LiveTrial:
     """A trial that a worker has now. Its run is made by the writer."""
 
-    def __init__(self, spec: TrialSpec, params: Params, run: Future[TrialRun]) -> None:
+    def __init__(
+        self, spec: TrialSpec, params: Params, run: Future[TrialRun], attempt: int
+    ) -> None:
         self.spec = spec
+        self.attempt = attempt
         self.params = params
         self.run = run
         self.started = time.monotonic()

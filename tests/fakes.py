@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from mineralsweep.engines.engine import TrialRecord
-from mineralsweep.executors import Epoch, Event, Failed, Finished
+from mineralsweep.executors import Epoch, Event, Failed, Fault, Finished
 from mineralsweep.packaging.network import CLASSES_FILE, NETWORK_FILE
 from mineralsweep.training.spec import EpochReport, TrialResult, TrialSpec
 
-Script = Callable[[TrialSpec], float | str]
-"""A trial's final accuracy in [0, 1], or the reason why it fails."""
+Script = Callable[[TrialSpec], float | str | tuple[str, Fault]]
+"""A trial's final accuracy in [0, 1], or the reason why it fails, with the kind of fault."""
 
 
 def by_learning_rate(spec: TrialSpec) -> float:
@@ -55,9 +55,10 @@ class FakeExecutor:
     def _step(self, number: int) -> Event:
         spec, history, stop = self._live[number]
         final = self.script(spec)
-        if isinstance(final, str):
+        if not isinstance(final, float | int):
+            reason, fault = (final, "error") if isinstance(final, str) else final
             del self._live[number]
-            return Failed(number, final, "the last words of the worker")
+            return Failed(number, reason, "the last words of the worker", fault)
         if stop is None and len(history) < spec.epochs:
             reached = final * (len(history) + 1) / spec.epochs
             history.append(
@@ -109,6 +110,7 @@ class Watcher:
         self.ended: list[TrialRecord] = []
         self.doings: list[tuple[int, str]] = []
         self.opened: list[tuple[str, int]] = []
+        self.retried: list[tuple[int, str]] = []
 
     def study_opened(self, name: str, ended: list[TrialRecord]) -> None:
         self.opened.append((name, len(ended)))
@@ -121,6 +123,9 @@ class Watcher:
 
     def trial_does(self, spec: TrialSpec, words: str) -> None:
         self.doings.append((spec.number, words))
+
+    def trial_retried(self, spec: TrialSpec, reason: str) -> None:
+        self.retried.append((spec.number, reason))
 
     def trial_ended(self, record: TrialRecord) -> None:
         self.ended.append(record)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mineralsweep.config import Sweep, build
+from mineralsweep.config import Choices, Sweep, build
 from mineralsweep.data.dataset import Dataset
 from mineralsweep.engines import ENGINES
 from mineralsweep.engines.engine import TrialRecord
@@ -108,6 +108,75 @@ def test_failures_in_a_row_stop_the_sweep_with_their_causes(dataset: Dataset) ->
     with pytest.raises(SweepFailed, match=r"3 failed trials in a row: no memory \(3x\)"):
         scene.study.run()
     assert len(scene.executor.specs) == 3
+
+
+class Unlucky:
+    """A script whose trial 1 fails so many times, then goes well."""
+
+    def __init__(self, fault: str, times: int) -> None:
+        self.fault, self.left = fault, times
+
+    def __call__(self, spec: Any) -> Any:
+        if spec.number == 1 and self.left:
+            self.left -= 1
+            return "bad luck", self.fault
+        return by_learning_rate(spec)
+
+
+@pytest.mark.parametrize(("fault", "batch"), [("crash", 16), ("memory", 8)])
+def test_a_fault_that_may_pass_is_tried_again(dataset: Dataset, fault: str, batch: int) -> None:
+    scene = Scene(dataset, with_batch(settings(trials=3)), FakeExecutor(Unlucky(fault, 1)))
+    records = scene.study.run()
+    assert [record.state for record in records] == ["COMPLETE"] * 3
+    assert [spec.batch_size for spec in scene.executor.specs if spec.number == 1] == [16, batch]
+    assert scene.watcher.retried == [(1, "bad luck")]
+    first, second = (
+        run for run in reversed(scene.children()) if run.data.tags["mineralsweep.trial"] == "1"
+    )
+    if first.info.status != "FAILED":
+        first, second = second, first
+    assert [first.info.status, second.info.status] == ["FAILED", "FINISHED"]
+    assert first.data.tags["mineralsweep.reason"] == "bad luck"
+    assert second.data.tags["mineralsweep.attempt"] == "2"
+    assert second.info.run_name.endswith("(attempt 2)")
+    assert second.data.params["batch_size"] == str(batch)
+    log = scene.store.client.download_artifacts(first.info.run_id, "worker.log")
+    assert "last words" in Path(log).read_text()
+
+
+def with_batch(sweep: Sweep) -> Sweep:
+    return sweep.model_copy(
+        update={"space": sweep.space.model_copy(update={"batch_size": Choices(choices=(16,))})}
+    )
+
+
+@pytest.mark.parametrize(
+    ("fault", "times", "tries"), [("crash", 9, 2), ("error", 9, 1), ("timeout", 9, 1)]
+)
+def test_other_faults_and_spent_retries_fail_the_trial(
+    dataset: Dataset, fault: str, times: int, tries: int
+) -> None:
+    scene = Scene(dataset, settings(trials=3), FakeExecutor(Unlucky(fault, times)))
+    records = scene.study.run()
+    assert [record.state for record in records] == ["COMPLETE", "FAILED", "COMPLETE"]
+    assert len([spec for spec in scene.executor.specs if spec.number == 1]) == tries
+
+
+def test_the_failures_in_a_row_are_the_files_to_choose(dataset: Dataset) -> None:
+    sweep = settings(trials=20)
+    faults = sweep.faults.model_copy(update={"max_consecutive_failures": 5})
+    sweep = sweep.model_copy(update={"faults": faults})
+    scene = Scene(dataset, sweep, FakeExecutor(lambda spec: "no memory"))
+    with pytest.raises(SweepFailed, match="5 failed trials in a row"):
+        scene.study.run()
+
+
+def test_a_retry_is_not_judged_before_it_is_past_its_first_try(dataset: Dataset) -> None:
+    scene = Scene(dataset, settings(trials=1), FakeExecutor())
+    proposal = scene.engine.ask()
+    assert proposal is not None
+    for epoch in (1, 2, 1, 2, 3):
+        assert scene.engine.report(proposal.number, epoch, 0.5) is None
 
 
 def test_no_complete_trial_is_a_failure(dataset: Dataset) -> None:

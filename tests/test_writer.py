@@ -66,8 +66,8 @@ class Slow:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._run, name)
 
-    def start_trial(self, spec: Any) -> Any:
-        trial, seconds, log = self._run.start_trial(spec), self._seconds, self._log
+    def start_trial(self, spec: Any, attempt: int = 1) -> Any:
+        trial, seconds, log = self._run.start_trial(spec, attempt), self._seconds, self._log
         real_epoch, real_finish = trial.epoch, trial.finish
 
         def epoch(report: Any) -> None:
@@ -135,8 +135,8 @@ def test_an_error_while_writing_ends_the_sweep_and_its_runs(dataset: Dataset) ->
     scene = Scene(dataset, settings(trials=4), FakeExecutor())
     real = scene.run.start_trial
 
-    def start(spec: Any) -> Any:
-        trial = real(spec)
+    def start(spec: Any, attempt: int) -> Any:
+        trial = real(spec, attempt)
         if spec.number == 1:
 
             def refuse(*given: Any) -> None:

@@ -80,6 +80,11 @@ class Progress:
         self._running[spec.number] = words
         self.tick()
 
+    def trial_retried(self, spec: TrialSpec, reason: str) -> None:
+        self._running[spec.number] = "starting again"
+        self.say(f"Trial {spec.number}: {reason}; tried again, {spec.batch_size} images a step")
+        self.tick()
+
     def trial_ended(self, record: TrialRecord) -> None:
         self._running.pop(record.number, None)
         self._records.append(record)

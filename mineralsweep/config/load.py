@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 from mineralsweep.config.entries import Choices, Range
 from mineralsweep.config.rules import Misplaced, number_hint
 from mineralsweep.config.space import Space
-from mineralsweep.config.sweep import Budget, Data, Engine, Sweep, Training
+from mineralsweep.config.sweep import Budget, Data, Engine, Faults, Sweep, Training
 from mineralsweep.errors import ConfigError, did_you_mean
 
 
@@ -109,7 +109,7 @@ class _UniqueKeys(yaml.SafeLoader):
 
 _FIELDS: dict[str, type[BaseModel]] = {
     "": Sweep, "data": Data, "space": Space, "budget": Budget, "engine": Engine,
-    "training": Training,
+    "training": Training, "faults": Faults,
 }  # fmt: skip
 
 

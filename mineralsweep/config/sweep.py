@@ -99,6 +99,21 @@ class Training(Strict):
     head_epochs: int = Field(default=0, ge=0, le=10_000)
 
 
+class Faults(Strict):
+    """What becomes of a trial that fails.
+
+    Attributes:
+        retries: how often a trial is tried again after a fault that may pass: its process died,
+            or memory ran out (then with half the batch).
+        max_consecutive_failures: so many failed trials one after the other stop the sweep.
+        trial_timeout: seconds that one trial may take, from its start; None: no limit.
+    """
+
+    retries: int = Field(default=1, ge=0, le=10)
+    max_consecutive_failures: int = Field(default=3, ge=1)
+    trial_timeout: float | None = Field(default=None, gt=0)
+
+
 WORKERS_AT_MOST = 256
 
 
@@ -125,6 +140,7 @@ class Sweep(Strict):
     objective: Literal["accuracy", "loss"] = "accuracy"
     weights: str = Field(default="imagenet", min_length=1)
     training: Training = Training()
+    faults: Faults = Faults()
     workers: Annotated[int | None, BeforeValidator(_workers)] = None
     seed: int = Field(default=0, ge=0, lt=2**31)
 

@@ -97,6 +97,8 @@ class OptunaEngine:
 
     def report(self, number: int, epoch: int, value: float) -> str | None:
         trial = self._live[number]
+        if epoch in self._study.get_trials(deepcopy=False)[number].intermediate_values:
+            return None  # a trial that is tried again is judged where its first try ended
         trial.report(value, epoch)
         if not trial.should_prune():
             return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mineralsweep.executors.executor import Doing, Epoch, Event, Executor, Failed, Finished
+from mineralsweep.executors.executor import Doing, Epoch, Event, Executor, Failed, Fault, Finished
 from mineralsweep.executors.local import LocalExecutor
 
 EXECUTORS = {"local": LocalExecutor}
@@ -14,6 +14,7 @@ __all__ = [
     "Event",
     "Executor",
     "Failed",
+    "Fault",
     "Finished",
     "LocalExecutor",
 ]

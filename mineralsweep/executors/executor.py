@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from mineralsweep.training.spec import EpochReport, TrialResult, TrialSpec
 
@@ -32,13 +32,21 @@ class Finished:
     result: TrialResult
 
 
+Fault = Literal["error", "crash", "memory", "timeout"]
+"""What went wrong: the trial raised, its process died, memory ran out, or it took too long.
+
+A crash or a lack of memory may pass. An exception would come again, and so would a timeout.
+"""
+
+
 @dataclass(frozen=True)
 class Failed:
-    """A trial raised, or its worker died. `log` is what the worker printed last."""
+    """A trial failed. `log` is what the worker printed last."""
 
     number: int
     reason: str
     log: str
+    fault: Fault = "error"
 
 
 Event = Epoch | Doing | Finished | Failed

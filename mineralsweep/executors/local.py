@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import signal
+import time
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
 from mineralsweep import machine
 from mineralsweep.executors import worker
-from mineralsweep.executors.executor import Doing, Epoch, Event, Failed, Finished
+from mineralsweep.executors.executor import Doing, Epoch, Event, Failed, Fault, Finished
 from mineralsweep.training.spec import EpochReport, TrialSpec
 
 TRIALS_A_WORKER = 25
@@ -28,11 +29,13 @@ class LocalExecutor:
     Args:
         workers: trials that run at a time.
         folder: takes the workers' logs; made if need be.
+        trial_timeout: seconds after which a trial is ended as failed; None: never.
     """
 
-    def __init__(self, workers: int, folder: Path) -> None:
+    def __init__(self, workers: int, folder: Path, trial_timeout: float | None = None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
+        self._trial_timeout = trial_timeout or float("inf")
         self._threads = max(1, machine.cores() // workers)
         self._gpus = machine.gpus()
         self._started = 0
@@ -47,7 +50,7 @@ class LocalExecutor:
             raise RuntimeError(f"trial {spec.number}: every worker is busy")
         if not one.process.is_alive():  # it died idle: that must not cost a trial
             one = self._replace(one)
-        one.spec = spec
+        one.take(spec)
         with contextlib.suppress(BrokenPipeError):
             one.pipe.send(spec)
 
@@ -62,7 +65,8 @@ class LocalExecutor:
                 events.append(self._translate(one, one.pipe.recv()))
             except (EOFError, OSError):  # also in the middle of a message
                 events.append(self._bury(one))
-        return events
+        late = [one for one in self._workers if one.spec and one.seconds() > self._trial_timeout]
+        return events + [self._end_late(one) for one in late]
 
     def answer(self, number: int, stop_reason: str | None) -> None:
         for one in self._workers:
@@ -94,7 +98,8 @@ class LocalExecutor:
         if isinstance(message, worker.Done):
             event = Finished(number, message.result)
         else:
-            event = Failed(number, message.reason, one.log_tail())
+            fault: Fault = "memory" if message.out_of_memory else "error"
+            event = Failed(number, message.reason, one.log_tail(), fault)
         if one.served >= TRIALS_A_WORKER or message.memory - one.first_memory > GROWTH_LIMIT:
             self._replace(one)
         return event
@@ -104,7 +109,16 @@ class LocalExecutor:
         one.process.join()
         code = one.process.exitcode or 0
         how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-        event = Failed(number, f"the worker process died: {how}", one.log_tail())
+        fault: Fault = "crash"
+        if -code == signal.SIGKILL and machine.oom_kills() > one.oom_kills:
+            how, fault = "the machine was out of memory", "memory"
+        event = Failed(number, f"the worker process died: {how}", one.log_tail(), fault)
+        self._replace(one)
+        return event
+
+    def _end_late(self, one: _Worker) -> Event:
+        reason = f"not done after {self._trial_timeout:g} s, the limit: faults.trial_timeout"
+        event = Failed(one.number(), reason, one.log_tail(), "timeout")
         self._replace(one)
         return event
 
@@ -128,10 +142,18 @@ class _Worker:
         theirs.close()
         self._log = log
         self.spec: TrialSpec | None = None
+        self.started = 0.0
         self.served = 0
         self.first_memory = 0
+        self.oom_kills = machine.oom_kills()
 
     pipe: Connection
+
+    def take(self, spec: TrialSpec) -> None:
+        self.spec, self.started = spec, time.monotonic()
+
+    def seconds(self) -> float:
+        return time.monotonic() - self.started
 
     def number(self) -> int:
         assert self.spec is not None

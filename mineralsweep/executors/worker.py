@@ -9,6 +9,8 @@ import contextlib
 import os
 import signal
 import sys
+import threading
+import time
 import traceback
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -16,6 +18,8 @@ from pathlib import Path
 
 from mineralsweep.errors import MineralsweepError
 from mineralsweep.training.spec import EpochReport, TrialResult, TrialSpec
+
+WATCH_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,7 @@ class Raised:
 
     reason: str
     memory: int
+    out_of_memory: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,7 @@ def serve(connection: Connection, log: Path, threads: int, gpu: str | None = Non
         gpu: the only one that this process sees, as CUDA names it; None: as it was.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver decides what Ctrl-C means
+    _die_with(os.getppid())
     _print_to(log)
     _configure(threads, gpu)
     from mineralsweep.training.run import run_trial
@@ -88,8 +94,24 @@ def serve(connection: Connection, log: Path, threads: int, gpu: str | None = Non
         except Exception as error:
             traceback.print_exc()
             first = (str(error).splitlines() or [""])[0]
-            message = Raised(f"{type(error).__name__}: {first}", _memory())
+            message = Raised(f"{type(error).__name__}: {first}", _memory(), _is_of_memory(error))
         connection.send(message)
+
+
+def _die_with(driver: int) -> None:
+    """End this process soon after its driver, however that ended, also in the midst of an epoch."""
+
+    def watch() -> None:
+        while os.getppid() == driver:
+            time.sleep(WATCH_SECONDS)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="watch the driver", daemon=True).start()
+
+
+def _is_of_memory(error: Exception) -> bool:
+    # TensorFlow's own; asked by name, for it is loaded late.
+    return isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"
 
 
 def _print_to(log: Path) -> None:

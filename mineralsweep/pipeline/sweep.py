@@ -81,7 +81,9 @@ def run_sweep(
         engine = ENGINES[sweep.engine.name](
             sweep, name, folder, storage, fingerprint(sweep, dataset)
         )
-        executor = EXECUTORS["local"](sweep.workers or 1, folder / "logs")
+        executor = EXECUTORS["local"](
+            sweep.workers or 1, folder / "logs", sweep.faults.trial_timeout
+        )
         from mineralsweep.study import Study  # MLflow loads while the workers load TensorFlow
 
         try:

@@ -51,15 +51,19 @@ class SweepRun:
         self.run_id = self._take_up(run_id, told) or store.take_given_run(study, tags)
         self._log_question(sweep)
 
-    def start_trial(self, spec: TrialSpec) -> TrialRun:
-        """Make a child run for a trial."""
+    def start_trial(self, spec: TrialSpec, attempt: int = 1) -> TrialRun:
+        """Make a child run for a trial, or for another attempt at it."""
         tags = {
             "mlflow.parentRunId": self.run_id,
             STUDY: self._study,
             TRIAL: str(spec.number),
+            "mineralsweep.attempt": str(attempt),
             "mineralsweep.kind": "trial",
         }
-        run_id = self._store.new_run(f"trial-{spec.number:03d} {spec.architecture}", tags)
+        name = f"trial-{spec.number:03d} {spec.architecture}"
+        if attempt > 1:
+            name += f" (attempt {attempt})"
+        run_id = self._store.new_run(name, tags)
         return TrialRun(self._store, run_id, spec, self._dataset)
 
     def best_so_far(self, ended: int, value: float, metric: str) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -110,8 +112,41 @@ def test_a_worker_that_dies_costs_one_trial(local: Any, dataset: Dataset, tmp_pa
     [*_, failed] = drain(local, 1, kill)
     assert isinstance(failed, Failed)
     assert failed.reason == "the worker process died: signal SIGKILL"
+    assert failed.fault == "crash"
     local.submit(trial(dataset, tmp_path / "next", number=1))
     assert isinstance(drain(local, 1)[-1], Finished)
+
+
+def test_a_trial_that_takes_too_long_is_ended(local: Any, dataset: Dataset, tmp_path: Path) -> None:
+    local._trial_timeout = 20.0
+    local.submit(trial(dataset, tmp_path / "m", epochs=10_000))
+    [*_, failed] = drain(local, 1)
+    assert isinstance(failed, Failed)
+    assert failed.fault == "timeout"
+    assert failed.reason == "not done after 20 s, the limit: faults.trial_timeout"
+    assert local.free() == 1
+
+
+def test_a_worker_ends_with_its_driver(tmp_path: Path) -> None:
+    code = (
+        "from pathlib import Path; from mineralsweep.executors import LocalExecutor\n"
+        "import os, signal, time\n"
+        "if __name__ == '__main__':\n"
+        "    made = LocalExecutor(1, Path('logs'))\n"
+        "    print(made._workers[0].process.pid, flush=True)\n"
+        "    time.sleep(8)\n"  # the worker is up, and watches
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    (tmp_path / "driver.py").write_text(code)
+    driver = subprocess.run(
+        [sys.executable, "driver.py"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert driver.returncode == -signal.SIGKILL
+    worker = int(driver.stdout)
+    deadline = time.monotonic() + 20
+    while psutil.pid_exists(worker) and psutil.Process(worker).status() != "zombie":
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 def test_a_worker_that_died_idle_costs_nothing(
