@@ -44,6 +44,8 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         (["sweep", QUICK, "--engine", "optna"], "--engine: unknown value 'optna'"),
         (["sweep", QUICK, "--study", "a/b"], "--study: may hold letters"),
         (["sweep", QUICK, "--storage", "x"], "--storage: must be a database URL"),
+        (["resume", "nothing"], "STUDY: no study 'nothing' here; none was begun in this folder"),
+        (["resume", "a/b"], "--study: may hold letters"),
         (["sweep", "nowhere.yaml"], "nowhere.yaml: no such sweep file"),
         (["train", "--architecture", "model3"], "unknown name 'model3'; did you mean 'model2'?"),
         (["train", "--architecture", "model2", "--dropout", "0.5"], "has no hyperparameter 'drop"),

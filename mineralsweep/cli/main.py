@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import sys
+import time
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Any, NoReturn
@@ -14,6 +15,9 @@ from typing import Any, NoReturn
 import mineralsweep
 from mineralsweep.cli import values
 from mineralsweep.errors import MineralsweepError, did_you_mean
+
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SAME_PRESS_SECONDS = 1.0
 
 
 class _Parser(argparse.ArgumentParser):
@@ -43,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.module is None:
         parser.print_help()
         return 2
-    signal.signal(signal.SIGTERM, _as_interrupt)
+    before = {number: signal.signal(number, _as_interrupt) for number in STOP_SIGNALS}
     try:
         command = import_module(f"mineralsweep.cli.{options.module}")
         return int(command.run(options))
@@ -65,9 +69,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise  # a mistake of ours: its traceback is what we need to hear of
         print(f"mineralsweep: MLflow: {str(error).splitlines()[0]}", file=sys.stderr)
         return 1
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _as_interrupt(number: int, frame: Any) -> NoReturn:
+    """The first time, let the work end in order; the second time, end at once."""
+    first = time.monotonic()
+
+    def at_once(number: int, frame: Any) -> None:
+        # One Ctrl-C under `mlflow run` arrives twice: from the terminal, and from MLflow.
+        if time.monotonic() - first > SAME_PRESS_SECONDS:
+            os.write(2, b"mineralsweep: stopped at once; the next start mends what is open\n")
+            os._exit(130)  # the workers see that their driver is gone, and end
+
+    for again in STOP_SIGNALS:
+        signal.signal(again, at_once)
     raise KeyboardInterrupt
 
 
@@ -83,6 +101,7 @@ def _parsers() -> tuple[_Parser, dict[str, _Parser]]:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     by_name = {
         "sweep": _sweep(commands),
+        "resume": _resume(commands),
         "train": _train(commands),
         "predict": _predict(commands),
         "data_check": _data(commands),
@@ -117,6 +136,16 @@ def _sweep(commands: Any) -> _Parser:
     _flag(flags, "--engine", values.text, "NAME", "who proposes trials: optuna")
     _flag(parser, "--study", values.text, "NAME", "a name for the study; an existing one goes on")
     _flag(parser, "--storage", values.text, "URL", "a database for the engine (default: a journal)")
+    return parser
+
+
+def _resume(commands: Any) -> _Parser:
+    parser = _add(commands, "resume", "resume", "Go on with a study where it was.")
+    parser.add_argument("study", metavar="STUDY", help="its name; .mineralsweep/studies has them")
+    flags = parser.add_argument_group("what may change ('auto': as the study has it)")
+    _flag(flags, "--trials", values.whole, "N", "trials in all, those that ended included")
+    _flag(flags, "--workers", values.whole, "N", "trials at a time")
+    _flag(flags, "--timeout", values.number, "SECONDS", "start no trial after this time")
     return parser
 
 

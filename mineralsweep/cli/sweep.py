@@ -10,29 +10,35 @@ from rich.console import Console
 
 from mineralsweep.cli.progress import Progress
 from mineralsweep.cli.shell import next_commands, plain_console
-from mineralsweep.config import Override, load
+from mineralsweep.config import Override, Sweep, load
 from mineralsweep.pipeline import SweepOutcome, run_sweep, suited_to_machine
 
 
 def run(options: Namespace) -> int:
     """Run a sweep and say where everything went."""
     config = Path(options.file)
-    sweep = suited_to_machine(load(config, _overrides(options)))
+    return carry_out(load(config, _overrides(options)), config, options.study, options.storage)
+
+
+def carry_out(sweep: Sweep, config: Path, study: str | None, storage: str | None) -> int:
+    """Run a sweep, or go on with one, before the reader's eyes."""
+    sweep = suited_to_machine(sweep)
     console = plain_console()
     console.print(f"Question: {' '.join(sweep.question.split())}")
-    study = options.study
     budget = sweep.budget
     with Progress(
         console, budget.epochs, budget.trials, sweep.workers or 1, sweep.objective
     ) as progress:
         try:
-            outcome = run_sweep(sweep, config, study, options.storage, progress, progress.say)
-        except KeyboardInterrupt:
+            outcome = run_sweep(sweep, config, study, storage, progress, progress.say)
+        except BaseException:
             progress.close()
-            name = progress.study
-            if name:
-                again = f"mineralsweep sweep {config} --study {name}"
-                print(f"Interrupted. Finished trials are kept. Go on: {again}", file=sys.stderr)
+            if progress.study:
+                print(
+                    "Not done. Finished trials are kept. Go on:"
+                    f" mineralsweep resume {progress.study}",
+                    file=sys.stderr,
+                )
             raise
     _show(console, outcome)
     return 0

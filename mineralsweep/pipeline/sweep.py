@@ -15,6 +15,7 @@ from mineralsweep.data.dataset import Dataset
 from mineralsweep.engines import ENGINES
 from mineralsweep.engines.engine import Engine, TrialRecord
 from mineralsweep.engines.ranking import champion
+from mineralsweep.errors import StudyConflict
 from mineralsweep.executors import EXECUTORS
 from mineralsweep.pipeline.checks import (
     Say,
@@ -26,6 +27,8 @@ from mineralsweep.pipeline.checks import (
     study_locked,
     suited_to_machine,
 )
+from mineralsweep.pipeline.settings import Settings
+from mineralsweep.pipeline.settings import write as write_settings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,6 +73,7 @@ def run_sweep(
     """
     started = time.monotonic()
     sweep = suited_to_machine(sweep)
+    given = Settings(sweep, config, storage)
     name = study or f"{config.stem}-{datetime.now():%Y%m%d-%H%M%S}"
     folder = study_folder(name)
     storage = storage_url(storage)
@@ -81,6 +85,7 @@ def run_sweep(
         engine = ENGINES[sweep.engine.name](
             sweep, name, folder, storage, fingerprint(sweep, dataset)
         )
+        write_settings(name, given)
         executor = EXECUTORS["local"](
             sweep.workers or 1, folder / "logs", sweep.faults.trial_timeout
         )
@@ -106,13 +111,26 @@ def _open_run(
     from mineralsweep.tracking import SweepRun, open_store
 
     store = open_store()
+    notes = engine.notes()
+    _check_store(notes, store, name)
     told = {record.number for record in engine.records()}
-    run = SweepRun(store, name, sweep, dataset, engine.notes().get("run_id"), told)
+    run = SweepRun(store, name, sweep, dataset, notes.get("run_id"), told)
     engine.set_note("run_id", run.run_id)
+    engine.set_note("store", store.shown_uri)
     if left_out:
         run.tag({"mineralsweep.left_out": "; ".join(left_out)})
-    run.log_file(config)
+    if config.is_file():
+        run.log_file(config)
     return store, run
+
+
+def _check_store(notes: dict[str, str], store: Store, study: str) -> None:
+    """Refuse to go on with a study in another tracking store than the one it began in."""
+    if "run_id" in notes and not store.has_run(notes["run_id"]):
+        raise StudyConflict(
+            f"study '{study}': its run {notes['run_id']} is not in {store.shown_uri};"
+            f" set MLFLOW_TRACKING_URI to where it began: {notes.get('store', 'unknown')}"
+        )
 
 
 @contextlib.contextmanager

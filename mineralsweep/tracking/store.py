@@ -50,6 +50,16 @@ class Store:
         """The store's URI without a password."""
         return without_password(self.uri)
 
+    def has_run(self, run_id: str) -> bool:
+        """Say whether a run is in this store."""
+        try:
+            self.client.get_run(run_id)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            return False
+        return True
+
     def new_run(self, name: str, tags: Mapping[str, str]) -> str:
         """Make a RUNNING run and return its id."""
         # Who, from which program and commit: what MLflow's own start_run would write.

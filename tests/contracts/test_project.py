@@ -43,20 +43,26 @@ def test_every_parameter_reaches_the_command(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(ENTRY_POINTS))
 def test_the_defaults_are_accepted_and_leave_every_setting_to_the_file(name: str) -> None:
     defaults = {
-        key: parameter["default"] for key, parameter in ENTRY_POINTS[name]["parameters"].items()
+        key: parameter.get("default", "some")
+        for key, parameter in ENTRY_POINTS[name]["parameters"].items()
     }
     options = vars(parse(name, defaults))
     given = {key: value for key, value in options.items() if value is not None}
-    expected = {"main": {"module", "architecture", "data"}, "sweep": {"module", "file"}}[name]
-    assert given.keys() == expected
+    expected = {
+        "main": {"module", "architecture", "data"},
+        "sweep": {"module", "file"},
+        "resume": {"module", "study"},
+    }
+    assert given.keys() == expected[name]
 
 
 @pytest.mark.parametrize("name", sorted(ENTRY_POINTS))
 def test_every_flag_of_the_command_is_a_parameter(name: str) -> None:
-    module = {"main": "train", "sweep": "sweep"}[name]
+    module = {"main": "train"}.get(name, name)
     parser = _parsers()[1][module]
     flags = {action.dest for action in parser._actions if action.option_strings} - {"help"}
-    declared = {key for key in ENTRY_POINTS[name]["parameters"] if key != "config"}
+    positional = {"sweep": "config", "resume": "study"}.get(name)
+    declared = {key for key in ENTRY_POINTS[name]["parameters"] if key != positional}
     assert flags == declared
 
 

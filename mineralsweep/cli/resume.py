@@ -1,0 +1,22 @@
+"""mineralsweep resume STUDY"""
+
+from __future__ import annotations
+
+from argparse import Namespace
+
+from mineralsweep.cli.sweep import carry_out
+from mineralsweep.config import Override
+from mineralsweep.pipeline import settings
+
+
+def run(options: Namespace) -> int:
+    """Go on with a study, with the settings that it began with."""
+    kept = settings.read(
+        options.study,
+        [
+            Override("budget.trials", options.trials, "--trials"),
+            Override("budget.timeout", options.timeout, "--timeout"),
+            Override("workers", options.workers, "--workers"),
+        ],
+    )
+    return carry_out(kept.sweep, kept.config, options.study, kept.storage)
