@@ -6,7 +6,7 @@ STORE := $(or $(MLFLOW_TRACKING_URI),sqlite:///mlflow.db)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sweep test check ui serve bench clean
+.PHONY: help setup sweep test check ui serve faults bench clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-8s %s\n", $$1, $$2}'
@@ -32,6 +32,9 @@ ui: $(READY)  ## Compare runs in MLflow's web page, http://127.0.0.1:5000
 serve: $(READY)  ## Serve the champion on http://127.0.0.1:5001/invocations
 	MLFLOW_TRACKING_URI=$(STORE) $(BIN)/mlflow models serve --env-manager local --port 5001 \
 		-m models:/mineral-classifier@champion
+
+faults: $(READY)  ## The awkward files, the mutated ones, the kills: docs/reliability.md
+	$(BIN)/python -m pytest tests/faults -v $(ARGS)
 
 bench: $(READY)  ## Time the driver, then whole sweeps against other tools (an hour or more)
 	@if command -v uv >/dev/null; then \

@@ -8,6 +8,7 @@ from rich.table import Table
 
 from mineralsweep.cli.shell import plain_console
 from mineralsweep.data.catalog import Catalog
+from mineralsweep.data.names import readable
 from mineralsweep.data.profile import ClassProfile, profile
 from mineralsweep.data.source import open_catalog
 
@@ -21,7 +22,7 @@ def run(options: Namespace) -> int:
     console.print(_sizes(catalog))
     console.print(_formats(catalog))
     for rejected in catalog.rejected:
-        console.print(f"skipped {str(rejected.path)!r}: {rejected.reason}")
+        console.print(f"skipped {readable(rejected.path)!r}: {rejected.reason}")
     if len(catalog.classes) < 2:
         console.print("A sweep needs at least 2 classes: one sub-folder each.")
     else:

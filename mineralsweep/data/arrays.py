@@ -13,6 +13,7 @@ import numpy as np
 from mineralsweep.data import cache
 from mineralsweep.data.catalog import Catalog, CatalogImage
 from mineralsweep.data.decode import DECODER_VERSION, Pixels, decode
+from mineralsweep.data.names import readable
 from mineralsweep.errors import DataError, UnusableImage
 
 
@@ -66,4 +67,6 @@ def _decode_file(image: CatalogImage, size: tuple[int, int]) -> Pixels:
             raise UnusableImage("its content is another one now")
         return decode(content, size)
     except (OSError, UnusableImage) as error:
-        raise DataError(f"{image.path}: changed while it was read ({error}); start again") from None
+        raise DataError(
+            f"{readable(image.path)}: changed while it was read ({error}); start again"
+        ) from None

@@ -10,10 +10,11 @@ from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from mineralsweep.data import cache
 from mineralsweep.data.decode import DECODER_VERSION, MAX_BYTES, ImageFacts, inspect
+from mineralsweep.data.names import readable
 from mineralsweep.errors import DataError, UnusableImage, did_you_mean
 
 
@@ -156,7 +157,7 @@ def _without_doubles(images: list[CatalogImage]) -> tuple[list[CatalogImage], li
             doubles += [Rejected(image.path, reason) for image in copies]
             continue
         kept.append(copies[0])
-        reason = f"the same bytes as {copies[0].path.name}"
+        reason = f"the same bytes as {readable(PurePath(copies[0].path.name))}"
         doubles += [Rejected(image.path, reason) for image in copies[1:]]
     return sorted(kept, key=lambda image: (image.label, image.digest)), doubles
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mineralsweep.data import arrays
 from mineralsweep.data.catalog import Catalog
+from mineralsweep.data.names import readable
 from mineralsweep.data.source import open_catalog
 from mineralsweep.data.split import Split, parse_shares, split
 
@@ -40,7 +41,7 @@ class Dataset:
     def files(self, rows: Sequence[int]) -> list[str]:
         """Return the images' paths under the root, for people to read."""
         root = self.catalog.root
-        return [str(self.catalog.images[row].path.relative_to(root)) for row in rows]
+        return [readable(self.catalog.images[row].path.relative_to(root)) for row in rows]
 
     def arrays(self, size: tuple[int, int]) -> Path:
         """Return the file of decoded images at (height, width); see `arrays.ensure`."""

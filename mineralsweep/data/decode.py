@@ -84,6 +84,8 @@ def _open_rgb(content: bytes) -> tuple[Image.Image, ImageFacts]:
         image = _to_rgb(_upright(image))
     except (UnusableImage, MemoryError):
         raise
+    except Image.DecompressionBombError:
+        raise UnusableImage(f"too many pixels; at most {MAX_PIXELS} in all are read") from None
     except UnidentifiedImageError:
         raise UnusableImage(f"not an image of a known format ({_first_bytes(content)})") from None
     except Exception as error:  # Pillow's plugins raise nearly anything on damaged files

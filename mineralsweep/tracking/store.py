@@ -21,6 +21,7 @@ from mlflow.entities import DatasetInput, InputTag, Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.tracking.context.registry import resolve_tags
 
+from mineralsweep.data import cache
 from mineralsweep.data.dataset import Dataset
 from mineralsweep.errors import InputError
 from mineralsweep.urls import without_password
@@ -155,13 +156,16 @@ def open_store(experiment: str | None = None) -> Store:
     given_run = os.environ.pop("MLFLOW_RUN_ID", None)
     _check_answers(uri)
     try:
-        client = MlflowClient(uri)
-        if given_run is not None:
-            experiment_id = client.get_run(given_run).info.experiment_id
-            name = client.get_experiment(experiment_id).name
-        else:
-            name = experiment or os.environ.get("MLFLOW_EXPERIMENT_NAME") or DEFAULT_EXPERIMENT
-            experiment_id = _experiment(client, name)
+        # MLflow makes a new database's tables on first use, and two processes at once get
+        # into each other's way.
+        with cache.one_at_a_time(uri):
+            client = MlflowClient(uri)
+            if given_run is not None:
+                experiment_id = client.get_run(given_run).info.experiment_id
+                name = client.get_experiment(experiment_id).name
+            else:
+                name = experiment or os.environ.get("MLFLOW_EXPERIMENT_NAME") or DEFAULT_EXPERIMENT
+                experiment_id = _experiment(client, name)
     except (MlflowException, OSError) as error:
         shown = without_password(uri)
         reason = str(error).splitlines()[0].replace(uri, shown)

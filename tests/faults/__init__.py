@@ -1,0 +1,1 @@
+"""What goes wrong in the world: awkward files, mutated bytes, kills."""

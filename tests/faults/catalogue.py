@@ -1,0 +1,183 @@
+"""Awkward files and what becomes of each; `python -m tests.faults.catalogue` prints the table."""
+
+from __future__ import annotations
+
+import os
+import struct
+import sys
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, PngImagePlugin
+
+from tests.pictures import encode, noisy
+
+READ = ""
+"""The outcome of a file that is used."""
+
+PICTURE = noisy((200, 60, 40), 3, (60, 80))
+
+
+@dataclass(frozen=True)
+class Awkward:
+    """A file that a collection may hold.
+
+    Attributes:
+        what: it is, in a few words; the row's name in docs/reliability.md.
+        name: of the file.
+        make: writes it to a path.
+        reason: a part of why it is skipped; READ where it is used.
+        size: (height, width) as it is read.
+    """
+
+    what: str
+    name: str | bytes
+    make: Callable[[Path], object]
+    reason: str = READ
+    size: tuple[int, int] = (60, 80)
+
+
+def _bytes(content: bytes) -> Callable[[Path], object]:
+    return lambda path: path.write_bytes(content)
+
+
+def _picture(file_format: str, image: Image.Image = PICTURE, **options: Any) -> Any:
+    return _bytes(encode(image, file_format, **options))
+
+
+def _cut(tenth: int) -> Awkward:
+    content = encode(PICTURE, "JPEG")
+    content = content[: len(content) * tenth // 10]
+    return Awkward(f"JPEG cut at {tenth} tenths", "cut.jpg", _bytes(content), "|".join(
+        ("damaged", "not an image of a known format")))  # fmt: skip
+
+
+def _bomb() -> bytes:
+    """Return a small PNG of 30,000 x 30,000 black pixels."""
+    header = struct.pack(">IIBBBBB", 30_000, 30_000, 1, 0, 0, 0, 0)
+    lines = zlib.compress(b"\0" * (30_000 * 3751), 9)
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        body = name + data
+        return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
+
+    parts = chunk(b"IHDR", header) + chunk(b"IDAT", lines) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + parts
+
+
+def _exif(orientation: int) -> bytes:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return exif.tobytes()
+
+
+def _animation(file_format: str) -> Any:
+    others = [noisy((40, 160, 60), seed, (60, 80)) for seed in (1, 2)]
+    return _picture(file_format, save_all=True, append_images=others)
+
+
+def _sparse(path: Path) -> None:
+    with path.open("wb") as file:
+        file.write(encode(PICTURE))
+        file.truncate(65 * 2**20)
+
+
+def _wrong_checksum() -> bytes:
+    content = bytearray(encode(PICTURE))
+    content[content.index(b"IDAT") + 20] ^= 0xFF
+    return bytes(content)
+
+
+def _text_bomb() -> bytes:
+    info = PngImagePlugin.PngInfo()
+    info.add_text("comment", "a" * 3_000_000, zip=True)
+    return encode(PICTURE, pnginfo=info)
+
+
+_PIXELS = np.asarray(PICTURE)
+_GREY16 = Image.fromarray((_PIXELS[..., 0].astype(np.uint16)) * 257)
+_FLOAT = Image.fromarray(_PIXELS[..., 0].astype(np.float32) / 255)
+_WHOLE = Image.fromarray(_PIXELS[..., 0].astype(np.int32))
+_UNKNOWN = "not an image of a known format"
+
+FILES = (
+    Awkward("empty", "empty.jpg", _bytes(b""), "the file is empty"),
+    *(_cut(tenth) for tenth in range(1, 10)),
+    Awkward("a web page named .jpg", "page.jpg", _bytes(b"<!DOCTYPE html>"), "an HTML page"),
+    Awkward("text named .png", "text.png", _bytes(b"not found"), _UNKNOWN),
+    Awkward("nothing but PNG's first bytes", "head.png", _bytes(b"\x89PNG\r\n\x1a\n"),
+            f"{_UNKNOWN}|damaged"),
+    Awkward("PNG of 900 megapixels in 100 kB", "bomb.png", _bytes(_bomb()), "at most 80000000"),
+    Awkward("PNG with a text that unpacks to 3 MB", "text-bomb.png", _bytes(_text_bomb()),
+            "damaged"),
+    Awkward("file of 65 MiB", "large.png", _sparse, "at most 67108864 are read"),
+    Awkward("1 x 1 pixel", "dot.png", _picture("PNG", noisy((9, 9, 9), 1, (1, 1))), size=(1, 1)),
+    Awkward("20,000 pixels wide, 1 high", "line.png",
+            _picture("PNG", noisy((9, 9, 9), 1, (1, 20_000))), size=(1, 20_000)),
+    Awkward("1 pixel wide, 20,000 high", "pole.png",
+            _picture("PNG", noisy((9, 9, 9), 1, (20_000, 1))), size=(20_000, 1)),
+    Awkward("animated GIF", "moves.gif", _animation("GIF")),
+    Awkward("animated PNG", "moves.png", _animation("PNG")),
+    Awkward("animated WebP", "moves.webp", _animation("WEBP")),
+    Awkward("TIFF of three pages", "pages.tif", _animation("TIFF")),
+    Awkward("CMYK JPEG", "print.jpg", _picture("JPEG", PICTURE.convert("CMYK"))),
+    Awkward("CMYK TIFF", "print.tif", _picture("TIFF", PICTURE.convert("CMYK"))),
+    Awkward("grey JPEG", "grey.jpg", _picture("JPEG", PICTURE.convert("L"))),
+    Awkward("16-bit grey PNG", "deep.png", _picture("PNG", _GREY16)),
+    Awkward("32-bit whole-number TIFF", "whole.tif", _picture("TIFF", _WHOLE)),
+    Awkward("floating-point TIFF", "float.tif", _picture("TIFF", _FLOAT)),
+    Awkward("black and white PNG, 1 bit", "bits.png", _picture("PNG", PICTURE.convert("1"))),
+    Awkward("palette PNG with a transparent colour", "palette.png",
+            _picture("PNG", PICTURE.convert("P"), transparency=0)),
+    Awkward("PNG with transparency", "alpha.png", _picture("PNG", PICTURE.convert("RGBA"))),
+    Awkward("grey PNG with transparency", "la.png", _picture("PNG", PICTURE.convert("LA"))),
+    Awkward("progressive JPEG", "steps.jpg", _picture("JPEG", progressive=True)),
+    Awkward("JPEG that EXIF turns by a quarter", "turned.jpg",
+            _picture("JPEG", exif=_exif(6)), size=(80, 60)),
+    Awkward("JPEG with an EXIF orientation of 99", "exif99.jpg",
+            _picture("JPEG", exif=_exif(99))),
+    Awkward("JPEG with a broken EXIF block", "exif.jpg",
+            _picture("JPEG", exif=b"Exif\0\0MM\0*\xff\xff\xff\xff")),
+    Awkward("JPEG with a broken colour profile", "icc.jpg",
+            _picture("JPEG", icc_profile=b"no profile")),
+    Awkward("PNG with a broken colour profile", "icc.png",
+            _picture("PNG", icc_profile=b"no profile")),
+    Awkward("JPEG named .png", "jpeg.png", _picture("JPEG")),
+    Awkward("PNG without a name's ending", "photo", _picture("PNG")),
+    Awkward("PNG with a wrong checksum", "sum.png", _bytes(_wrong_checksum()), "damaged"),
+    Awkward("JPEG with a web page behind it", "tail.jpg",
+            _bytes(encode(PICTURE, "JPEG") + b"<html></html>" * 50)),
+    Awkward("Windows icon", "icon.ico", _picture("ICO"), _UNKNOWN),
+    Awkward("SVG drawing", "drawing.svg", _bytes(b"<svg xmlns='http://www.w3.org/2000/svg'/>"),
+            _UNKNOWN),
+    Awkward("PDF", "paper.pdf", _bytes(b"%PDF-1.7\n"), _UNKNOWN),
+    Awkward("HEIC", "phone.heic", _bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"), _UNKNOWN),
+    Awkward("ZIP archive named .jpg", "zip.jpg", _bytes(b"PK\x03\x04" + b"\0" * 40), _UNKNOWN),
+    Awkward("pipe", "pipe.jpg", os.mkfifo, "not a regular file"),
+    Awkward("link to nothing", "gone.jpg", lambda path: path.symlink_to("nowhere"),
+            "not a regular file"),
+    Awkward("link to itself", "self.jpg", lambda path: path.symlink_to(path.name),
+            "not a regular file"),
+    Awkward("name with a line break", "new\nline.png", _picture("PNG")),
+    Awkward("name with an emoji", "\U0001faa8.png", _picture("PNG")),
+    Awkward("name with quotes", "quo'te\".png", _picture("PNG")),
+    Awkward("name of 255 bytes", "n" * 251 + ".png", _picture("PNG")),
+    Awkward("name that is not UTF-8", b"caf\xe9.png", _picture("PNG")),
+)  # fmt: skip
+
+
+def table() -> str:
+    """Return the table of docs/reliability.md."""
+    lines = ["| file | outcome |", "| --- | --- |"]
+    for one in FILES:
+        outcome = f"skipped: {one.reason.replace('|', ' or ')}" if one.reason else "read"
+        lines.append(f"| {one.what} | {outcome} |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(table() + "\n")
