@@ -30,6 +30,7 @@ ui: $(READY)  ## Compare runs in MLflow's web page, http://127.0.0.1:5000
 	$(BIN)/mlflow ui --backend-store-uri $(STORE)
 
 serve: $(READY)  ## Serve the champion on http://127.0.0.1:5001/invocations
+	MLFLOW_TRACKING_URI=$(STORE) $(BIN)/mineralsweep verify
 	MLFLOW_TRACKING_URI=$(STORE) $(BIN)/mlflow models serve --env-manager local --port 5001 \
 		-m models:/mineral-classifier@champion
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -17,11 +19,13 @@ from mineralsweep.data.dataset import Dataset
 from mineralsweep.engines.engine import TrialRecord
 from mineralsweep.errors import InputError
 from mineralsweep.evaluation import Scores, score
+from mineralsweep.packaging import digest
 from mineralsweep.packaging.network import NETWORK_FILE, load
 from mineralsweep.tracking import Store, SweepRun
 
 NAME = "mineral-classifier"
 ALIAS = "champion"
+DIGEST = "mineralsweep.files_sha256"
 CHAMPION_URI = f"models:/{NAME}@{ALIAS}"
 
 
@@ -81,9 +85,11 @@ def crown(
         study: the study's name, for the version's tags.
     """
     openings = run.open_test_split()
-    scores = evaluate(record, dataset)
+    with _downloaded(f"models:/{record.model_id}") as folder:
+        scores = _evaluate(folder, dataset)
+        tags = {**_tags(record, scores, study), DIGEST: digest.of_folder(folder)}
     run.log_test(scores, f"test split, trial {record.number}")
-    number = _register(store, record, _card(record, scores, dataset), _tags(record, scores, study))
+    number = _register(store, record, _card(record, scores, dataset), tags)
     former = _alias_holder(store)
     store.client.set_registered_model_alias(NAME, ALIAS, number)
     return Crowned(record, scores, number, openings, former)
@@ -111,30 +117,84 @@ def _register(store: Store, record: TrialRecord, card: str, tags: dict[str, str]
     return str(version.version)
 
 
-def evaluate(record: TrialRecord, dataset: Dataset) -> Scores:
-    """Score a trial's logged model on the test split, through the file that will be served."""
+@contextlib.contextmanager
+def _downloaded(uri: str) -> Iterator[Path]:
+    """Give a copy of a model's files that is removed afterwards."""
     with tempfile.TemporaryDirectory(prefix="mineralsweep-") as scratch:
-        model = f"models:/{record.model_id}"
-        folder = Path(mlflow.artifacts.download_artifacts(model, dst_path=scratch))
-        network = load(next(folder.rglob(NETWORK_FILE)).parent)
+        yield Path(mlflow.artifacts.download_artifacts(uri, dst_path=scratch))
+
+
+def _evaluate(folder: Path, dataset: Dataset) -> Scores:
+    """Score a model on the test split, through the file that will be served."""
+    network = load(next(folder.rglob(NETWORK_FILE)).parent)
     rows, labels = dataset.split.test, dataset.labels()
     images = np.asarray(arrays.load(dataset.arrays(network.image_size))[list(rows)])
     return score(network.predict(images), [labels[row] for row in rows], dataset.classes)
 
 
 def load_classifier(uri: str = CHAMPION_URI) -> Any:
-    """Load a registered or logged model as MLflow's pyfunc.
+    """Load a registered or logged model as MLflow's pyfunc, if it is what was registered.
 
     Raises:
-        InputError: there is no such model in the tracking store.
+        InputError: there is no such model in the tracking store, or its files are other ones.
     """
+    with _reachable(uri), _downloaded(uri) as folder:
+        _compare(uri, folder)
+        return mlflow.pyfunc.load_model(str(folder))
+
+
+def verify(uri: str = CHAMPION_URI) -> str:
+    """Check that a registered model's files are those that were registered; nothing is loaded.
+
+    Returns:
+        What was found, in a sentence.
+
+    Raises:
+        InputError: there is no such model in the tracking store, or its files are other ones.
+    """
+    with _reachable(uri), _downloaded(uri) as folder:
+        expected = _compare(uri, folder)
+    if expected is None:
+        return f"{uri}: no digest was recorded for it; nothing to compare"
+    return f"{uri}: its files are those that were registered (SHA-256 {expected[:16]}...)"
+
+
+@contextlib.contextmanager
+def _reachable(uri: str) -> Iterator[None]:
     try:
-        return mlflow.pyfunc.load_model(uri)
+        yield
     except (MlflowException, OSError) as error:
         raise InputError(
             f"model: {uri} can't be loaded: {str(error).splitlines()[0]}; make a champion with"
             " mineralsweep sweep sweeps/quick.yaml, or name another: --model URI"
         ) from error
+
+
+def _compare(uri: str, folder: Path) -> str | None:
+    """Return the digest recorded at registration, None without one."""
+    expected = _recorded(uri)
+    if expected is not None and digest.of_folder(folder) != expected:
+        raise InputError(
+            f"model: {uri}: its files are not those that were registered: they were changed or"
+            " damaged in the artifact store; nothing of them was run. Register a model anew, or"
+            " name another: --model URI"
+        )
+    return expected
+
+
+def _recorded(uri: str) -> str | None:
+    """Return the digest of a registered version; other URIs name none."""
+    client = mlflow.MlflowClient()
+    name, at, alias = uri.removeprefix("models:/").partition("@")
+    if at:
+        version = client.get_model_version_by_alias(name, alias)
+    else:
+        name, _, number = name.partition("/")
+        if not uri.startswith("models:/") or not number.isdecimal():
+            return None
+        version = client.get_model_version(name, number)
+    recorded = version.tags.get(DIGEST)
+    return None if recorded is None else str(recorded)
 
 
 def _tags(record: TrialRecord, scores: Scores, study: str) -> dict[str, str]:

@@ -104,6 +104,7 @@ def _parsers() -> tuple[_Parser, dict[str, _Parser]]:
         "resume": _resume(commands),
         "train": _train(commands),
         "predict": _predict(commands),
+        "verify": _verify(commands),
         "data_check": _data(commands),
         "cache": _cache(commands),
         "doctor": _doctor(commands),
@@ -187,6 +188,14 @@ def _predict(commands: Any) -> _Parser:
     parser.add_argument("images", nargs="+", metavar="IMAGE", help="image files")
     parser.add_argument("--model", metavar="URI", help="another model (default: the champion)")
     parser.add_argument("--json", action="store_true", help="print one JSON object a line")
+    return parser
+
+
+def _verify(commands: Any) -> _Parser:
+    parser = _add(
+        commands, "verify", "verify", "Check that a model's files are those that were registered."
+    )
+    parser.add_argument("--model", metavar="URI", help="another model (default: the champion)")
     return parser
 
 

@@ -150,6 +150,27 @@ def test_predict_answers_as_the_registered_model_does(
     assert sum(answer["probabilities"].values()) == pytest.approx(1, abs=1e-5)
 
 
+def test_changed_files_are_refused_before_they_are_run(
+    client: MlflowClient, swept: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["verify"]) == 0
+    assert "its files are those that were registered" in capsys.readouterr().out
+    version = client.get_model_version_by_alias("mineral-classifier", "champion")
+    uri = client.get_model_version_download_uri("mineral-classifier", version.version)
+    folder = Path(uri.removeprefix("file://"))
+    code = next(folder.rglob("model_from_code.py"))
+    kept = code.read_bytes()
+    code.write_bytes(kept + b"\nraise SystemExit('this must not run')\n")
+    try:
+        picture = next((swept / "minerals" / "bornite").glob("*.png"))
+        for command in (["verify"], ["predict", str(picture)]):
+            assert main(command) == 2
+            assert "its files are not those that were registered" in capsys.readouterr().err
+    finally:
+        code.write_bytes(kept)
+    assert main(["verify"]) == 0
+
+
 @pytest.fixture(scope="module")
 def server(swept: Path) -> Iterator[str]:
     """Serve the champion on loopback, as the guide says."""
