@@ -1,0 +1,122 @@
+"""Kill -9 at random moments, then go on: nothing finished is lost, nothing is left open.
+
+MINERALSWEEP_KILLS says how many (3 without it); `make faults` makes it 30.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import psutil
+import pytest
+from mlflow import MlflowClient
+
+from mineralsweep.data import sample
+from mineralsweep.packaging.network import NETWORK_FILE
+
+KILLS = int(os.environ.get("MINERALSWEEP_KILLS", "3"))
+TRIALS = 2 + KILLS // 3
+BIN = Path(sys.executable).parent
+SWEEP = f"""
+question: Does it survive?
+image_size: 80
+data: {{source: minerals, split: 60/20/20}}
+space:
+  architecture: model2_1
+  learning_rate: {{low: 3.0e-4, high: 3.0e-3, log: true}}
+budget: {{trials: {TRIALS}, epochs: 4}}
+engine: {{pruner: none}}
+faults: {{retries: 3}}
+workers: 1
+"""
+COMMAND = [str(BIN / "mineralsweep"), "sweep", "mine.yaml", "--study", "hard"]
+
+
+def environment(folder: Path) -> dict[str, str]:
+    return {**os.environ, "MINERALSWEEP_CACHE": str(folder / "cache")}
+
+
+def start(folder: Path) -> subprocess.Popen[bytes]:
+    with (folder / "output.txt").open("ab") as log:
+        return subprocess.Popen(
+            COMMAND, cwd=folder, env=environment(folder), stdout=log, stderr=log,
+            start_new_session=True,
+        )  # fmt: skip
+
+
+def strike(process: subprocess.Popen[bytes], whom: str) -> None:
+    """Kill the driver, its workers, or both."""
+    if whom == "driver":
+        process.kill()
+    elif whom == "group":
+        os.killpg(process.pid, signal.SIGKILL)
+    else:
+        for child in psutil.Process(process.pid).children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                child.kill()
+        time.sleep(2)  # the driver sees it, and goes on; then it is the driver's turn
+        process.kill()
+    process.wait(30)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(60 + 40 * (KILLS + TRIALS))
+def test_killed_at_random_moments_a_sweep_still_ends_whole(tmp_path: Path) -> None:
+    chance = random.Random(7)  # noqa: S311
+    sample.write(tmp_path / "minerals", per_class=10)
+    (tmp_path / "mine.yaml").write_text(SWEEP)
+    for kill in range(KILLS):
+        process = start(tmp_path)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(chance.uniform(1, 16))
+        if process.poll() is None:
+            strike(process, ("driver", "group", "workers")[kill % 3])
+    last = subprocess.run(
+        COMMAND,
+        cwd=tmp_path,
+        env=environment(tmp_path),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert last.returncode == 0, (tmp_path / "output.txt").read_text()[-3000:] + last.stderr[-3000:]
+
+    client = MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("mineralsweep")
+    assert experiment is not None
+    runs = client.search_runs([experiment.experiment_id])
+    assert "RUNNING" not in {run.info.status for run in runs}
+    trials = [run for run in runs if run.data.tags["mineralsweep.kind"] == "trial"]
+    whole = [run for run in trials if run.info.status == "FINISHED"]
+    assert len(whole) == TRIALS
+    [parent] = [run for run in runs if run.data.tags["mineralsweep.kind"] == "sweep"]
+    assert parent.info.status == "FINISHED"
+    assert parent.data.tags["mineralsweep.test_split_openings"] == "1"
+
+    board = json.loads(
+        Path(client.download_artifacts(parent.info.run_id, "leaderboard.json")).read_text()
+    )
+    column = board["columns"].index("run_id")
+    complete = board["columns"].index("state")
+    listed = [row[column] for row in board["data"] if row[complete] == "COMPLETE"]
+    assert sorted(listed) == sorted(run.info.run_id for run in whole)
+
+    for run in whole:
+        for name in ("val_loss", "val_accuracy", "train_loss", "train_accuracy"):
+            steps = Counter(
+                metric.step for metric in client.get_metric_history(run.info.run_id, name)
+            )
+            assert steps == Counter(range(1, 5))
+        [output] = client.get_run(run.info.run_id).outputs.model_outputs
+        model = client.get_logged_model(output.model_id)
+        folder = Path(model.artifact_location.removeprefix("file://"))
+        assert list(folder.rglob(NETWORK_FILE))
