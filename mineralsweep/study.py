@@ -15,7 +15,7 @@ from mineralsweep.config import Sweep
 from mineralsweep.data.dataset import Dataset
 from mineralsweep.engines.engine import Engine, Proposal, State, TrialRecord
 from mineralsweep.engines.ranking import champion
-from mineralsweep.errors import SweepFailed
+from mineralsweep.errors import RunError, SweepFailed
 from mineralsweep.evaluation import score
 from mineralsweep.executors import Doing, Epoch, Event, Executor, Failed, Finished
 from mineralsweep.space import Params
@@ -107,6 +107,7 @@ class Study:
 
         Raises:
             SweepFailed: trials failed one after the other, or none could be completed.
+            RunError: the disk is full, or can't be written to.
         """
         try:
             self._run_trials()
@@ -223,6 +224,9 @@ class Study:
 
     def _end(self, live: _LiveTrial, event: Finished | Failed) -> None:
         """Have an ended trial written. A failed one is told at once: it costs next to nothing."""
+        if isinstance(event, Failed) and event.fault == "disk":
+            # The trial is not told: it comes back first.
+            raise RunError(f"trial {event.number}: {event.reason}; make room on the disk")
         del self._live[event.number]
         record = self._writer.do(lambda: self._write(live, event))
         if isinstance(event, Failed) and self._may_pass(live, event):

@@ -13,7 +13,7 @@ from mineralsweep.data.dataset import Dataset
 from mineralsweep.engines import ENGINES
 from mineralsweep.engines.engine import TrialRecord
 from mineralsweep.engines.ranking import champion, ranked
-from mineralsweep.errors import SweepFailed
+from mineralsweep.errors import RunError, SweepFailed
 from mineralsweep.study import Study
 from mineralsweep.tracking import Store, SweepRun, open_store
 from tests.fakes import FakeExecutor, Watcher, by_learning_rate
@@ -160,6 +160,16 @@ def test_other_faults_and_spent_retries_fail_the_trial(
     records = scene.study.run()
     assert [record.state for record in records] == ["COMPLETE", "FAILED", "COMPLETE"]
     assert len([spec for spec in scene.executor.specs if spec.number == 1]) == tries
+
+
+def test_a_full_disk_stops_the_sweep_and_costs_no_trial(dataset: Dataset) -> None:
+    scene = Scene(dataset, settings(trials=3), FakeExecutor(Unlucky("disk", 1)))
+    with pytest.raises(RunError, match="trial 1: bad luck; make room on the disk"):
+        scene.study.run()
+    assert [run.info.status for run in scene.children()] == ["FINISHED", "FAILED"]
+    again = Scene(dataset, settings(trials=3), FakeExecutor())
+    assert [record.state for record in again.study.run()] == ["COMPLETE"] * 3
+    assert again.executor.specs[0].learning_rate == scene.executor.specs[1].learning_rate
 
 
 def test_the_failures_in_a_row_are_the_files_to_choose(dataset: Dataset) -> None:

@@ -32,10 +32,12 @@ class Finished:
     result: TrialResult
 
 
-Fault = Literal["error", "crash", "memory", "timeout"]
-"""What went wrong: the trial raised, its process died, memory ran out, or it took too long.
+Fault = Literal["error", "crash", "memory", "timeout", "disk"]
+"""What went wrong: the trial raised, its process died, memory ran out, it took too long, or the
+disk took no more.
 
-A crash or a lack of memory may pass. An exception would come again, and so would a timeout.
+A crash or a lack of memory may pass. An exception would come again, and so would a timeout. A full
+disk is no fault of the trial's, and would meet the next one too.
 """
 
 

@@ -98,8 +98,7 @@ class LocalExecutor:
         if isinstance(message, worker.Done):
             event = Finished(number, message.result)
         else:
-            fault: Fault = "memory" if message.out_of_memory else "error"
-            event = Failed(number, message.reason, one.log_tail(), fault)
+            event = Failed(number, message.reason, one.log_tail(), message.fault)
         if one.served >= TRIALS_A_WORKER or message.memory - one.first_memory > GROWTH_LIMIT:
             self._replace(one)
         return event

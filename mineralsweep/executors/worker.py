@@ -6,6 +6,7 @@ The driver loads TensorFlow only at the end, to test the champion.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
 import sys
@@ -17,9 +18,11 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from mineralsweep.errors import MineralsweepError
+from mineralsweep.executors.executor import Fault
 from mineralsweep.training.spec import EpochReport, TrialResult, TrialSpec
 
 WATCH_SECONDS = 0.2
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class Raised:
 
     reason: str
     memory: int
-    out_of_memory: bool = False
+    fault: Fault = "error"
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,7 @@ def serve(connection: Connection, log: Path, threads: int, gpu: str | None = Non
         except Exception as error:
             traceback.print_exc()
             first = (str(error).splitlines() or [""])[0]
-            message = Raised(f"{type(error).__name__}: {first}", _memory(), _is_of_memory(error))
+            message = Raised(f"{type(error).__name__}: {first}", _memory(), _fault(error))
         connection.send(message)
 
 
@@ -109,9 +112,15 @@ def _die_with(driver: int) -> None:
     threading.Thread(target=watch, name="watch the driver", daemon=True).start()
 
 
-def _is_of_memory(error: Exception) -> bool:
-    # TensorFlow's own; asked by name, for it is loaded late.
-    return isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"
+def _fault(error: Exception) -> Fault:
+    # TensorFlow's error is asked for by name, since it is loaded late; h5py's has no number.
+    if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
+        return "memory"
+    if isinstance(error, OSError) and (
+        error.errno in DISK_ERRORS or os.strerror(errno.ENOSPC) in str(error)
+    ):
+        return "disk"
+    return "error"
 
 
 def _print_to(log: Path) -> None:
