@@ -84,6 +84,19 @@ def test_validation_predictions_are_a_table(dataset: Dataset, tmp_path: Path) ->
     assert {"p_ash", "p_beech", "p_cedar"} <= set(table.columns)
 
 
+def test_a_table_written_again_replaces_the_first(dataset: Dataset) -> None:
+    store = open_store()
+    run = SweepRun(store, "s", settings(), dataset)
+    for rows in (3, 2):
+        run.log_table(pd.DataFrame({"a": range(rows)}), "leaderboard")
+    path = store.client.download_artifacts(run.run_id, "leaderboard.json")
+    assert json.loads(Path(path).read_text())["data"] == [[0], [1]]
+    shown = store.client.get_run(run.run_id).data.tags["mlflow.loggedArtifacts"]
+    assert json.loads(shown) == [{"path": "leaderboard.json", "type": "table"}]
+    table = store.client.load_table(store.experiment_id, "leaderboard.json", [run.run_id])
+    assert len(table) == 2
+
+
 def test_the_model_holds_code_signature_and_explicit_requirements(
     dataset: Dataset, tmp_path: Path
 ) -> None:

@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import mlflow
+import pandas as pd
 import requests
 from mlflow import MlflowClient
 from mlflow.entities import Dataset as MlflowDataset
 from mlflow.entities import DatasetInput, InputTag, Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.tracking.context.registry import resolve_tags
+from mlflow.utils.mlflow_tags import MLFLOW_LOGGED_ARTIFACTS
 
 from mineralsweep.data import cache
 from mineralsweep.data.dataset import Dataset
@@ -107,6 +109,19 @@ class Store:
             if there.get(name) != str(value)
         }
         self.log(run_id, params={k: v for k, v in fresh.items() if k not in there})
+
+    def log_table(self, run_id: str, table: pd.DataFrame, file: str) -> None:
+        """Write a table for MLflow's table view, over an earlier one of the same name.
+
+        MLflow's own log_table would append to it.
+        """
+        self.client.log_text(run_id, table.to_json(orient="split", index=False), file)
+        listed = json.loads(
+            self.client.get_run(run_id).data.tags.get(MLFLOW_LOGGED_ARTIFACTS, "[]")
+        )
+        entry = {"path": file, "type": "table"}
+        if entry not in listed:
+            self.log(run_id, tags={MLFLOW_LOGGED_ARTIFACTS: json.dumps([*listed, entry])})
 
     def log_dataset(self, run_id: str, dataset: Dataset, context: str) -> None:
         """Record a data set, with its digest and its split, as an input of a run."""

@@ -94,7 +94,7 @@ class SweepRun:
 
     def log_table(self, table: pd.DataFrame, name: str) -> None:
         """Write a table twice: for MLflow's table view, and as CSV."""
-        self._store.client.log_table(self.run_id, table, f"{name}.json")
+        self._store.log_table(self.run_id, table, f"{name}.json")
         self._store.client.log_text(self.run_id, table.to_csv(index=False), f"{name}.csv")
 
     def log_text(self, text: str, name: str) -> None:

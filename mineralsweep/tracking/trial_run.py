@@ -119,9 +119,7 @@ class TrialRun:
         }
         for i, name in enumerate(classes):
             table[f"p_{name}"] = result.probabilities[:, i].astype(float).round(4).tolist()
-        self._store.client.log_table(
-            self.run_id, pd.DataFrame(table), "validation_predictions.json"
-        )
+        self._store.log_table(self.run_id, pd.DataFrame(table), "validation_predictions.json")
 
     def _log_model(self, result: TrialResult) -> str:
         with without_mlflow_warnings():

@@ -24,7 +24,7 @@ from mineralsweep.data import sample
 from mineralsweep.packaging.network import NETWORK_FILE
 
 KILLS = int(os.environ.get("MINERALSWEEP_KILLS", "3"))
-TRIALS = 2 + KILLS // 3
+TRIALS = 2 + 2 * KILLS // 3
 BIN = Path(sys.executable).parent
 SWEEP = f"""
 question: Does it survive?
