@@ -35,7 +35,7 @@ serve: $(READY)  ## Serve the champion on http://127.0.0.1:5001/invocations
 		-m models:/mineral-classifier@champion
 
 faults: $(READY)  ## The awkward files, the mutated ones, the kills: docs/reliability.md
-	MINERALSWEEP_KILLS=30 $(BIN)/python -m pytest tests/faults -v $(ARGS)
+	MINERALSWEEP_KILLS=30 MINERALSWEEP_ROUNDS=20 $(BIN)/python -m pytest tests/faults -v $(ARGS)
 
 bench: $(READY)  ## Time the driver, then whole sweeps against other tools (an hour or more)
 	@if command -v uv >/dev/null; then \

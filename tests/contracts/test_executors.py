@@ -118,12 +118,12 @@ def test_a_worker_that_dies_costs_one_trial(local: Any, dataset: Dataset, tmp_pa
 
 
 def test_a_trial_that_takes_too_long_is_ended(local: Any, dataset: Dataset, tmp_path: Path) -> None:
-    local._trial_timeout = 20.0
+    local._trial_timeout = 12.0
     local.submit(trial(dataset, tmp_path / "m", epochs=10_000))
     [*_, failed] = drain(local, 1)
     assert isinstance(failed, Failed)
     assert failed.fault == "timeout"
-    assert failed.reason == "not done after 20 s, the limit: faults.trial_timeout"
+    assert failed.reason == "not done after 12 s, the limit: faults.trial_timeout"
     assert local.free() == 1
 
 

@@ -1,6 +1,6 @@
 """Kill -9 at random moments, then go on: nothing finished is lost, nothing is left open.
 
-MINERALSWEEP_KILLS says how many (3 without it); `make faults` makes it 30.
+MINERALSWEEP_KILLS says how many (2 without it); `make faults` makes it 30.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from mlflow import MlflowClient
 from mineralsweep.data import sample
 from mineralsweep.packaging.network import NETWORK_FILE
 
-KILLS = int(os.environ.get("MINERALSWEEP_KILLS", "3"))
+KILLS = int(os.environ.get("MINERALSWEEP_KILLS", "2"))
 TRIALS = 2 + 2 * KILLS // 3
 BIN = Path(sys.executable).parent
 SWEEP = f"""

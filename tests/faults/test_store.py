@@ -1,7 +1,11 @@
-"""A fresh store that several processes open at the same moment."""
+"""A fresh store that several processes open at the same moment.
+
+MINERALSWEEP_ROUNDS says how often (once without it); `make faults` makes it 20.
+"""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -9,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+ROUNDS = int(os.environ.get("MINERALSWEEP_ROUNDS", "1"))
 CODE = """
 import sys, time
 from mineralsweep.tracking import open_store
@@ -18,7 +23,7 @@ print(open_store().experiment_id)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("turn", range(2))
+@pytest.mark.parametrize("turn", range(ROUNDS))
 def test_four_processes_open_a_fresh_store(tmp_path: Path, turn: int) -> None:
     together = str(time.time() + 12)
     processes = [
