@@ -79,6 +79,7 @@ class OptunaEngine:
             pruner=PRUNERS[sweep.engine.pruner].build(sweep.engine, sweep.budget.epochs),
         )
         self._live: dict[int, Trial] = {}
+        self._reported: dict[int, int] = {}
         self._check_fingerprint(dict(fingerprint or {}))
         self._finite = sweep.engine.sampler == "grid"
         self._end_interrupted()
@@ -97,8 +98,9 @@ class OptunaEngine:
 
     def report(self, number: int, epoch: int, value: float) -> str | None:
         trial = self._live[number]
-        if epoch in self._study.get_trials(deepcopy=False)[number].intermediate_values:
-            return None  # a trial that is tried again is judged where its first try ended
+        if epoch <= self._reported.get(number, 0):
+            return None  # a trial that is tried again is judged from where its first try ended
+        self._reported[number] = epoch
         trial.report(value, epoch)
         if not trial.should_prune():
             return None
@@ -106,6 +108,7 @@ class OptunaEngine:
 
     def tell(self, record: TrialRecord) -> None:
         trial = self._live.pop(record.number)
+        self._reported.pop(record.number, None)
         trial.set_user_attr(RECORD, record.to_dict())
         value = record.value if record.state == "COMPLETE" else None
         self._study.tell(trial, value, state=ENDS[record.state])

@@ -24,7 +24,7 @@ from mineralsweep.data import sample
 from mineralsweep.packaging.network import NETWORK_FILE
 
 KILLS = int(os.environ.get("MINERALSWEEP_KILLS", "2"))
-TRIALS = 2 + 2 * KILLS // 3
+TRIALS = 2 + KILLS
 BIN = Path(sys.executable).parent
 SWEEP = f"""
 question: Does it survive?
@@ -53,6 +53,12 @@ def start(folder: Path) -> subprocess.Popen[bytes]:
         )  # fmt: skip
 
 
+def opened(folder: Path) -> int:
+    """Return how often the study was opened so far."""
+    output = folder / "output.txt"
+    return output.read_text().count("Study hard:") if output.exists() else 0
+
+
 def strike(process: subprocess.Popen[bytes], whom: str) -> None:
     """Kill the driver, its workers, or both."""
     if whom == "driver":
@@ -75,9 +81,13 @@ def test_killed_at_random_moments_a_sweep_still_ends_whole(tmp_path: Path) -> No
     sample.write(tmp_path / "minerals", per_class=10)
     (tmp_path / "mine.yaml").write_text(SWEEP)
     for kill in range(KILLS):
+        before = opened(tmp_path)
         process = start(tmp_path)
+        # Every fifth kill is in the midst of the start.
+        while kill % 5 != 4 and opened(tmp_path) == before and process.poll() is None:
+            time.sleep(0.1)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(chance.uniform(1, 16))
+            process.wait(chance.uniform(0, 5))
         if process.poll() is None:
             strike(process, ("driver", "group", "workers")[kill % 3])
     last = subprocess.run(
