@@ -17,14 +17,14 @@ sweep: $(READY)  ## Run the quick sweep on drawn minerals; ARGS="-P trials=20 -P
 	$(BIN)/mlflow run . -e sweep --env-manager local --experiment-name mineralsweep $(ARGS)
 
 test: $(READY)  ## Run every test
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadscope $(ARGS)
 
 check: $(READY)  ## Lint, types, layers and the fast tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -m "not slow" -q
+	$(BIN)/python -m pytest -n 2 --dist loadscope -m "not slow" -q
 
 ui: $(READY)  ## Compare runs in MLflow's web page, http://127.0.0.1:5000
 	$(BIN)/mlflow ui --backend-store-uri $(STORE)
@@ -38,11 +38,6 @@ faults: $(READY)  ## The awkward files, the mutated ones, the kills: docs/reliab
 	MINERALSWEEP_KILLS=30 MINERALSWEEP_ROUNDS=20 $(BIN)/python -m pytest tests/faults -v $(ARGS)
 
 bench: $(READY)  ## Time the driver, then whole sweeps against other tools (an hour or more)
-	@if command -v uv >/dev/null; then \
-		uv pip install --quiet --python $(BIN)/python -c .venv/pins.txt -e '.[bench]'; \
-	else \
-		$(BIN)/python -m pip install --quiet --disable-pip-version-check -c .venv/pins.txt -e '.[bench]'; \
-	fi
 	$(BIN)/python -m benchmarks.overhead
 	$(BIN)/python -m benchmarks.sweeps $(ARGS)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -40,6 +41,22 @@ def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _refuse(address: object) -> NoReturn:
     raise OSError(f"tests reach no network, asked for {address}")
+
+
+@pytest.fixture(scope="session")
+def _empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return an SQLite tracking store with its tables and nothing else."""
+    from mlflow import MlflowClient
+
+    path = tmp_path_factory.mktemp("store") / "mlflow.db"
+    MlflowClient(f"sqlite:///{path}").search_experiments()
+    return path
+
+
+@pytest.fixture
+def store_made(_empty_store: Path, tmp_path: Path) -> Path:
+    """Put a tracking store with its tables into the test's folder: making them takes seconds."""
+    return Path(shutil.copy(_empty_store, tmp_path / "mlflow.db"))
 
 
 @pytest.fixture

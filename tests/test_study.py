@@ -18,6 +18,8 @@ from mineralsweep.study import Study
 from mineralsweep.tracking import Store, SweepRun, open_store
 from tests.fakes import FakeExecutor, Watcher, by_learning_rate
 
+pytestmark = pytest.mark.usefixtures("store_made")
+
 
 def settings(**budget: Any) -> Sweep:
     return build(

@@ -21,6 +21,8 @@ from tests.examples import trial
 from tests.fakes import FakeExecutor
 from tests.test_study import settings
 
+pytestmark = pytest.mark.usefixtures("store_made")
+
 
 def finished(
     dataset: Dataset, tmp_path: Path, pause: float = 0

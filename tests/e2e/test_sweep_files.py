@@ -16,7 +16,11 @@ from tests.conftest import ROOT
 from tests.fakes import Watcher
 from tests.pictures import write_classes
 
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.usefixtures("store_made"),
+]
 
 SWEEPS = sorted((ROOT / "sweeps").glob("*.yaml"))
 
