@@ -1,4 +1,4 @@
-"""Scores with their uncertainty."""
+"""The accuracy, loss, F1, recalls and confusion of predictions, each share with its interval."""
 
 from __future__ import annotations
 

@@ -1,0 +1,5 @@
+"""Scores with their uncertainty, and whether one model is better than another."""
+
+from mineralsweep.evaluation.scores import CONFIDENCE, Proportion, Scores, score, wilson
+
+__all__ = ["CONFIDENCE", "Proportion", "Scores", "score", "wilson"]
