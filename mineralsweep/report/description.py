@@ -1,0 +1,47 @@
+"""What stands on top of a sweep's page in MLflow."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from mineralsweep.config import Sweep
+from mineralsweep.registry import CHAMPION_URI, Crowned
+from mineralsweep.report.leaderboard import markdown
+
+SHOWN_IN_DESCRIPTION = 10
+
+
+def description(
+    sweep: Sweep,
+    table: pd.DataFrame,
+    crowned: Crowned,
+    data: str,
+    left_out: list[str],
+    minutes: float,
+) -> str:
+    """Return the Markdown that stands on top of the sweep's page in MLflow."""
+    best = crowned.record
+    lines = [
+        f"**Question.** {' '.join(sweep.question.split())}",
+        "",
+        f"**Answer.** Trial {best.number} ({best.params['architecture']}) was best on the"
+        f" validation split: accuracy {best.interval()}. On the test split, opened after the"
+        f" choice, it reached **{crowned.scores.accuracy}** (95 % Wilson interval), macro-F1"
+        f" {crowned.scores.macro_f1:.3f}. It is registered as version {crowned.version}"
+        f" of `{CHAMPION_URI}`.",
+        "",
+    ]
+    if crowned.openings > 1:
+        lines += [
+            f"**Careful.** The test split has been opened {crowned.openings} times for this study:"
+            " its score is no longer a fresh one.",
+            "",
+        ]
+    lines += [
+        f"**Careful.** It recognised no image of {name} on the test split.\n"
+        for name in crowned.scores.never_found()
+    ]
+    lines += [f"**Left out.** {reason}\n" for reason in left_out]
+    lines += [f"**Data.** {data}.", "", f"**Time.** {minutes:.1f} minutes.", ""]
+    lines += [f"**Leaderboard**, validation split, n = {best.n}:", ""]
+    return "\n".join(lines) + "\n" + markdown(table.head(SHOWN_IN_DESCRIPTION))
