@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import mlflow
@@ -13,6 +14,7 @@ import pytest
 from mlflow import MlflowClient
 
 from mineralsweep.data.dataset import Dataset
+from mineralsweep.engines.engine import TrialRecord
 from mineralsweep.evaluation import score
 from mineralsweep.study import examples
 from mineralsweep.tracking import SweepRun, open_store
@@ -72,6 +74,16 @@ def test_a_trial_leaves_all_that_a_reader_wants(dataset: Dataset, tmp_path: Path
     assert len(client.get_metric_history(run_id, "best_val_accuracy")) == 1
     on_model = {metric.key: metric.value for metric in model.metrics or []}
     assert on_model["best_val_accuracy"] == run.data.metrics["best_val_accuracy"]
+
+
+def test_a_record_finds_its_run_and_model(dataset: Dataset, tmp_path: Path) -> None:
+    _, sweep_run, run_id, model_id = finished(dataset, tmp_path)
+    again = SweepRun(open_store(), "s", settings(), dataset, sweep_run, told=[0])
+    untold = TrialRecord(0, "COMPLETE", {}, 0.5, 0.5, 0.5, 6, 1, "", None, "", 1.0)
+    unknown = replace(untold, number=1)
+    [located, not_there] = again.located([untold, unknown])
+    assert (located.run_id, located.model_id) == (run_id, model_id)
+    assert not_there == unknown
 
 
 def test_validation_predictions_are_a_table(dataset: Dataset, tmp_path: Path) -> None:

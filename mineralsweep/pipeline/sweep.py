@@ -160,6 +160,7 @@ def _conclude(
 ) -> SweepOutcome:
     from mineralsweep import report
 
+    records = run.located(records)
     best = champion(records, sweep.objective)
     assert best is not None  # the study raises without a complete trial
     table = report.leaderboard(records, sweep)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,13 +12,15 @@ from mlflow.entities import Run, ViewType
 
 from mineralsweep.config import Sweep
 from mineralsweep.data.dataset import Dataset
+from mineralsweep.engines.engine import TrialRecord
 from mineralsweep.evaluation import Scores
 from mineralsweep.figures import confusion_matrix
 from mineralsweep.space import describe
 from mineralsweep.tracking.store import Store
-from mineralsweep.tracking.trial_run import REASON, STATE, STUDY, TRIAL, TrialRun
+from mineralsweep.tracking.trial_run import MODEL, REASON, STATE, STUDY, TRIAL, TrialRun
 from mineralsweep.training.spec import TrialSpec
 
+ATTEMPT = "mineralsweep.attempt"
 OPENINGS = "mineralsweep.test_split_openings"
 INTERRUPTED = "its driver ended before the trial did"
 UNTOLD = "its driver ended before the search knew of it; the trial was run again"
@@ -57,7 +60,7 @@ class SweepRun:
             "mlflow.parentRunId": self.run_id,
             STUDY: self._study,
             TRIAL: str(spec.number),
-            "mineralsweep.attempt": str(attempt),
+            ATTEMPT: str(attempt),
             "mineralsweep.kind": "trial",
         }
         name = f"trial-{spec.number:03d} {spec.architecture}"
@@ -116,6 +119,25 @@ class SweepRun:
     def end(self, status: str) -> None:
         """End the run: FINISHED, FAILED or KILLED."""
         self._store.end(self.run_id, status)
+
+    def located(self, records: Iterable[TrialRecord]) -> list[TrialRecord]:
+        """Return the records with the run and the model that stand for each of them in MLflow.
+
+        A trial that was tried more than once has more than one run: the last attempt counts.
+        """
+        found: dict[int, Run] = {}
+        for child in sorted(self._children(self.run_id), key=_attempt):
+            found[int(child.data.tags.get(TRIAL, "-1"))] = child
+        return [
+            replace(
+                record,
+                run_id=found[record.number].info.run_id,
+                model_id=found[record.number].data.tags.get(MODEL),
+            )
+            if record.number in found
+            else record
+            for record in records
+        ]
 
     def _take_up(self, run_id: str | None, told: Collection[int]) -> str | None:
         """Reopen an earlier session's run, and end the trials that it left unfinished.
@@ -184,3 +206,7 @@ class SweepRun:
 
     def _tags(self) -> dict[str, str]:
         return dict(self._store.client.get_run(self.run_id).data.tags)
+
+
+def _attempt(run: Run) -> tuple[int, int]:
+    return int(run.data.tags.get(ATTEMPT, "1")), int(run.info.start_time)

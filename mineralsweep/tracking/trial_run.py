@@ -22,6 +22,7 @@ STATE = "mineralsweep.state"
 TRIAL = "mineralsweep.trial"
 STUDY = "mineralsweep.study"
 REASON = "mineralsweep.reason"
+MODEL = "mineralsweep.model_id"
 
 
 class TrialRun:
@@ -70,6 +71,7 @@ class TrialRun:
         self._log_figures(result, scores)
         self._log_predictions(result)
         model_id = self._log_model(result)
+        self._store.log(self.run_id, tags={MODEL: model_id})
         self._end(state, reason, str(scores.accuracy))
         return model_id
 
