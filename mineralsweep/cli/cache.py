@@ -14,6 +14,7 @@ from mineralsweep.features.store import StoredFeatures
 KINDS = {
     "features": "what frozen trunks answered",
     "arrays": "decoded images",
+    "texture": "colour and texture of images",
     "verdicts": "which files can be read",
     "sample": "the drawn minerals",
 }

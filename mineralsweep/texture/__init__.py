@@ -1,0 +1,5 @@
+"""Colour and texture of an image as a row of numbers, for models that learn from few images."""
+
+from mineralsweep.texture.features import BLOCKS, SETS, SMALLEST, VERSION, columns, count, features
+
+__all__ = ["BLOCKS", "SETS", "SMALLEST", "VERSION", "columns", "count", "features"]

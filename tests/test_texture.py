@@ -1,0 +1,135 @@
+"""Colour and texture as numbers: what they tell, their layout, and how they are kept."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mineralsweep import texture
+from mineralsweep.data import cache
+from mineralsweep.data.dataset import Dataset
+from mineralsweep.errors import ArchitectureError
+from mineralsweep.texture import colour, planes, store
+
+RNG = np.random.default_rng(0)
+NOISE = RNG.integers(0, 256, (64, 48, 3), dtype=np.uint8)
+
+
+def flat(red: int, green: int, blue: int) -> np.ndarray:
+    return np.full((64, 64, 3), (red, green, blue), np.uint8)
+
+
+def stripes(period: int, across: bool = False) -> np.ndarray:
+    rows = (np.arange(64) // period % 2 * 255).astype(np.uint8)
+    image = np.repeat(np.tile(rows[:, None], (1, 64))[..., None], 3, axis=2)
+    return image.transpose(1, 0, 2) if across else image
+
+
+def block(name: str, image: np.ndarray) -> np.ndarray:
+    made = next(one for one in texture.BLOCKS if one.name == name)
+    return made.compute(planes.of(image))
+
+
+def test_each_block_has_the_count_that_it_states() -> None:
+    for one in texture.BLOCKS:
+        for image in (NOISE, flat(0, 0, 0)):
+            numbers = one.compute(planes.of(image))
+            assert numbers.shape == (one.count,), one.name
+            assert numbers.dtype == np.float32
+            assert np.isfinite(numbers).all()
+    assert texture.count() == sum(one.count for one in texture.BLOCKS) == 1032
+
+
+def test_sets_are_columns_of_all() -> None:
+    assert texture.columns("all").tolist() == list(range(1032))
+    parts = [texture.columns("colour"), texture.columns("texture")]
+    assert sorted(np.concatenate(parts)) == list(range(1032))
+    assert texture.count("colour") == 232 + 198 + 324
+    with pytest.raises(ArchitectureError, match="unknown set 'color'; did you mean 'colour'"):
+        texture.columns("color")
+
+
+def test_an_image_s_numbers_depend_on_it_alone() -> None:
+    images = np.stack([stripes(4), flat(200, 30, 30), stripes(2)])
+    together = texture.features(images)
+    assert together.shape == (3, 1032)
+    np.testing.assert_array_equal(together[1], texture.features(images[1:2])[0])
+    assert texture.features(images[:0]).shape == (0, 1032)
+
+
+@pytest.mark.parametrize("side", [texture.SMALLEST, 33, 97])
+def test_small_and_odd_sizes_work(side: int) -> None:
+    image = RNG.integers(0, 256, (side, side + 7, 3), dtype=np.uint8)
+    assert np.isfinite(texture.features(image[None])).all()
+
+
+def test_colours_are_told_by_colour_and_not_by_texture() -> None:
+    red, green = texture.features(np.stack([flat(200, 0, 0), flat(0, 120, 0)]))
+    assert np.abs(red - green)[texture.columns("colour")].max() > 0.9
+    still = np.abs(red - green)[texture.columns("texture")]
+    assert still.max() < 0.35  # the local patterns of flat planes are the same
+
+
+def test_shares_of_a_histogram_are_roots_that_square_to_one() -> None:
+    numbers = colour.histograms(planes.of(NOISE))
+    assert (numbers[:16] ** 2).sum() == pytest.approx(1, abs=1e-5)
+    assert (numbers[-72:] ** 2).sum() == pytest.approx(1, abs=1e-5)
+
+
+def test_where_a_colour_is_shows_in_the_grid_alone() -> None:
+    left = flat(0, 0, 0)
+    left[:, :32] = 255
+    right = left[:, ::-1]
+    np.testing.assert_allclose(block("histograms", left), block("histograms", right), atol=1e-6)
+    assert np.abs(block("grid", left) - block("grid", right)).max() > 0.9
+
+
+def test_edges_tell_their_direction_and_their_scale() -> None:
+    down, across = block("gradients", stripes(8)), block("gradients", stripes(8, across=True))
+    assert down[:9].argmax() != across[:9].argmax()
+    assert down[:36].sum() == pytest.approx(1, abs=1e-5)
+    fine, coarse = (block("gradients", stripes(period))[48:] for period in (1, 8))
+    assert fine[0] > coarse[0]  # L* of the finest of the five scales
+    assert fine[12] < coarse[12]  # and of a coarser one
+
+
+def test_patterns_don_t_change_with_a_quarter_turn() -> None:
+    turned = block("local_binary", np.rot90(NOISE).copy())
+    assert np.abs(turned - block("local_binary", NOISE)).max() < 0.02
+
+
+def test_they_are_computed_once_and_again_when_damaged(
+    dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = dataset.arrays((32, 32))
+    first = store.ensure(images, threads=2)
+    assert first.shape == (30, 1032)
+    kept = next((cache.folder() / "texture").iterdir())
+    assert kept.name == f"{images.stem}-t{texture.VERSION}.npy"
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "_compute", lambda *_: pytest.fail("computed twice"))
+        np.testing.assert_array_equal(store.ensure(images), first)
+    kept.write_bytes(kept.read_bytes()[:-100])
+    np.testing.assert_array_equal(store.ensure(images), first)
+
+
+def test_one_row_an_image_in_the_order_of_the_images(dataset: Dataset) -> None:
+    from mineralsweep.data import arrays
+
+    images = dataset.arrays((32, 32))
+    expected = texture.features(arrays.load(images)[[7]])[0]
+    np.testing.assert_array_equal(store.ensure(images, threads=3)[7], expected)
+
+
+def test_naming_the_sets_loads_no_image_library(tmp_path: Path) -> None:
+    code = (
+        "import sys, mineralsweep.texture; sys.exit(','.join({'skimage', 'sklearn', 'scipy'}"
+        " & set(sys.modules)) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+    assert done.returncode == 0
