@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from mineralsweep.config import Sweep
@@ -10,11 +10,17 @@ from mineralsweep.engines.engine import Engine
 
 
 def _optuna(
-    sweep: Sweep, study: str, folder: Path, storage: str | None, fingerprint: Mapping[str, str]
+    sweep: Sweep,
+    study: str,
+    folder: Path,
+    storage: str | None,
+    fingerprint: Mapping[str, str],
+    driver: str | None = None,
+    is_dead: Callable[[str], bool] | None = None,
 ) -> Engine:
     from mineralsweep.engines.optuna import OptunaEngine
 
-    return OptunaEngine(sweep, study, folder, storage, fingerprint)
+    return OptunaEngine(sweep, study, folder, storage, fingerprint, driver, is_dead)
 
 
 ENGINES = {"optuna": _optuna}

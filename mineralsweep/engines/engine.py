@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import socket
+import time
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, Protocol, Self
 
@@ -17,6 +21,17 @@ class Proposal:
 
     number: int
     params: Params
+
+
+def driver_id() -> str:
+    """Return a name for the process that drives a study, never given twice: host:pid:time."""
+    return f"{socket.gethostname()}:{os.getpid()}:{time.time_ns()}"
+
+
+def proposal_seed(seed: int, number: int) -> int:
+    """Return the seed of one proposal's draws, in [0, 2**32)."""
+    digest = hashlib.sha256(f"{seed}/{number}".encode()).digest()
+    return int.from_bytes(digest[:4], "big")
 
 
 @dataclass(frozen=True)
@@ -69,22 +84,42 @@ class TrialRecord:
 
 
 class Engine(Protocol):
-    """Search over a space, with storage of its own that only one driver writes.
+    """Search over a space, with a memory of its own on disk or in a database.
 
     An engine is opened on a study's name: a new one, or one that exists. A study that exists
     must ask the same question; see `fingerprint` of the constructors.
+
+    What a proposal draws follows from the sweep's seed, its number, and what was told before it
+    was asked for; from nothing else. So a search with one worker that is killed at any moment and
+    opened again asks for the same trials, under the same numbers, as one that ran through.
+
+    A trial that was asked for and not told belongs to the driver that asked, whose id the engine
+    keeps with it. The constructors take `is_dead(id)`; by default every driver but the own one is
+    dead, which the lock on a study's folder makes true.
     """
 
     name: str
 
     def ask(self) -> Proposal | None:
-        """Propose the next trial; None when every trial of a finite space was proposed."""
+        """Propose the next trial; None when every trial of a finite space was proposed.
+
+        Trials of dead drivers come first, by number, with the parameters that they had.
+        """
 
     def report(self, number: int, epoch: int, value: float) -> str | None:
-        """Take a running trial's metric after an epoch (from 1); answer why to stop it, or None."""
+        """Take a running trial's metric after an epoch (from 1); answer why to stop it, or None.
+
+        Epochs count up from 1 in a trial. When a failed trial is tried again, they begin again,
+        and the trial is not judged until it is past its first try. When a trial of a dead driver
+        is trained again, a value takes the place of the one reported before.
+        """
 
     def tell(self, record: TrialRecord) -> None:
-        """End a trial. A failed one gets no value: failure is never a score."""
+        """End a trial. A failed one gets no value: failure is never a score.
+
+        A trial of a dead driver may be told without being asked for again. Telling a trial that
+        has ended changes nothing.
+        """
 
     def records(self) -> list[TrialRecord]:
         """Return every ended trial of the study, earlier sessions' included, by number."""

@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import optuna
-from optuna.distributions import CategoricalDistribution, IntDistribution
+from optuna.distributions import BaseDistribution
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
-from optuna.trial import Trial, TrialState
+from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from mineralsweep.config import Sweep
-from mineralsweep.engines.engine import Proposal, TrialRecord
+from mineralsweep.engines.engine import Proposal, TrialRecord, driver_id, proposal_seed
+from mineralsweep.engines.optuna_draft import draw, judge
 from mineralsweep.engines.optuna_pruners import PRUNERS, explain
 from mineralsweep.errors import ConfigError, StudyConflict
-from mineralsweep.space import constant, distribution, grid, propose
+from mineralsweep.space import Params, constant, distribution, grid
 
-if TYPE_CHECKING:
-    from mineralsweep.config import Entry
-    from mineralsweep.space import Value
-
+DRIVER = "mineralsweep.driver"
 RECORD = "mineralsweep.record"
 FINGERPRINT = "mineralsweep.fingerprint"
 NOTE = "mineralsweep.note."
@@ -44,6 +42,9 @@ class OptunaEngine:
         storage: the URL of a database for Optuna, such as postgresql://..., or one of Optuna's
             storages, open already; None: a journal.
         fingerprint: what may not change while the study lives, by name.
+        driver: who asks; None makes an id.
+        is_dead: whether a driver is dead, by its id ("": a trial without one); None: every
+            driver but this one is.
 
     Raises:
         StudyConflict: the study exists with another fingerprint; the message names what changed.
@@ -59,59 +60,64 @@ class OptunaEngine:
         folder: Path,
         storage: str | BaseStorage | None = None,
         fingerprint: Mapping[str, str] | None = None,
+        driver: str | None = None,
+        is_dead: Callable[[str], bool] | None = None,
     ) -> None:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        self._space = sweep.space
+        self._sweep = sweep
         self._metric = sweep.metric()
         self._pruner_name = sweep.engine.pruner
-        opened = _open_storage(storage, folder)
-        known = set(optuna.get_all_study_names(opened))
-        seed = sweep.seed
-        if study in known:
-            # The sampler must not repeat the draws that it made before it was taken up.
-            seed += len(optuna.load_study(study_name=study, storage=opened).trials)
+        self._driver = driver or driver_id()
+        self._is_dead = is_dead or (lambda driver: True)
+        self._storage = _open_storage(storage, folder)
         self._study = optuna.create_study(
-            storage=opened,
+            storage=self._storage,
             study_name=study,
             load_if_exists=True,
             direction=DIRECTIONS[sweep.objective],
-            sampler=_sampler(sweep, seed),
+            sampler=optuna.samplers.RandomSampler(),  # a proposal is drawn by a sampler of its own
             pruner=PRUNERS[sweep.engine.pruner].build(sweep.engine, sweep.budget.epochs),
         )
         self._live: dict[int, Trial] = {}
         self._reported: dict[int, int] = {}
+        self._earlier: dict[int, int] = {}
         self._check_fingerprint(dict(fingerprint or {}))
+        self._end_recorded()
         self._finite = sweep.engine.sampler == "grid"
-        self._end_interrupted()
-        if self._finite:
-            tried = [record.params for record in self.records()]
-            self._points = [params for params in grid(sweep.space) if params not in tried]
+        self._points = grid(sweep.space) if self._finite else []
 
     def ask(self) -> Proposal | None:
-        if self._finite and not self._has_waiting():
-            if not self._points:
-                return None
-            self._study.enqueue_trial(self._searched(self._points.pop(0)))
-        trial = self._study.ask()
+        lost = self._lost()
+        if lost:
+            trial = self._adopt(lost[0])
+        elif self._finite and len(self._study.get_trials(deepcopy=False)) >= len(self._points):
+            return None
+        else:
+            trial = self._begin()
         self._live[trial.number] = trial
-        return Proposal(trial.number, propose(self._space, lambda *entry: _suggest(trial, *entry)))
+        return Proposal(trial.number, self._fill_in(trial))
 
     def report(self, number: int, epoch: int, value: float) -> str | None:
         trial = self._live[number]
         if epoch <= self._reported.get(number, 0):
             return None  # a trial that is tried again is judged from where its first try ended
         self._reported[number] = epoch
+        if epoch <= self._earlier.get(number, 0):
+            return self._judge_again(trial, epoch, value)
         trial.report(value, epoch)
         if not trial.should_prune():
             return None
         return explain(self._pruner_name, self._study, number, self._metric)
 
     def tell(self, record: TrialRecord) -> None:
-        trial = self._live.pop(record.number)
-        self._reported.pop(record.number, None)
-        trial.set_user_attr(RECORD, record.to_dict())
-        value = record.value if record.state == "COMPLETE" else None
-        self._study.tell(trial, value, state=ENDS[record.state])
+        number = record.number
+        if self._study.get_trials(deepcopy=False)[number].state.is_finished():
+            return
+        for kept in (self._live, self._reported, self._earlier):
+            kept.pop(number, None)
+        # The record first: with it, a driver killed in between can be completed.
+        self._storage.set_trial_user_attr(self._trial_id(number), RECORD, record.to_dict())
+        self._end(record)
 
     def records(self) -> list[TrialRecord]:
         trials = self._study.get_trials(deepcopy=False)
@@ -155,32 +161,72 @@ class OptunaEngine:
                 + "\nundo the change, or take a new name: --study NAME"
             )
 
-    def _end_interrupted(self) -> None:
-        """End the trials that a dead driver left running, and have them asked for first."""
+    def _end_recorded(self) -> None:
+        """End the trials that a driver was telling when it died."""
         for trial in self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-            self._study.tell(trial.number, state=TrialState.FAIL)
-            if not self._finite:  # a grid proposes what has no record, in order
-                # Killed between being asked for and being filled in, it has its wishes only.
-                self._study.enqueue_trial(
-                    trial.params or trial.system_attrs.get("fixed_params", {})
-                )
+            if RECORD in trial.user_attrs:
+                self._end(TrialRecord.from_dict(trial.user_attrs[RECORD]))
 
-    def _has_waiting(self) -> bool:
-        return bool(self._study.get_trials(deepcopy=False, states=(TrialState.WAITING,)))
+    def _end(self, record: TrialRecord) -> None:
+        value = record.value if record.state == "COMPLETE" else None
+        self._study.tell(record.number, value, state=ENDS[record.state])
 
-    def _searched(self, params: dict[str, Value]) -> dict[str, Value]:
-        """Leave the constants out: Optuna never asks for them."""
-        entries = self._space.entries()
-        return {name: value for name, value in params.items() if constant(entries[name]) is None}
+    def _lost(self) -> list[FrozenTrial]:
+        """Return the running trials whose driver is dead, by number."""
+        running = self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        return [trial for trial in running if self._is_lost(trial)]
 
+    def _is_lost(self, trial: FrozenTrial) -> bool:
+        driver = trial.user_attrs.get(DRIVER, "")
+        return driver != self._driver and self._is_dead(driver)
 
-def _suggest(trial: Trial, name: str, entry: Entry) -> Any:
-    asked = distribution(name, entry)
-    if isinstance(asked, CategoricalDistribution):
-        return trial.suggest_categorical(name, asked.choices)
-    if isinstance(asked, IntDistribution):
-        return trial.suggest_int(name, asked.low, asked.high, step=asked.step, log=asked.log)
-    return trial.suggest_float(name, asked.low, asked.high, step=asked.step, log=asked.log)
+    def _adopt(self, lost: FrozenTrial) -> Trial:
+        self._storage.set_trial_user_attr(self._trial_id(lost.number), DRIVER, self._driver)
+        self._earlier[lost.number] = lost.last_step or 0
+        return Trial(self._study, self._trial_id(lost.number))
+
+    def _begin(self) -> Trial:
+        # Made with its driver in one step: there is never a running trial that is nobody's.
+        template = create_trial(state=TrialState.RUNNING, user_attrs={DRIVER: self._driver})
+        study_id = self._storage.get_study_id_from_name(self._study.study_name)
+        trial_id = self._storage.create_new_trial(study_id, template_trial=template)
+        return Trial(self._study, trial_id)
+
+    def _fill_in(self, trial: Trial) -> Params:
+        """Return a trial's parameters, and have the storage know those that it doesn't yet."""
+        known = trial.params
+        params, attributes = self._draw(trial.number, known)
+        trial_id = self._trial_id(trial.number)
+        for key, item in attributes.items():
+            self._storage.set_trial_system_attr(trial_id, key, item)
+        entries = self._sweep.space.entries()
+        for name, value in params.items():
+            if name not in known and constant(entries[name]) is None:
+                asked: BaseDistribution = distribution(name, entries[name])
+                stored = asked.to_internal_repr(value)
+                self._storage.set_trial_param(trial_id, name, stored, asked)
+        return params
+
+    def _draw(self, number: int, known: Params) -> tuple[Params, dict[str, Any]]:
+        if number < len(self._points):
+            return self._points[number], {}
+        sampler = _sampler(self._sweep, proposal_seed(self._sweep.seed, number))
+        return draw(self._study, number, sampler, self._sweep.space, known)
+
+    def _judge_again(self, trial: Trial, epoch: int, value: float) -> str | None:
+        """Judge an epoch that an earlier driver had reported, as if it had not."""
+        trial_id = self._trial_id(trial.number)
+        self._storage.set_trial_intermediate_value(trial_id, epoch, value)
+        seen = self._storage.get_trial(trial_id).intermediate_values
+        values = {step: known for step, known in seen.items() if step <= epoch}
+        prune, judged, attributes = judge(self._study, trial.number, values)
+        for key, kept in attributes.items():
+            self._storage.set_trial_system_attr(trial_id, key, kept)
+        return explain(self._pruner_name, judged, trial.number, self._metric) if prune else None
+
+    def _trial_id(self, number: int) -> int:
+        study_id = self._storage.get_study_id_from_name(self._study.study_name)
+        return self._storage.get_trial_id_from_study_id_trial_number(study_id, number)
 
 
 def _open_storage(url: str | BaseStorage | None, folder: Path) -> BaseStorage:

@@ -1,0 +1,223 @@
+"""An engine that is killed at any moment goes on as if nothing had happened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from mineralsweep.config import Sweep
+from mineralsweep.engines import ENGINES
+from mineralsweep.engines.engine import Engine, Proposal
+from tests.contracts.test_engines import opened, record, sweep
+
+TRIALS, EPOCHS = 9, 4
+Ended = tuple[int, dict[str, Any], str, float]
+
+SEARCHES = {
+    ("optuna", sampler, pruner): sweep(
+        budget={"trials": TRIALS, "epochs": EPOCHS},
+        engine={"sampler": sampler, "pruner": pruner, "startup_trials": 2},
+    )
+    for sampler in ("tpe", "random")
+    for pruner in ("median", "successive_halving", "hyperband", "patience")
+}
+SEARCHES["optuna", "grid", "median"] = sweep(
+    engine={"sampler": "grid"},
+    space={"architecture": ["model2", "vgg16"], "unfrozen": [0, 4], "learning_rate": [0.1, 0.2]},
+)
+every = pytest.mark.parametrize("search", sorted(SEARCHES), ids="-".join)
+
+
+class Killed(BaseException):
+    """The driver is dead from here on."""
+
+
+def curve(number: int, epoch: int) -> float:
+    """Return a value that trial `number` has after an epoch, the same whenever it is asked."""
+    return ((number * 7919 + 13) % 101) / 101 * (1 - 0.5**epoch)
+
+
+def drive(engine: Engine, moment: Callable[[], None]) -> None:
+    """Run a one-worker search; `moment` is called wherever a driver may die."""
+    moment()
+    while len(engine.records()) < TRIALS and (proposal := engine.ask()) is not None:
+        moment()
+        state, value = train(engine, proposal, moment)
+        moment()
+        engine.tell(record(proposal.number, proposal.params, state, value))
+        moment()
+
+
+def train(engine: Engine, proposal: Proposal, moment: Callable[[], None]) -> tuple[str, float]:
+    for epoch in range(1, EPOCHS + 1):
+        value = curve(proposal.number, epoch)
+        stop = engine.report(proposal.number, epoch, value)
+        moment()
+        if stop is not None and epoch < EPOCHS:
+            return "PRUNED", value
+    return "COMPLETE", value
+
+
+def ended(engine: Engine) -> list[Ended]:
+    return [(one.number, one.params, one.state, one.value or 0.0) for one in engine.records()]
+
+
+def undisturbed(name: str, settings: Sweep) -> list[Ended]:
+    engine = opened(name, settings, study="same")
+    drive(engine, lambda: None)
+    return ended(engine)
+
+
+def die_after(moments: Iterator[int]) -> Callable[[], None]:
+    left = next(moments, None)
+
+    def moment() -> None:
+        nonlocal left
+        if left is not None:
+            left -= 1
+            if left < 0:
+                raise Killed
+
+    return moment
+
+
+def killed_again_and_again(
+    name: str, settings: Sweep, folder: Path, kills: list[int]
+) -> list[Ended]:
+    moments = iter(kills)
+    while True:
+        engine = ENGINES[name](settings, "same", folder, None, {})
+        try:
+            drive(engine, die_after(moments))
+        except Killed:
+            continue
+        return ended(engine)
+
+
+@every
+@hypothesis_settings(
+    max_examples=6, deadline=None, derandomize=True, database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)  # fmt: skip
+@given(data=st.data())
+def test_a_killed_search_is_the_search(
+    search: tuple[str, str, str], tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    kills = data.draw(st.lists(st.integers(0, 40), min_size=1, max_size=8))
+    folder = tmp_path_factory.mktemp("studies")
+    expected = EXPECTED.get(search) or undisturbed(search[0], SEARCHES[search])
+    EXPECTED[search] = expected
+    assert [number for number, *_ in expected] == list(range(len(expected)))
+    assert killed_again_and_again(search[0], SEARCHES[search], folder, kills) == expected
+
+
+EXPECTED: dict[tuple[str, str, str], list[Ended]] = {}
+
+
+class FailingStorage:
+    """An engine's storage whose driver dies at its nth write."""
+
+    WRITES = (
+        "create_new_trial",
+        "set_trial_param",
+        "set_trial_state_values",
+        "set_trial_intermediate_value",
+        "set_trial_system_attr",
+        "set_trial_user_attr",
+    )
+
+    def __init__(self, inner: Any) -> None:
+        self._inner, self.left = inner, -1
+
+    def __getattr__(self, name: str) -> Any:
+        if name in self.WRITES:
+            self.left -= 1
+            if self.left == 0:
+                raise Killed
+        return getattr(self._inner, name)
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random"])
+@pytest.mark.parametrize("pruner", ["median", "successive_halving", "hyperband"])
+def test_a_driver_may_die_at_any_write(
+    sampler: str, pruner: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each write of a search is one's last, once: a trial may have half of its parameters."""
+    from optuna.storages import InMemoryStorage
+
+    from mineralsweep.engines import optuna as engine_module
+
+    settings = SEARCHES["optuna", sampler, pruner]
+    monkeypatch.setattr(engine_module, "_open_storage", lambda storage, folder: storage)
+    expected = undisturbed_in(InMemoryStorage(), settings)
+    for every_nth in (3, 4, 5, 7):
+        storage = FailingStorage(InMemoryStorage())
+        while True:
+            storage.left = every_nth
+            every_nth += 1  # so that it gets past every place in the end
+            try:
+                found = undisturbed_in(storage, settings)
+            except Killed:
+                continue
+            break
+        assert found == expected
+
+
+def undisturbed_in(storage: Any, settings: Sweep) -> list[Ended]:
+    from mineralsweep.engines.optuna import OptunaEngine
+
+    engine = OptunaEngine(settings, "same", Path("unused"), storage)
+    drive(engine, lambda: None)
+    return ended(engine)
+
+
+def test_a_trial_whose_driver_lives_is_left_alone() -> None:
+    settings = SEARCHES["optuna", "random", "median"]
+    mine = ENGINES["optuna"](settings, "s", Path("studies"), None, {}, driver="a")
+    theirs = mine.ask()
+    alive = ENGINES["optuna"](
+        settings, "s", Path("studies"), None, {}, driver="b", is_dead=lambda driver: driver != "a"
+    )
+    other = alive.ask()
+    assert theirs is not None
+    assert other is not None
+    assert (theirs.number, other.number) == (0, 1)
+    heir = ENGINES["optuna"](
+        settings, "s", Path("studies"), None, {}, driver="c", is_dead=lambda driver: driver == "a"
+    )
+    assert heir.ask() == theirs
+
+
+def test_a_trial_of_a_dead_driver_can_be_told_at_once_and_twice() -> None:
+    settings = SEARCHES["optuna", "random", "median"]
+    lost = opened("optuna", settings).ask()
+    assert lost is not None
+    engine = opened("optuna", settings)
+    for value in (0.5, 0.6):
+        engine.tell(record(lost.number, lost.params, value=value))
+    assert [one.value for one in engine.records()] == [0.5]
+    again = engine.ask()
+    assert again is not None
+    assert again.number == 1
+
+
+def test_an_epoch_trained_again_is_reported_once() -> None:
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    settings = SEARCHES["optuna", "random", "median"]
+    for last in (3, 4):
+        engine = opened("optuna", settings)
+        proposal = engine.ask()
+        assert proposal is not None
+        for epoch in range(1, last + 1):
+            assert engine.report(proposal.number, epoch, curve(last, epoch)) is None
+    storage = JournalStorage(JournalFileBackend("studies/optuna.journal"))
+    [trial] = storage.get_all_trials(storage.get_study_id_from_name("s"))
+    assert trial.intermediate_values == {epoch: curve(4, epoch) for epoch in range(1, 5)}
