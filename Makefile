@@ -6,10 +6,10 @@ STORE := $(or $(MLFLOW_TRACKING_URI),sqlite:///mlflow.db)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sweep test check ui serve faults bench clean
+.PHONY: help setup sweep test check ui serve faults server-test bench clean
 
 help:  ## Show this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-11s %s\n", $$1, $$2}'
 
 setup: $(READY)  ## Make .venv and install (done by the others when needed)
 
@@ -37,6 +37,12 @@ serve: $(READY)  ## Serve the champion on http://127.0.0.1:5001/invocations
 faults: $(READY)  ## The awkward files, the mutated ones, the kills: docs/reliability.md
 	MINERALSWEEP_KILLS=30 MINERALSWEEP_ROUNDS=20 $(BIN)/python -m pytest tests/faults -v $(ARGS)
 
+server-test: $(READY)  ## Sweeps through PostgreSQL and an MLflow server; installs Debian's PostgreSQL if need be
+	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || \
+		{ echo "Installing PostgreSQL ..."; apt-get update -qq && \
+		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq postgresql >/dev/null; }
+	$(BIN)/python -m pytest tests/server $(ARGS)
+
 bench: $(READY)  ## Time the driver, then whole sweeps against other tools (an hour or more)
 	$(BIN)/python -m benchmarks.overhead
 	$(BIN)/python -m benchmarks.sweeps $(ARGS)
@@ -55,9 +61,9 @@ $(READY): pyproject.toml conda.yaml
 	@echo "Installing into .venv (about 3 GB, minutes the first time) ..."
 	@if command -v uv >/dev/null; then \
 		uv venv --quiet --allow-existing --python $(PYTHON) .venv && \
-		uv pip install --quiet --python $(BIN)/python -c .venv/pins.txt -e '.[dev]'; \
+		uv pip install --quiet --python $(BIN)/python -c .venv/pins.txt -e '.[dev,server]'; \
 	else \
 		$(PYTHON) -m venv .venv && \
-		$(BIN)/python -m pip install --quiet --disable-pip-version-check -c .venv/pins.txt -e '.[dev]'; \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check -c .venv/pins.txt -e '.[dev,server]'; \
 	fi
 	@touch $@
