@@ -34,6 +34,29 @@ def learning_curves(
     return figure
 
 
+def fold_curves(folds: dict[str, Sequence[Sequence[float]]], kept: Sequence[int]) -> Figure:
+    """Draw a validation metric of every fold, and their mean as far as all of them went.
+
+    Args:
+        folds: metric name -> for each fold one value an epoch.
+        kept: the epoch (from 1) of each fold whose weights are kept.
+    """
+    figure = Figure(figsize=(4.8 * len(folds), 3.6), layout="constrained")
+    for axes, name in zip(figure.subplots(1, len(folds), squeeze=False)[0], folds, strict=True):
+        for values, epoch in zip(folds[name], kept, strict=True):
+            axes.plot(range(1, len(values) + 1), values, lw=1, color=VALIDATION, alpha=0.5)
+            axes.plot(epoch, values[epoch - 1], "o", ms=4, color=VALIDATION)
+        mean = [float(np.mean(values)) for values in zip(*folds[name], strict=False)]
+        axes.plot(range(1, len(mean) + 1), mean, lw=2.5, color=TRAIN)
+        axes.set(title=f"validation {name}, {len(kept)} folds", xlabel="epoch")
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.grid(alpha=0.25)
+    axes.plot([], [], "-o", lw=1, ms=4, color=VALIDATION, label="a fold; dot: the epoch kept")
+    axes.plot([], [], lw=2.5, color=TRAIN, label="mean of the folds")
+    axes.legend(frameon=False)
+    return figure
+
+
 def confusion_matrix(counts: NDArray[np.int64], classes: Sequence[str], title: str) -> Figure:
     """Draw a confusion matrix with its counts.
 

@@ -20,7 +20,7 @@ from mineralsweep.engines.engine import TrialRecord
 from mineralsweep.errors import InputError
 from mineralsweep.evaluation import Scores, score
 from mineralsweep.packaging import digest
-from mineralsweep.packaging.network import NETWORK_FILE, load
+from mineralsweep.packaging.network import find, load
 from mineralsweep.tracking import Store, SweepRun
 
 NAME = "mineral-classifier"
@@ -126,7 +126,7 @@ def _downloaded(uri: str) -> Iterator[Path]:
 
 def _evaluate(folder: Path, dataset: Dataset) -> Scores:
     """Score a model on the test split, through the file that will be served."""
-    network = load(next(folder.rglob(NETWORK_FILE)).parent)
+    network = load(find(folder))
     rows, labels = dataset.split.test, dataset.labels()
     images = np.asarray(arrays.load(dataset.arrays(network.image_size))[list(rows)])
     return score(network.predict(images), [labels[row] for row in rows], dataset.classes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import statistics
 import time
 from collections import Counter, deque
 from concurrent.futures import Future
@@ -16,11 +17,20 @@ from mineralsweep.data.dataset import Dataset
 from mineralsweep.engines.engine import Engine, Proposal, State, TrialRecord
 from mineralsweep.engines.ranking import champion
 from mineralsweep.errors import RunError, SweepFailed
-from mineralsweep.evaluation import score
-from mineralsweep.executors import Doing, Epoch, Event, Executor, Failed, Finished
+from mineralsweep.evaluation import Scores, score
+from mineralsweep.executors import Doing, Epoch, Event, Executor, Failed, Finished, FoldEnded
 from mineralsweep.space import Params
 from mineralsweep.tracking import SweepRun, TrialRun, Writer
-from mineralsweep.training.spec import EpochReport, Examples, TrialSpec, specify
+from mineralsweep.training.folds import over_folds
+from mineralsweep.training.spec import (
+    EpochReport,
+    Examples,
+    Fold,
+    FoldResult,
+    TrialResult,
+    TrialSpec,
+    specify,
+)
 
 POLL_SECONDS = 1.0
 TIME_IS_UP = "the sweep's time is up"
@@ -34,7 +44,11 @@ class Listener(Protocol):
 
     def trial_started(self, spec: TrialSpec) -> None: ...
 
-    def epoch_ended(self, spec: TrialSpec, report: EpochReport) -> None: ...
+    def epoch_ended(self, spec: TrialSpec, report: EpochReport, fold: int | None = None) -> None:
+        """A trial, or one of its folds (from 1), ended an epoch."""
+
+    def fold_ended(self, spec: TrialSpec, fold: FoldResult) -> None:
+        """A trial's fold was trained to its end."""
 
     def trial_does(self, spec: TrialSpec, words: str) -> None:
         """Between epochs a trial does something that takes a while."""
@@ -48,17 +62,34 @@ class Listener(Protocol):
         """Called about once a second."""
 
 
-def examples(dataset: Dataset, image_size: tuple[int, int]) -> Examples:
-    """Return what a trial may see of a data set: train and validation, at (height, width)."""
+def examples(
+    dataset: Dataset, image_size: tuple[int, int], folds: tuple[Fold, ...] = ()
+) -> Examples:
+    """Return what a trial may see of a data set, at (height, width): all but the test split."""
     labels, parts = dataset.labels(), dataset.split
+    train = dataset.pool() if folds else parts.train
+    validation = dataset.pool() if folds else parts.validation
     return Examples(
         arrays=dataset.arrays(image_size),
         classes=dataset.classes,
-        train=parts.train,
-        train_labels=tuple(labels[row] for row in parts.train),
-        validation=parts.validation,
-        validation_labels=tuple(labels[row] for row in parts.validation),
+        train=train,
+        train_labels=tuple(labels[row] for row in train),
+        validation=validation,
+        validation_labels=tuple(labels[row] for row in validation),
+        folds=folds,
     )
+
+
+def folds_of(dataset: Dataset, sweep: Sweep) -> tuple[Fold, ...]:
+    """Return the folds that every trial of a sweep has; none where `folds` is 1.
+
+    Raises:
+        DataError: a class is too small for so many folds.
+    """
+    if sweep.folds == 1:
+        return ()
+    divided = dataset.folds(sweep.folds, sweep.repeats)
+    return tuple(Fold(train, validation) for train, validation in divided)
 
 
 class Study:
@@ -91,7 +122,9 @@ class Study:
         self._run = run
         self._folder = folder
         self._listener = listener
+        self._folds = folds_of(dataset, sweep)
         self._live: dict[int, _LiveTrial] = {}
+        self._retries: deque[tuple[TrialSpec, Params, int]] = deque()
         known = engine.records()
         self._best = champion(known, sweep.objective)
         self._ended = self._told = len(known)
@@ -161,6 +194,9 @@ class Study:
     def _fill(self) -> bool:
         """Start trials on the free workers; say whether one was started."""
         started = False
+        while self._retries and self._executor.free():
+            self._submit(*self._retries.popleft())
+            started = True
         while self._executor.free() and self._wants_more():
             proposal = self._engine.ask()
             if proposal is None:
@@ -174,7 +210,7 @@ class Study:
         return (
             not self._exhausted
             and not self._gave_up
-            and self._ended + len(self._live) < self._sweep.budget.trials
+            and self._ended + len(self._live) + len(self._retries) < self._sweep.budget.trials
             and time.monotonic() < self._deadline
         )
 
@@ -191,7 +227,7 @@ class Study:
             training=self._sweep.training,
             deepest=self._sweep.deepest(),
             folder=self._folder / f"trial-{proposal.number:03d}",
-            examples=examples(self._dataset, size),
+            examples=examples(self._dataset, size, self._folds),
         )
         self._submit(spec, proposal.params)
         self._listener.trial_started(spec)
@@ -207,20 +243,35 @@ class Study:
             self._listener.trial_does(live.spec, event.words)
         elif isinstance(event, Epoch):
             self._tell_until(before)
-            self._answer(live, event.report)
+            self._answer(live, event)
+        elif isinstance(event, FoldEnded):
+            self._tell_until(before)
+            self._judge(live, event.fold)
         else:
             self._end(live, event)
 
-    def _answer(self, live: _LiveTrial, report: EpochReport) -> None:
-        self._writer.do(lambda: live.run.result().epoch(report))
-        number, value = live.spec.number, getattr(report, self._sweep.metric())
-        reason = self._engine.report(number, report.epoch, value)
-        if reason is None and time.monotonic() > self._deadline:
-            reason = TIME_IS_UP
+    def _answer(self, live: _LiveTrial, event: Epoch) -> None:
+        report, fold, number = event.report, event.fold, event.number
+        self._writer.do(lambda: live.run.result().epoch(report, fold))
+        reason = None
+        if fold is None:  # folds are judged when they have ended
+            value = getattr(report, self._sweep.metric())
+            reason = self._engine.report(number, report.epoch, value)
         # After the last epoch there is nothing left to save by stopping.
         last = report.epoch == self._sweep.budget.epochs
-        self._executor.answer(number, None if last else reason)
-        self._listener.epoch_ended(live.spec, report)
+        self._executor.answer(number, None if last else reason or self._time_is_up(), fold)
+        self._listener.epoch_ended(live.spec, report, fold)
+
+    def _judge(self, live: _LiveTrial, fold: FoldResult) -> None:
+        """Say after one fold whether the trial's others are worth their time."""
+        self._writer.do(lambda: live.run.result().fold_ended(fold))
+        value = fold.accuracy if self._sweep.objective == "accuracy" else fold.loss
+        reason = self._engine.report(live.spec.number, fold.fold, value)
+        self._executor.answer(live.spec.number, reason or self._time_is_up(), fold.fold)
+        self._listener.fold_ended(live.spec, fold)
+
+    def _time_is_up(self) -> str | None:
+        return TIME_IS_UP if time.monotonic() > self._deadline else None
 
     def _end(self, live: _LiveTrial, event: Finished | Failed) -> None:
         """Have an ended trial written. A failed one is told at once: it costs next to nothing."""
@@ -241,12 +292,15 @@ class Study:
         return event.fault in ("crash", "memory") and live.attempt <= self._sweep.faults.retries
 
     def _retry(self, live: _LiveTrial, event: Failed) -> None:
-        """Try a trial again, in a run and a folder of its own; the failed run stays."""
+        """Try a trial again, in a run and a folder of its own; the failed run stays.
+
+        It waits for a free worker: with folds, another trial's may have taken this one's.
+        """
         attempt, spec = live.attempt + 1, live.spec
         batch = max(1, spec.batch_size // 2) if event.fault == "memory" else spec.batch_size
         folder = self._folder / f"trial-{spec.number:03d}-attempt-{attempt}"
         spec = replace(spec, batch_size=batch, folder=folder)
-        self._submit(spec, live.params, attempt)
+        self._retries.append((spec, live.params, attempt))
         self._listener.trial_retried(spec, event.reason)
 
     def _write(self, live: _LiveTrial, event: Finished | Failed) -> TrialRecord:
@@ -276,27 +330,33 @@ class Study:
 
     def _record_result(self, live: _LiveTrial, event: Finished) -> TrialRecord:
         result = event.result
-        scores = score(
-            result.probabilities, live.spec.examples.validation_labels, live.spec.examples.classes
-        )
+        scores = score(result.probabilities, live.spec.labels_of(result), self._dataset.classes)
         reason = result.stop_reason or ""
-        # A trial that the clock ended was not found wanting: it may still be the best.
-        state: State = "PRUNED" if result.pruned and reason != TIME_IS_UP else "COMPLETE"
+        # A trial that the clock ended was not found wanting: it may still be the best. One that
+        # lacks folds can't be compared with those that have them all.
+        cut = result.rows is not None or (result.pruned and reason != TIME_IS_UP)
+        state: State = "PRUNED" if cut else "COMPLETE"
         run = live.run.result()
         model_id = run.finish(result, scores, state, reason)
+        accuracy, loss = _compared(result, scores)
+        mean = over_folds(live.spec, result)
+        by_fold = {fold.fold: fold.accuracy for fold in result.folds}
         return TrialRecord(
             number=live.spec.number,
             state=state,
             params=live.params,
-            value=scores.accuracy.value if self._sweep.objective == "accuracy" else scores.loss,
-            accuracy=scores.accuracy.value,
-            loss=scores.loss,
+            value=accuracy if self._sweep.objective == "accuracy" else loss,
+            accuracy=accuracy,
+            loss=loss,
             n=scores.accuracy.n,
             best_epoch=result.best_epoch,
             run_id=run.run_id,
             model_id=model_id,
             reason=reason,
             seconds=result.seconds,
+            spread=None if mean is None else mean.spread,
+            folds=self._sweep.folds,
+            fold_accuracies=tuple(by_fold.get(fold + 1) for fold in range(len(self._folds))),
         )
 
     def _record_failure(self, live: _LiveTrial, event: Failed) -> TrialRecord:
@@ -344,6 +404,16 @@ class _EndedTrial:
 
     position: int
     record: Future[TrialRecord]
+
+
+def _compared(result: TrialResult, scores: Scores) -> tuple[float, float]:
+    """Return the accuracy and the loss that trials are compared by: with folds, their means."""
+    if not result.folds:
+        return scores.accuracy.value, scores.loss
+    return (
+        statistics.fmean(fold.accuracy for fold in result.folds),
+        statistics.fmean(fold.loss for fold in result.folds),
+    )
 
 
 def _causes(records: list[TrialRecord]) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from mineralsweep.engines.engine import TrialRecord
 from mineralsweep.executors import Epoch, Event, Failed, Fault, Finished
 from mineralsweep.packaging.network import CLASSES_FILE, NETWORK_FILE
-from mineralsweep.training.spec import EpochReport, TrialResult, TrialSpec
+from mineralsweep.training.spec import EpochReport, FoldResult, TrialResult, TrialSpec
 
 Script = Callable[[TrialSpec], float | str | tuple[str, Fault]]
 """A trial's final accuracy in [0, 1], or the reason why it fails, with the kind of fault."""
@@ -44,7 +44,7 @@ class FakeExecutor:
     def wait(self, timeout: float) -> list[Event]:
         return [self._step(number) for number in sorted(self._live.keys() - self._waiting)]
 
-    def answer(self, number: int, stop_reason: str | None) -> None:
+    def answer(self, number: int, stop_reason: str | None, fold: int | None = None) -> None:
         spec, history, _ = self._live[number]
         self._live[number] = (spec, history, stop_reason)
         self._waiting.discard(number)
@@ -107,6 +107,7 @@ class Watcher:
     def __init__(self) -> None:
         self.started: list[TrialSpec] = []
         self.epochs: list[tuple[int, int]] = []
+        self.folds: list[tuple[int, int]] = []
         self.ended: list[TrialRecord] = []
         self.doings: list[tuple[int, str]] = []
         self.opened: list[tuple[str, int]] = []
@@ -118,8 +119,11 @@ class Watcher:
     def trial_started(self, spec: TrialSpec) -> None:
         self.started.append(spec)
 
-    def epoch_ended(self, spec: TrialSpec, report: EpochReport) -> None:
+    def epoch_ended(self, spec: TrialSpec, report: EpochReport, fold: int | None = None) -> None:
         self.epochs.append((spec.number, report.epoch))
+
+    def fold_ended(self, spec: TrialSpec, fold: FoldResult) -> None:
+        self.folds.append((spec.number, fold.fold))
 
     def trial_does(self, spec: TrialSpec, words: str) -> None:
         self.doings.append((spec.number, words))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
+from dataclasses import dataclass, field
 from typing import Self
 
 from rich.console import Console
@@ -12,7 +13,7 @@ from rich.text import Text
 
 from mineralsweep.engines.engine import TrialRecord
 from mineralsweep.engines.ranking import champion
-from mineralsweep.training.spec import EpochReport, TrialSpec
+from mineralsweep.training.spec import EpochReport, FoldResult, TrialSpec
 
 LINE_EVERY = 30.0
 """Seconds between progress lines where the output is no terminal."""
@@ -27,16 +28,24 @@ class Progress:
         trials: in all.
         workers: trials at a time.
         objective: accuracy or loss; decides which trial is the best so far.
+        fits: how often a trial is trained: its folds, all repeats'; 1 without folds.
     """
 
     def __init__(
-        self, console: Console, epochs: int, trials: int, workers: int, objective: str = "accuracy"
+        self,
+        console: Console,
+        epochs: int,
+        trials: int,
+        workers: int,
+        objective: str = "accuracy",
+        fits: int = 1,
     ) -> None:
         self._console = console
+        self._fits = fits
         self._objective = objective
         self._epochs, self._trials, self._workers = epochs, trials, workers
         self._live = Live(console=console, transient=True, auto_refresh=False)
-        self._running: dict[int, EpochReport | str] = {}
+        self._running: dict[int, _Running] = {}
         self._records: list[TrialRecord] = []
         self._started: dict[int, float] = {}
         self._last_line = time.monotonic()
@@ -68,20 +77,28 @@ class Progress:
             self.say(f"Study {name}: {self._trials} trials, {self._workers} at a time")
 
     def trial_started(self, spec: TrialSpec) -> None:
-        self._running[spec.number] = "starting"
+        self._running[spec.number] = _Running("starting")
         self._started[spec.number] = time.monotonic()
         self.tick()
 
-    def epoch_ended(self, spec: TrialSpec, report: EpochReport) -> None:
-        self._running[spec.number] = report
+    def epoch_ended(self, spec: TrialSpec, report: EpochReport, fold: int | None = None) -> None:
+        running = self._running[spec.number]
+        running.words = None
+        running.reports[fold] = report
+        self.tick()
+
+    def fold_ended(self, spec: TrialSpec, fold: FoldResult) -> None:
+        running = self._running[spec.number]
+        running.reports.pop(fold.fold, None)
+        running.accuracies.append(fold.accuracy)
         self.tick()
 
     def trial_does(self, spec: TrialSpec, words: str) -> None:
-        self._running[spec.number] = words
+        self._running[spec.number].words = words
         self.tick()
 
     def trial_retried(self, spec: TrialSpec, reason: str) -> None:
-        self._running[spec.number] = "starting again"
+        self._running[spec.number] = _Running("starting again")
         self.say(f"Trial {spec.number}: {reason}; tried again, {spec.batch_size} images a step")
         self.tick()
 
@@ -132,14 +149,8 @@ class Progress:
         best = self._best()
         if best is not None:
             parts.append(f"best {best.accuracy:.3f} (trial {best.number})")
-        for number, report in sorted(self._running.items()):
-            if isinstance(report, str):
-                parts.append(f"trial {number}: {report}")
-            else:
-                parts.append(
-                    f"trial {number}: epoch {report.epoch}/{self._epochs},"
-                    f" val_accuracy {report.val_accuracy:.3f}"
-                )
+        for number, running in sorted(self._running.items()):
+            parts.append(f"trial {number}: {running.tell(self._fits, self._epochs)}")
         left = self._seconds_left()
         if left is not None:
             parts.append(f"about {_duration(left)} left")
@@ -147,18 +158,45 @@ class Progress:
 
     def _seconds_left(self) -> float | None:
         epochs = [
-            report.seconds for report in self._running.values() if isinstance(report, EpochReport)
+            report.seconds
+            for running in self._running.values()
+            for report in running.reports.values()
         ]
         ended = [record.seconds for record in self._records if record.seconds]
         if ended:
             typical = statistics.fmean(ended)
         elif epochs:
-            typical = statistics.fmean(epochs) * self._epochs
+            typical = statistics.fmean(epochs) * self._epochs * self._fits
         else:
             return None
         spent = sum(time.monotonic() - self._started[number] for number in self._running)
         left = (self._trials - len(self._records)) * typical - spent
         return max(left, 0.0) / self._workers
+
+
+@dataclass
+class _Running:
+    """What a trial does now.
+
+    Attributes:
+        words: for what is no epoch.
+        reports: the last epoch of each fold that runs; under None without folds.
+        accuracies: of the folds that ended.
+    """
+
+    words: str | None
+    reports: dict[int | None, EpochReport] = field(default_factory=dict)
+    accuracies: list[float] = field(default_factory=list)
+
+    def tell(self, fits: int, epochs: int) -> str:
+        parts = [self.words] if self.words else []
+        if fits > 1:
+            mean = f", mean {statistics.fmean(self.accuracies):.3f}" if self.accuracies else ""
+            parts.append(f"{len(self.accuracies)} of {fits} folds done{mean}")
+        for fold, report in sorted(self.reports.items(), key=lambda item: item[0] or 0):
+            where = f"epoch {report.epoch}/{epochs}, val_accuracy {report.val_accuracy:.3f}"
+            parts.append(where if fold is None else f"fold {fold} {where}")
+        return "; ".join(parts)
 
 
 def _duration(seconds: float) -> str:

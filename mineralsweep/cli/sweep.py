@@ -27,7 +27,7 @@ def carry_out(sweep: Sweep, config: Path, study: str | None, storage: str | None
     console.print(f"Question: {' '.join(sweep.question.split())}")
     budget = sweep.budget
     with Progress(
-        console, budget.epochs, budget.trials, sweep.workers or 1, sweep.objective
+        console, budget.epochs, budget.trials, sweep.workers or 1, sweep.objective, sweep.fits()
     ) as progress:
         try:
             outcome = run_sweep(sweep, config, study, storage, progress, progress.say)
@@ -51,6 +51,8 @@ def _overrides(options: Namespace) -> list[Override]:
         Override("budget.epochs", options.epochs, "--epochs"),
         Override("budget.timeout", options.timeout, "--timeout"),
         Override("workers", options.workers, "--workers"),
+        Override("folds", options.folds, "--folds"),
+        Override("repeats", options.repeats, "--repeats"),
         Override("seed", options.seed, "--seed"),
         Override("weights", options.weights, "--weights"),
         Override("engine.name", options.engine, "--engine"),

@@ -36,6 +36,8 @@ def run(options: Namespace) -> int:
             Override("budget.epochs", options.epochs, "--epochs"),
             Override("budget.patience", options.patience, "--patience"),
             Override("image_size", options.image_size, "--image-size"),
+            Override("folds", options.folds, "--folds"),
+            Override("repeats", options.repeats, "--repeats"),
             Override("seed", options.seed, "--seed"),
             Override("weights", options.weights, "--weights"),
             Override("training.precision", options.precision, "--precision"),
@@ -44,12 +46,13 @@ def run(options: Namespace) -> int:
         ],
     )
     console = plain_console()
-    with Progress(console, sweep.budget.epochs, trials=1, workers=1) as progress:
+    with Progress(console, sweep.budget.epochs, trials=1, workers=1, fits=sweep.fits()) as progress:
         outcome = train_one(sweep, progress, progress.say)
     if outcome.reason:
         console.print(f"Ended early: {outcome.reason}")
+    accuracy = outcome.over_folds or outcome.scores.accuracy
     console.print(
-        f"{architecture.name}: validation accuracy {outcome.scores.accuracy}, loss"
+        f"{architecture.name}: validation accuracy {accuracy}, loss"
         f" {outcome.scores.loss:.3f}, weights of epoch {outcome.best_epoch} kept"
     )
     console.print("The test split was not opened: only a sweep's champion is tested.")

@@ -64,11 +64,14 @@ class Engine(Strict):
     """Who proposes trials (`sampler`) and who cuts them short (`pruner`).
 
     `pruner_patience` is in epochs without a better value, and the pruner `patience` alone has it.
+    Left out, the pruner is `median`, or `wilcoxon` where a trial has folds; see `FOLD_PRUNERS`.
     """
 
     name: Literal["optuna"] = "optuna"
     sampler: Literal["tpe", "random", "grid"] = "tpe"
-    pruner: Literal["none", "median", "successive_halving", "hyperband", "patience"] = "median"
+    pruner: Literal["none", "median", "successive_halving", "hyperband", "patience", "wilcoxon"] = (
+        "median"
+    )
     pruner_patience: int = Field(default=5, ge=1)
     startup_trials: int = Field(default=5, ge=1)
 
@@ -114,6 +117,9 @@ class Faults(Strict):
     trial_timeout: float | None = Field(default=None, gt=0)
 
 
+FOLD_PRUNERS = ("wilcoxon", "none")
+"""They compare trials fold by fold. The others compare the epochs of one split."""
+
 WORKERS_AT_MOST = 256
 
 
@@ -129,7 +135,13 @@ def _workers(value: Any) -> Any:
 
 
 class Sweep(Strict):
-    """One question put to the data: a whole sweep file, with the flags laid over it."""
+    """One question put to the data: a whole sweep file, with the flags laid over it.
+
+    Attributes:
+        folds: a trial is trained so many times, each time validated on another part of all images
+            but those of the test split; 1: once, on the split's train and validation part.
+        repeats: of the folds, each time divided anew.
+    """
 
     question: str = Field(min_length=1)
     data: Data = Data()
@@ -137,12 +149,42 @@ class Sweep(Strict):
     space: Space
     budget: Budget = Budget()
     engine: Engine = Engine()
+    folds: int = Field(default=1, ge=1, le=20)
+    repeats: int = Field(default=1, ge=1, le=20)
     objective: Literal["accuracy", "loss"] = "accuracy"
     weights: str = Field(default="imagenet", min_length=1)
     training: Training = Training()
     faults: Faults = Faults()
     workers: Annotated[int | None, BeforeValidator(_workers)] = None
     seed: int = Field(default=0, ge=0, lt=2**31)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _pruner_suits_folds(cls, raw: Any) -> Any:
+        """Fill in the pruner that compares folds, where there are folds and none was named."""
+        if not isinstance(raw, dict) or not _many(raw.get("folds")):
+            return raw
+        engine = raw.get("engine", {})
+        if not isinstance(engine, dict) or "pruner" in engine:
+            return raw
+        return {**raw, "engine": {**engine, "pruner": "wilcoxon"}}
+
+    @model_validator(mode="after")
+    def _folds_and_pruner_agree(self) -> Self:
+        pruner = self.engine.pruner
+        if self.folds == 1 and self.repeats > 1:
+            raise Misplaced("repeats", f"needs folds, got {self.repeats}; set folds, such as 5")
+        if self.folds == 1 and pruner == "wilcoxon":
+            raise Misplaced(
+                "engine.pruner", "wilcoxon compares folds, and there are none; set folds, such as 5"
+            )
+        if self.folds > 1 and pruner not in FOLD_PRUNERS:
+            raise Misplaced(
+                "engine.pruner",
+                f"{pruner} compares epochs of one split, and each trial has {self.folds} folds;"
+                f" leave it out, or write {' or '.join(FOLD_PRUNERS)}",
+            )
+        return self
 
     @model_validator(mode="after")
     def _images_large_enough(self) -> Self:
@@ -167,5 +209,13 @@ class Sweep(Strict):
         """Return the most layers of a trunk that a trial may unfreeze."""
         return int(max(self.space.unfrozen.bounds())) if self.space.unfrozen else 0
 
+    def fits(self) -> int:
+        """Return how often a trial is trained."""
+        return self.folds * self.repeats
+
     def metric(self) -> str:
         return f"val_{self.objective}"
+
+
+def _many(folds: Any) -> bool:
+    return type(folds) is int and folds > 1

@@ -8,9 +8,11 @@ from pathlib import Path
 
 from mineralsweep.data import arrays
 from mineralsweep.data.catalog import Catalog
+from mineralsweep.data.folds import Rows, folds
 from mineralsweep.data.names import readable
 from mineralsweep.data.source import open_catalog
 from mineralsweep.data.split import Split, parse_shares, split
+from mineralsweep.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,38 @@ class Dataset:
     def arrays(self, size: tuple[int, int]) -> Path:
         """Return the file of decoded images at (height, width); see `arrays.ensure`."""
         return arrays.ensure(self.catalog, size)
+
+    def pool(self) -> tuple[int, ...]:
+        """Return the rows that a search may see: all but the test split, sorted."""
+        return tuple(sorted(self.split.train + self.split.validation))
+
+    def folds(self, k: int, repeats: int = 1) -> list[tuple[Rows, Rows]]:
+        """Divide the pool, whatever the files' names; see `folds.folds`.
+
+        Returns:
+            (train, validation) a fold: rows, sorted.
+
+        Raises:
+            DataError: a class is too small for so many folds.
+        """
+        images, labels = self.catalog.images, self.labels()
+        rows = sorted(self.pool(), key=lambda row: (labels[row], images[row].digest))
+        for label, name in enumerate(self.classes):
+            own = sum(labels[row] == label for row in rows)
+            if own < k:
+                raise DataError(
+                    f"{self.catalog.root}: class '{name}' has {own} images outside the test split,"
+                    f" too few for {k} folds; add images, or use fewer folds"
+                )
+        groups = list(range(len(rows)))
+        divided = folds([labels[row] for row in rows], groups, k, repeats, self.split_seed)
+        return [
+            (
+                tuple(sorted(rows[i] for i in train)),
+                tuple(sorted(rows[i] for i in validation)),
+            )
+            for train, validation in divided
+        ]
 
     def describe(self) -> str:
         """Say in one line what is in it."""

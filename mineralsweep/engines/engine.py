@@ -9,7 +9,7 @@ import time
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, Protocol, Self
 
-from mineralsweep.evaluation import Proportion, wilson
+from mineralsweep.evaluation import FoldMean, Proportion, fold_mean, wilson
 from mineralsweep.space import Params
 
 State = Literal["COMPLETE", "PRUNED", "FAILED"]
@@ -40,14 +40,19 @@ class TrialRecord:
 
     Attributes:
         value: of the objective's metric, for the weights kept; None for a failed trial.
-        accuracy: on the validation split, in [0, 1]; None for a failed trial.
+        accuracy: on the validation split, in [0, 1]; None for a failed trial. With folds, the mean
+            over those that ended, as `value` and `loss` are.
         loss: on the validation split, in nats; None for a failed trial.
-        n: images in the validation split.
+        n: images in the validation split; with folds, images that were predicted.
         run_id: MLflow's run of the trial; "" while MLflow may not have it yet. An engine is told of
             a trial once it is safe on disk; `SweepRun.located` fills both in afterwards.
         model_id: MLflow's logged model; None for a failed trial, and while it is not there yet.
         reason: why it was pruned or failed, or ended before its last epoch; "" if neither.
-        seconds: wall time of the training.
+        seconds: wall time of the training; with folds, the sum of theirs.
+        spread: standard deviation of the accuracy over folds; None without folds.
+        folds: that the pool is divided into, 1 without folds.
+        fold_accuracies: the accuracy of each fold, all repeats' in order; None for one that was not
+            trained to its end. Empty without folds.
     """
 
     number: int
@@ -62,15 +67,21 @@ class TrialRecord:
     model_id: str | None
     reason: str
     seconds: float
+    spread: float | None = None
+    folds: int = 1
+    fold_accuracies: tuple[float | None, ...] = ()
 
-    def interval(self) -> Proportion:
-        """Return the validation accuracy with its interval.
+    def interval(self) -> Proportion | FoldMean:
+        """Return the validation accuracy with its interval: Wilson's, or the one over folds.
 
         Raises:
             ValueError: the trial failed and has none.
         """
         if self.accuracy is None:
             raise ValueError(f"trial {self.number} failed: it has no accuracy")
+        ended = [one for one in self.fold_accuracies if one is not None]
+        if ended:
+            return fold_mean(ended, self.folds, self.n)
         return wilson(round(self.accuracy * self.n), self.n)
 
     def to_dict(self) -> dict[str, Any]:
@@ -80,7 +91,8 @@ class TrialRecord:
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Self:
         """Read what `to_dict` gave."""
-        return cls(**data)
+        accuracies = tuple(data.get("fold_accuracies", ()))
+        return cls(**{**data, "fold_accuracies": accuracies})
 
 
 class Engine(Protocol):
@@ -112,6 +124,9 @@ class Engine(Protocol):
         Epochs count up from 1 in a trial. When a failed trial is tried again, they begin again,
         and the trial is not judged until it is past its first try. When a trial of a dead driver
         is trained again, a value takes the place of the one reported before.
+
+        With folds, after a fold (from 1), with that fold's number; the order differs from trial to
+        trial.
         """
 
     def tell(self, record: TrialRecord) -> None:

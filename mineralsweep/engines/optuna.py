@@ -79,8 +79,8 @@ class OptunaEngine:
             pruner=PRUNERS[sweep.engine.pruner].build(sweep.engine, sweep.budget.epochs),
         )
         self._live: dict[int, Trial] = {}
-        self._reported: dict[int, int] = {}
-        self._earlier: dict[int, int] = {}
+        self._reported: dict[int, set[int]] = {}
+        self._earlier: dict[int, set[int]] = {}
         self._check_fingerprint(dict(fingerprint or {}))
         self._end_recorded()
         self._finite = sweep.engine.sampler == "grid"
@@ -99,10 +99,11 @@ class OptunaEngine:
 
     def report(self, number: int, epoch: int, value: float) -> str | None:
         trial = self._live[number]
-        if epoch <= self._reported.get(number, 0):
+        reported = self._reported.setdefault(number, set())
+        if epoch in reported:
             return None  # a trial that is tried again is judged from where its first try ended
-        self._reported[number] = epoch
-        if epoch <= self._earlier.get(number, 0):
+        reported.add(epoch)
+        if epoch in self._earlier.get(number, ()):
             return self._judge_again(trial, epoch, value)
         trial.report(value, epoch)
         if not trial.should_prune():
@@ -182,7 +183,7 @@ class OptunaEngine:
 
     def _adopt(self, lost: FrozenTrial) -> Trial:
         self._storage.set_trial_user_attr(self._trial_id(lost.number), DRIVER, self._driver)
-        self._earlier[lost.number] = lost.last_step or 0
+        self._earlier[lost.number] = set(lost.intermediate_values)
         return Trial(self._study, self._trial_id(lost.number))
 
     def _begin(self) -> Trial:
@@ -218,7 +219,10 @@ class OptunaEngine:
         trial_id = self._trial_id(trial.number)
         self._storage.set_trial_intermediate_value(trial_id, epoch, value)
         seen = self._storage.get_trial(trial_id).intermediate_values
-        values = {step: known for step, known in seen.items() if step <= epoch}
+        if self._sweep.folds > 1:  # they come in any order
+            values = {fold: seen[fold] for fold in self._reported[trial.number]}
+        else:
+            values = {step: known for step, known in seen.items() if step <= epoch}
         prune, judged, attributes = judge(self._study, trial.number, values)
         for key, kept in attributes.items():
             self._storage.set_trial_system_attr(trial_id, key, kept)

@@ -20,6 +20,7 @@ from optuna.pruners import (
     NopPruner,
     PatientPruner,
     SuccessiveHalvingPruner,
+    WilcoxonPruner,
 )
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
@@ -31,6 +32,11 @@ REDUCTION_FACTOR = 3
 
 RUNGS = 3
 """At a ninth, a third and the whole of a trial's epochs; the last one prunes nothing."""
+
+WILCOXON_P = 0.2
+"""A trial that lost its first 3 folds to the best one has p = 1/8, after 4 folds 1/16. Optuna's 0.1
+would wait for the fourth of 5 folds, and save one; this one saves two. The test is repeated after
+each fold, so that it is no error rate: a pruner's mistake costs a trial, not a claim."""
 
 SPAN: int = REDUCTION_FACTOR ** (RUNGS - 1)
 """Epochs of the last rung, as a multiple of the first one's."""
@@ -101,6 +107,12 @@ def _build_patience(settings: Engine, epochs: int) -> BasePruner:
         return PatientPruner(None, patience=settings.pruner_patience - 1)
 
 
+def _build_wilcoxon(settings: Engine, epochs: int) -> BasePruner:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        return WilcoxonPruner(p_threshold=WILCOXON_P)
+
+
 def _explain_none(study: optuna.Study, trial: FrozenTrial, metric: str) -> str:
     raise AssertionError(f"trial {trial.number}: was pruned without a pruner")
 
@@ -145,12 +157,27 @@ def _explain_patience(study: optuna.Study, trial: FrozenTrial, metric: str) -> s
     )
 
 
+def _explain_wilcoxon(study: optuna.Study, trial: FrozenTrial, metric: str) -> str:
+    best = study.best_trial
+    folds = [one for one in trial.intermediate_values if one in best.intermediate_values]
+    mine = [trial.intermediate_values[fold] for fold in folds]
+    theirs = [best.intermediate_values[fold] for fold in folds]
+    maximize = study.direction == StudyDirection.MAXIMIZE
+    worse = sum(a < b if maximize else a > b for a, b in zip(mine, theirs, strict=True))
+    value, bar = _apart(statistics.fmean(mine), statistics.fmean(theirs))
+    return (
+        f"wilcoxon pruner after {len(folds)} folds: mean {metric} {value} {_side(study)} {bar},"
+        f" trial {best.number}'s on the same folds, and worse on {worse} of them"
+    )
+
+
 PRUNERS = {
     "none": Pruner(_build_none, _explain_none),
     "median": Pruner(_build_median, _explain_median),
     "successive_halving": Pruner(_build_successive_halving, _explain_successive_halving),
     "hyperband": Pruner(_build_hyperband, _explain_hyperband),
     "patience": Pruner(_build_patience, _explain_patience),
+    "wilcoxon": Pruner(_build_wilcoxon, _explain_wilcoxon),
 }
 
 

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from mineralsweep.executors.executor import Doing, Epoch, Event, Executor, Failed, Fault, Finished
+from mineralsweep.executors.executor import (
+    Doing,
+    Epoch,
+    Event,
+    Executor,
+    Failed,
+    Fault,
+    Finished,
+    FoldEnded,
+)
+from mineralsweep.executors.folded import FoldedExecutor
 from mineralsweep.executors.local import LocalExecutor
 
 EXECUTORS = {"local": LocalExecutor}
@@ -16,5 +26,7 @@ __all__ = [
     "Failed",
     "Fault",
     "Finished",
+    "FoldEnded",
+    "FoldedExecutor",
     "LocalExecutor",
 ]

@@ -5,15 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from mineralsweep.training.spec import EpochReport, TrialResult, TrialSpec
+from mineralsweep.training.spec import EpochReport, FoldResult, TrialResult, TrialSpec
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """A trial ended an epoch and waits for `answer`."""
+    """A trial, or one of its folds (from 1), ended an epoch and waits for `answer`."""
 
     number: int
     report: EpochReport
+    fold: int | None = None
+
+
+@dataclass(frozen=True)
+class FoldEnded:
+    """A fold of a trial ended; the trial begins no other before its `answer`."""
+
+    number: int
+    fold: FoldResult
 
 
 @dataclass(frozen=True)
@@ -51,7 +60,7 @@ class Failed:
     fault: Fault = "error"
 
 
-Event = Epoch | Doing | Finished | Failed
+Event = Epoch | FoldEnded | Doing | Finished | Failed
 
 
 class Executor(Protocol):
@@ -70,8 +79,15 @@ class Executor(Protocol):
     def wait(self, timeout: float) -> list[Event]:
         """Return what happened since the last call; wait up to `timeout` seconds for something."""
 
-    def answer(self, number: int, stop_reason: str | None) -> None:
-        """Answer a trial's `Epoch`: None to go on, or the reason to stop."""
+    def answer(self, number: int, stop_reason: str | None, fold: int | None = None) -> None:
+        """Answer a trial's `Epoch` or `FoldEnded`: None to go on, or the reason to stop.
+
+        Args:
+            number: of the trial.
+            stop_reason: ends the training there. After a fold has ended, it ends the whole trial:
+                no other fold begins, and those that run are stopped at their next epoch.
+            fold: as the event has it.
+        """
 
     def close(self) -> None:
         """End every worker at once; trials that still run are lost. May be called twice."""

@@ -68,7 +68,7 @@ class LocalExecutor:
         late = [one for one in self._workers if one.spec and one.seconds() > self._trial_timeout]
         return events + [self._end_late(one) for one in late]
 
-    def answer(self, number: int, stop_reason: str | None) -> None:
+    def answer(self, number: int, stop_reason: str | None, fold: int | None = None) -> None:
         for one in self._workers:
             if one.spec is not None and one.spec.number == number:
                 with contextlib.suppress(BrokenPipeError):

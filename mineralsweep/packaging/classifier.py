@@ -15,7 +15,8 @@ from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
 from mineralsweep.data.decode import MAX_BYTES, Pixels, decode
 from mineralsweep.errors import UnusableImage
-from mineralsweep.packaging.network import Network, load
+from mineralsweep.packaging.ensemble import Classifier
+from mineralsweep.packaging.network import load
 
 COLUMN = "image"
 MAX_ROWS = 1024
@@ -24,7 +25,7 @@ MAX_ROWS = 1024
 class ImageClassifier(PythonModel):
     """Decodes with the decoder that training used, so the same bytes give the same answer."""
 
-    _network: Network
+    _network: Classifier
 
     def load_context(self, context: PythonModelContext) -> None:
         self._network = load(Path(context.artifacts["network"]))

@@ -15,13 +15,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mineralsweep.data.decode import Pixels
+from mineralsweep.packaging import ensemble
+from mineralsweep.packaging.ensemble import CLASSES_FILE, Classifier
 
 if TYPE_CHECKING:
     import keras
 
 NETWORK_FILE = "network.keras"
-CLASSES_FILE = "classes.json"
 BATCH = 32
+
+
+def find(folder: Path) -> Path:
+    """Return the trained model's own folder within a logged model's files.
+
+    Raises:
+        OSError: there is none.
+    """
+    found = sorted(folder.rglob(CLASSES_FILE), key=lambda path: len(path.parts))
+    if not found:
+        raise OSError(f"{folder}: holds no trained model")
+    return found[0].parent
 
 
 def save(model: keras.Model, classes: Sequence[str], folder: Path) -> None:
@@ -70,12 +83,16 @@ def _tensorflow_silenced() -> Iterator[None]:
         os.close(nowhere)
 
 
-def load(folder: Path) -> Network:
-    """Read what `save` wrote, in Keras' safe mode: nothing in the file is executed.
+def load(folder: Path) -> Classifier:
+    """Read a trained model's folder: what `save` wrote, or what `ensemble.combine` made of several.
+
+    Keras' safe mode is on: nothing in a file is executed.
 
     Raises:
         OSError, ValueError: the folder lacks a file, or one is damaged.
     """
+    if ensemble.is_ensemble(folder):
+        return ensemble.load(folder, load)
     with _tensorflow_silenced():
         import keras
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -91,7 +92,9 @@ def suited_to_machine(sweep: Sweep) -> Sweep:
     """Fill in the number of workers where it is "auto"."""
     if sweep.workers is not None:
         return sweep
-    return sweep.model_copy(update={"workers": min(machine.workers(), sweep.budget.trials)})
+    return sweep.model_copy(
+        update={"workers": min(machine.workers(), sweep.budget.trials * sweep.fits())}
+    )
 
 
 def open_sweep_data(sweep: Sweep, say: Say) -> Dataset:
@@ -138,6 +141,7 @@ def fingerprint(sweep: Sweep, dataset: Dataset) -> dict[str, str]:
         **{f"space.{name}": describe(entry) for name, entry in sweep.space.entries().items()},
         "objective": sweep.objective,
         "engine.pruner": sweep.engine.pruner,
+        **_folds(sweep, dataset),
         "budget.epochs": str(sweep.budget.epochs),
         "budget.patience": str(sweep.budget.patience),
         "image_size": str(sweep.image_size or "auto"),
@@ -147,3 +151,14 @@ def fingerprint(sweep: Sweep, dataset: Dataset) -> dict[str, str]:
         "data": f"{len(dataset.catalog.images)} images, digest {dataset.catalog.digest[:16]}",
         "split": f"{dataset.shares}, digest {dataset.split.digest[:16]}",
     }
+
+
+def _folds(sweep: Sweep, dataset: Dataset) -> dict[str, str]:
+    """Return which images stand in which fold; nothing where there are none, as before folds."""
+    if sweep.folds == 1:
+        return {}
+    divided = dataset.folds(sweep.folds, sweep.repeats)
+    digests = [image.digest for image in dataset.catalog.images]
+    text = "\n".join(" ".join(sorted(digests[row] for row in fold)) for _, fold in divided)
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return {"folds": f"{sweep.folds}, repeats {sweep.repeats}, digest {digest[:16]}"}

@@ -16,7 +16,7 @@ from mineralsweep.engines import ENGINES
 from mineralsweep.engines.engine import Engine, TrialRecord
 from mineralsweep.engines.ranking import champion
 from mineralsweep.errors import StudyConflict
-from mineralsweep.executors import EXECUTORS
+from mineralsweep.executors import EXECUTORS, Executor, FoldedExecutor
 from mineralsweep.pipeline.checks import (
     Say,
     fingerprint,
@@ -86,9 +86,7 @@ def run_sweep(
             sweep, name, folder, storage, fingerprint(sweep, dataset)
         )
         write_settings(name, given)
-        executor = EXECUTORS["local"](
-            sweep.workers or 1, folder / "logs", sweep.faults.trial_timeout
-        )
+        executor = _executor(sweep, folder / "logs")
         from mineralsweep.study import Study  # MLflow loads while the workers load TensorFlow
 
         try:
@@ -103,6 +101,11 @@ def run_sweep(
                 )
         finally:
             executor.close()
+
+
+def _executor(sweep: Sweep, logs: Path) -> Executor:
+    local = EXECUTORS["local"](sweep.workers or 1, logs, sweep.faults.trial_timeout)
+    return local if sweep.folds == 1 else FoldedExecutor(local)
 
 
 def _open_run(

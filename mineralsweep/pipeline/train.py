@@ -8,11 +8,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mineralsweep import machine
 from mineralsweep.config import Sweep
 from mineralsweep.data.dataset import Dataset
 from mineralsweep.errors import RunError
-from mineralsweep.evaluation import Scores, score
-from mineralsweep.executors import EXECUTORS, Doing, Epoch, Executor, Failed, Finished
+from mineralsweep.evaluation import FoldMean, Scores, score
+from mineralsweep.executors import (
+    EXECUTORS,
+    Doing,
+    Epoch,
+    Executor,
+    Failed,
+    Finished,
+    FoldedExecutor,
+)
 from mineralsweep.pipeline.checks import Say, check_weights, open_sweep_data
 
 if TYPE_CHECKING:
@@ -23,7 +32,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TrainOutcome:
-    """What a single training left. `scores` are those of the validation split."""
+    """What a single training left.
+
+    `scores` are those of the validation split; with folds, of all images but the test split, each
+    answered by the network that was not trained on it, and `over_folds` is the mean over folds.
+    """
 
     store: Store
     run_id: str
@@ -32,6 +45,7 @@ class TrainOutcome:
     scores: Scores
     best_epoch: int
     reason: str
+    over_folds: FoldMean | None = None
 
 
 def train_one(sweep: Sweep, listener: Listener, say: Say) -> TrainOutcome:
@@ -41,7 +55,7 @@ def train_one(sweep: Sweep, listener: Listener, say: Say) -> TrainOutcome:
         InputError: the data or the weights can't be used; nothing was run.
         RunError: the training failed; its run says why.
     """
-    from mineralsweep.study import examples
+    from mineralsweep.study import examples, folds_of
     from mineralsweep.training.spec import specify
 
     dataset = open_sweep_data(sweep, say)
@@ -60,19 +74,28 @@ def train_one(sweep: Sweep, listener: Listener, say: Say) -> TrainOutcome:
             training=sweep.training,
             deepest=sweep.deepest(),
             folder=Path(scratch) / "model",
-            examples=examples(dataset, size),
+            examples=examples(dataset, size, folds_of(dataset, sweep)),
         )
-        executor = EXECUTORS["local"](1, Path(scratch))
+        executor = _executor(sweep, Path(scratch))
         try:
             return _train(spec, dataset, executor, listener)
         finally:
             executor.close()
 
 
+def _executor(sweep: Sweep, folder: Path) -> Executor:
+    """Return one worker; with folds, as many as suit the machine."""
+    if sweep.folds == 1:
+        return EXECUTORS["local"](1, folder)
+    workers = sweep.workers or min(machine.workers(), sweep.fits())
+    return FoldedExecutor(EXECUTORS["local"](workers, folder))
+
+
 def _train(
     spec: TrialSpec, dataset: Dataset, executor: Executor, listener: Listener
 ) -> TrainOutcome:
     from mineralsweep.tracking import TrialRun, open_store
+    from mineralsweep.training.folds import over_folds
 
     executor.submit(spec)
     store = open_store()
@@ -84,7 +107,7 @@ def _train(
         if isinstance(event, Failed):
             raise RunError(f"training failed: {event.reason}; see run {run_id}")
         result = event.result
-        scores = score(result.probabilities, spec.examples.validation_labels, dataset.classes)
+        scores = score(result.probabilities, spec.labels_of(result), dataset.classes)
         reason = result.stop_reason or ""
         model_id = run.finish(result, scores, "COMPLETE", reason)
     except RunError:
@@ -95,7 +118,8 @@ def _train(
         with contextlib.suppress(Exception):  # the first error is the one to tell
             run.fail("interrupted" if isinstance(error, KeyboardInterrupt) else str(error))
         raise
-    return TrainOutcome(store, run_id, model_id, spec, scores, result.best_epoch, reason)
+    mean = over_folds(spec, result)
+    return TrainOutcome(store, run_id, model_id, spec, scores, result.best_epoch, reason, mean)
 
 
 def _follow(
@@ -107,9 +131,14 @@ def _follow(
             if isinstance(event, Doing):
                 listener.trial_does(spec, event.words)
                 continue
-            if not isinstance(event, Epoch):
+            if isinstance(event, Finished | Failed):
                 return event
-            run.epoch(event.report)
-            executor.answer(spec.number, None)
-            listener.epoch_ended(spec, event.report)
+            if isinstance(event, Epoch):
+                run.epoch(event.report, event.fold)
+                executor.answer(spec.number, None, event.fold)
+                listener.epoch_ended(spec, event.report, event.fold)
+            else:
+                run.fold_ended(event.fold)
+                executor.answer(spec.number, None, event.fold.fold)
+                listener.fold_ended(spec, event.fold)
         listener.tick()

@@ -11,13 +11,16 @@ from mineralsweep.engines.engine import TrialRecord
 from mineralsweep.engines.ranking import ranked
 
 NOT_SETTINGS = {
-    "rank", "trial", "state", "val_accuracy", "low", "high", "n", "val_loss", "best_epoch",
-    "seconds", "reason", "run_id",
+    "rank", "trial", "state", "val_accuracy", "spread", "folds", "low", "high", "n", "val_loss",
+    "best_epoch", "seconds", "reason", "run_id",
 }  # fmt: skip
 
 
 def leaderboard(records: list[TrialRecord], sweep: Sweep) -> pd.DataFrame:
-    """Return one row a trial, best first, every score with its interval and n."""
+    """Return one row a trial, best first, every score with its interval and n.
+
+    With folds, also the standard deviation over them (`spread`) and how many were trained.
+    """
     rows = [
         _row(place, record)
         for place, record in enumerate(ranked(records, sweep.objective), start=1)
@@ -38,6 +41,11 @@ def _row(place: int, record: TrialRecord) -> dict[str, Any]:
         }
     else:
         row |= {"val_accuracy": None, "low": None, "high": None, "n": record.n, "val_loss": None}
+    if record.folds > 1:
+        row |= {
+            "spread": None if record.spread is None else round(record.spread, 6),
+            "folds": sum(one is not None for one in record.fold_accuracies),
+        }
     row |= {name: _short(value) for name, value in record.params.items()}
     row |= {
         "best_epoch": record.best_epoch,
@@ -57,15 +65,21 @@ def compact(table: pd.DataFrame) -> pd.DataFrame:
     settings = [
         name for name in table.columns if name not in NOT_SETTINGS and table[name].notna().any()
     ]
+    title = "accuracy [95 % interval]"
+    if "spread" in table.columns:
+        title = f"accuracy ± sd over {table['folds'].max():.0f} folds [95 % interval]"
     rows = []
     for row in table.to_dict("records"):
         scored = not pd.isna(row["val_accuracy"])
         interval = f"{row['val_accuracy']:.3f} [{row['low']:.3f}, {row['high']:.3f}]"
+        spread = row.get("spread")
+        if spread is not None and not pd.isna(spread):
+            interval = interval.replace(" [", f" ± {spread:.3f} [")
         rows.append(
             {
                 "rank": str(row["rank"]),
                 "trial": str(row["trial"]),
-                "accuracy [95 % interval]": interval if scored else "-",
+                title: interval if scored else "-",
                 "loss": f"{row['val_loss']:.3f}" if scored else "-",
                 **{name.replace("_", " "): _cell(row[name]) for name in settings},
                 "state": row["state"],

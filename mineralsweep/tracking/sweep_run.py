@@ -182,6 +182,8 @@ class SweepRun:
         settings = {
             "sweep.data": dataset.name,
             "sweep.split": f"{dataset.shares}, seed {dataset.split_seed}",
+            "sweep.folds": sweep.folds,
+            "sweep.repeats": sweep.repeats,
             "sweep.trials": sweep.budget.trials,
             "sweep.epochs": sweep.budget.epochs,
             "sweep.patience": sweep.budget.patience,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +15,23 @@ from mineralsweep.models.architecture import Hyperparameter
 
 
 @dataclass(frozen=True)
+class Fold:
+    """One division of the pool: row numbers of the arrays, each sorted, without a common one."""
+
+    train: tuple[int, ...]
+    validation: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Examples:
     """The images that a trial may see: no word of the test split.
 
     `arrays` is a .npy file of uint8 (n, height, width, 3); `train` and `validation` are its row
     numbers, and the labels stand in the same order.
+
+    With `folds`, `train` and `validation` are both the pool (all but the test split): each of its
+    images is validated once in a repeat, by a network that was not trained on it. The folds of a
+    repeat stand together.
     """
 
     arrays: Path
@@ -28,6 +40,28 @@ class Examples:
     train_labels: tuple[int, ...]
     validation: tuple[int, ...]
     validation_labels: tuple[int, ...]
+    folds: tuple[Fold, ...] = ()
+
+    def folds_a_repeat(self) -> int:
+        """Return how many folds the pool is divided into, 0 without folds."""
+        validated = sum(len(fold.validation) for fold in self.folds)
+        return len(self.folds) * len(self.validation) // validated if validated else 0
+
+    def fold_of(self, row: int) -> int:
+        """Return the fold (from 1) of the first repeat that validates a row of the pool."""
+        return next(i for i, fold in enumerate(self.folds, start=1) if row in fold.validation)
+
+    def of_fold(self, fold: Fold) -> Examples:
+        """Return what one fold's training may see."""
+        labels = dict(zip(self.train, self.train_labels, strict=True))
+        return replace(
+            self,
+            train=fold.train,
+            train_labels=tuple(labels[row] for row in fold.train),
+            validation=fold.validation,
+            validation_labels=tuple(labels[row] for row in fold.validation),
+            folds=(),
+        )
 
 
 @dataclass(frozen=True)
@@ -78,6 +112,11 @@ class TrialSpec:
             **self._trunk_params(),
             "seed": self.seed,
         }
+
+    def labels_of(self, result: TrialResult) -> tuple[int, ...]:
+        """Return the labels that a result's probabilities stand for, in their order."""
+        labels = self.examples.validation_labels
+        return labels if result.rows is None else tuple(labels[row] for row in result.rows)
 
     def _trunk_params(self) -> dict[str, Hyperparameter]:
         if get_architecture(self.architecture).segment is None:
@@ -165,20 +204,48 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
+class FoldResult:
+    """One fold's training, ended.
+
+    Attributes:
+        fold: from 1, counted through all repeats.
+        accuracy: on the fold's validation images, in [0, 1], of the kept weights.
+        loss: on the same, in nats.
+        n: the fold's validation images.
+        history: one report an epoch.
+        best_epoch: whose weights are kept.
+        seconds: wall time.
+    """
+
+    fold: int
+    accuracy: float
+    loss: float
+    n: int
+    history: tuple[EpochReport, ...]
+    best_epoch: int
+    seconds: float
+
+
+@dataclass(frozen=True)
 class TrialResult:
     """A trial that ran to its end or was stopped.
 
     Attributes:
-        history: one report an epoch.
-        best_epoch: the one with the lowest validation loss, whose weights are kept.
-        probabilities: float32 (validation images, classes), of the kept weights.
+        history: one report an epoch; with folds, the mean over them, as far as all of them went.
+        best_epoch: the one with the lowest validation loss, whose weights are kept; with folds,
+            the median of theirs.
+        probabilities: float32 (validation images, classes), of the kept weights; with folds, each
+            image is answered by the network that was not trained on it (the mean over repeats).
         stop_reason: why it ended before its last epoch, None if it did not.
         pruned: the reason came from `report`.
         parameters: weights' numbers in all; `trainable` of them train.
         flops: floating-point operations of one image's forward pass.
         precision: of the training, "float32" or "bfloat16".
         folder: holds the trained network; see `packaging.network`.
-        seconds: wall time.
+        seconds: wall time; with folds, the sum of theirs, as `parameters` and `flops` are sums.
+        folds: the folds that ended, by number; empty for a trial without folds.
+        rows: positions in `examples.validation` that `probabilities` stand for, where a trial was
+            stopped before all of its folds had ended; None: all of them.
     """
 
     history: tuple[EpochReport, ...]
@@ -192,3 +259,5 @@ class TrialResult:
     precision: str
     folder: Path
     seconds: float
+    folds: tuple[FoldResult, ...] = ()
+    rows: tuple[int, ...] | None = None

@@ -15,19 +15,29 @@ import psutil
 import pytest
 
 from mineralsweep.data.dataset import Dataset
-from mineralsweep.executors import EXECUTORS, Doing, Epoch, Event, Executor, Failed, Finished
+from mineralsweep.executors import (
+    EXECUTORS,
+    Doing,
+    Epoch,
+    Event,
+    Executor,
+    Failed,
+    Finished,
+    FoldedExecutor,
+)
 from mineralsweep.executors import local as local_module
 from tests.examples import trial
 from tests.fakes import FakeExecutor
 
 pytestmark = pytest.mark.slow
-KINDS = [*sorted(EXECUTORS), "fake"]
+KINDS = [*sorted(EXECUTORS), "fake", "folded"]
 
 
 @pytest.fixture(params=KINDS)
 def executor(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Executor]:
-    if request.param == "fake":
-        yield FakeExecutor(lambda spec: 0.5 if spec.epochs else "no epochs", slots=2)
+    if request.param in ("fake", "folded"):
+        fake = FakeExecutor(lambda spec: 0.5 if spec.epochs else "no epochs", slots=2)
+        yield fake if request.param == "fake" else FoldedExecutor(fake)
         return
     made = EXECUTORS[request.param](2, tmp_path / "logs")
     yield made

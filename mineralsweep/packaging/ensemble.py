@@ -1,0 +1,96 @@
+"""Several trained classifiers as one: the mean of their probabilities."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mineralsweep.data.decode import Pixels
+
+MEMBERS = "members"
+CLASSES_FILE = "classes.json"
+
+
+class Classifier(Protocol):
+    """What every folder of a trained model is loaded as."""
+
+    @property
+    def classes(self) -> tuple[str, ...]: ...
+
+    @property
+    def image_size(self) -> tuple[int, int]: ...
+
+    def predict(self, images: Pixels) -> NDArray[np.float32]: ...
+
+
+def combine(folders: Sequence[Path], classes: Sequence[str], target: Path) -> None:
+    """Make one model of several: move their folders to `members/0`, `members/1`, ... of `target`.
+
+    Args:
+        folders: of trained models of the same classes.
+        classes: their names, in order.
+        target: made if need be.
+
+    Raises:
+        OSError: one can't be moved.
+    """
+    for place, folder in enumerate(folders):
+        there = target / MEMBERS / str(place)
+        there.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(folder, there)
+    (target / CLASSES_FILE).write_text(json.dumps(list(classes), ensure_ascii=False))
+
+
+def is_ensemble(folder: Path) -> bool:
+    """Say whether `combine` wrote a folder."""
+    return (folder / MEMBERS).is_dir()
+
+
+def load(folder: Path, load_member: Callable[[Path], Classifier]) -> Ensemble:
+    """Read what `combine` wrote.
+
+    Args:
+        folder: of the ensemble.
+        load_member: reads one member's folder.
+
+    Raises:
+        OSError, ValueError: a member lacks a file, or one is damaged, or their classes differ.
+    """
+    places = sorted((folder / MEMBERS).iterdir(), key=lambda path: int(path.name))
+    members = tuple(load_member(place) for place in places)
+    classes = tuple(json.loads((folder / CLASSES_FILE).read_text()))
+    for place, member in zip(places, members, strict=True):
+        if member.classes != classes or member.image_size != members[0].image_size:
+            raise ValueError(f"{place}: its classes or image size are not those of the others")
+    if not members:
+        raise ValueError(f"{folder / MEMBERS}: is empty")
+    return Ensemble(members, classes)
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """Loaded models that answer together."""
+
+    members: tuple[Classifier, ...]
+    classes: tuple[str, ...]
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """Height and width in pixels, the same for every member."""
+        return self.members[0].image_size
+
+    def predict(self, images: Pixels) -> NDArray[np.float32]:
+        """Answer uint8 (n, height, width, 3) in [0, 255] with float32 (n, classes).
+
+        May be called from several threads at once.
+        """
+        answers = np.stack([member.predict(images) for member in self.members])
+        mean: NDArray[np.float32] = answers.mean(axis=0, dtype=np.float64).astype(np.float32)
+        return mean
