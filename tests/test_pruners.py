@@ -26,6 +26,7 @@ def sweep(epochs: int, objective: str = "accuracy", **engine: Any) -> Sweep:
         "budget": {"epochs": epochs},
         "engine": {"sampler": "random", "startup_trials": 1, **engine},
         "objective": objective,
+        "folds": 12 if engine.get("pruner") == "wilcoxon" else 1,
     }
     return build(raw, "test")
 
@@ -216,6 +217,35 @@ def test_a_study_of_two_at_a_time_always_completes_one(pruner: str) -> None:
     # Nothing is complete yet: now the second one is the oldest.
     for epoch, value in enumerate(falling, 1):
         assert engine.report(second, epoch, value - 0.1) is None
+
+
+def test_a_trial_that_lost_its_first_three_folds_to_the_best_is_pruned() -> None:
+    engine = opened(5, pruner="wilcoxon")
+    assert play(engine, [0.8, 0.7, 0.9, 0.8, 0.8]) is None
+    number = ask(engine)
+    answers = [engine.report(number, fold, value) for fold, value in ((4, 0.7), (1, 0.5), (3, 0.6))]
+    assert answers == [
+        None,
+        None,
+        "wilcoxon pruner after 3 folds: mean val_accuracy 0.600 below 0.833, trial 0's on the same"
+        " folds, and worse on 3 of them",
+    ]
+
+
+def test_a_trial_that_won_a_fold_of_three_goes_on() -> None:
+    engine = opened(5, pruner="wilcoxon")
+    assert play(engine, [0.8, 0.7, 0.9, 0.8, 0.8]) is None
+    number = ask(engine)
+    for fold, value in ((4, 0.79), (1, 0.85), (3, 0.89)):
+        assert engine.report(number, fold, value) is None
+
+
+def test_a_fold_reported_twice_counts_once() -> None:
+    engine = opened(5, pruner="wilcoxon")
+    assert play(engine, [0.8, 0.7, 0.9, 0.8, 0.8]) is None
+    number = ask(engine)
+    for _ in range(5):
+        assert engine.report(number, 4, 0.1) is None
 
 
 def test_of_two_at_a_time_the_younger_may_be_pruned() -> None:

@@ -48,11 +48,12 @@ class Pruner:
 
     Attributes:
         build: (the sweep's engine settings, epochs of a trial) -> the pruner.
-        explain: (study, pruned trial, name of its metric) -> why it was pruned, in words.
+        explain: (study, pruned trial, name of its metric) -> why it was pruned, in words; None
+            where it is to be spared.
     """
 
     build: Callable[[Engine, int], BasePruner]
-    explain: Callable[[optuna.Study, FrozenTrial, str], str]
+    explain: Callable[[optuna.Study, FrozenTrial, str], str | None]
 
 
 def explain(pruner: str, study: optuna.Study, number: int, metric: str) -> str | None:
@@ -157,7 +158,7 @@ def _explain_patience(study: optuna.Study, trial: FrozenTrial, metric: str) -> s
     )
 
 
-def _explain_wilcoxon(study: optuna.Study, trial: FrozenTrial, metric: str) -> str:
+def _explain_wilcoxon(study: optuna.Study, trial: FrozenTrial, metric: str) -> str | None:
     best = study.best_trial
     folds = [one for one in trial.intermediate_values if one in best.intermediate_values]
     mine = [trial.intermediate_values[fold] for fold in folds]
@@ -165,6 +166,9 @@ def _explain_wilcoxon(study: optuna.Study, trial: FrozenTrial, metric: str) -> s
     maximize = study.direction == StudyDirection.MAXIMIZE
     worse = sum(a < b if maximize else a > b for a, b in zip(mine, theirs, strict=True))
     value, bar = _apart(statistics.fmean(mine), statistics.fmean(theirs))
+    lost = statistics.fmean(mine) < statistics.fmean(theirs)
+    if lost != maximize or value == bar:
+        return None  # the test goes by ranks; trials are compared by means
     return (
         f"wilcoxon pruner after {len(folds)} folds: mean {metric} {value} {_side(study)} {bar},"
         f" trial {best.number}'s on the same folds, and worse on {worse} of them"
