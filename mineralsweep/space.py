@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mineralsweep.config import Choices, Entry, Range, Space
 from mineralsweep.models import get as get_architecture
+from mineralsweep.models.recipe import SEARCHABLE
 
 if TYPE_CHECKING:
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
 Value = float | int | str
 Params = dict[str, Value]
 
-WHOLE = ("unfrozen", "batch_size")
-FOR_ALL = ("architecture", "learning_rate", "optimizer", "batch_size")
+WHOLE = ("unfrozen", "batch_size", "width", "depth")
+FOR_ALL = ("architecture", "learning_rate", "optimizer", "batch_size", *SEARCHABLE)
 """Asked for whatever the architecture; the others only of those that have them."""
 
 

@@ -64,6 +64,7 @@ def test_what_is_saved_has_no_augmentation_and_no_custom_layer(
     [
         {"architecture": "model1", "image_size": (40, 40)},
         {"architecture": "model2_1"},
+        {"architecture": "compact", "mixup": 0.4, "balance": 0.5, "augmentation": 0.5},
         {"architecture": "vgg16", "unfrozen": 4, "image_size": (32, 32)},
     ],
 )
@@ -80,6 +81,28 @@ def test_a_seed_gives_the_same_result_twice(
     assert losses[0] == losses[1]
     other = train(trial(dataset, tmp_path / "other", **{**changes, "seed": 8}))
     assert not np.array_equal(runs[0].probabilities, other.probabilities)
+
+
+def test_a_recipe_s_network_on_disk_answers_as_the_averaged_and_flipped_one_did(
+    dataset: Dataset, tmp_path: Path
+) -> None:
+    spec = trial(
+        dataset, tmp_path / "m", architecture="compact", epochs=3, flips="all", batch_size=6
+    )
+    result = train(spec)
+    loaded = network.load(result.folder)
+    images = np.asarray(arrays.load(spec.examples.arrays)[list(spec.examples.validation)])
+    np.testing.assert_allclose(loaded.predict(images), result.probabilities, atol=1e-5)
+    np.testing.assert_allclose(
+        loaded.predict(images[:, ::-1, ::-1]), result.probabilities, atol=1e-5
+    )
+    # The loss of each epoch is that of the weights that are kept: the averaged ones, unflipped.
+    labels = list(spec.examples.validation_labels)
+    of_truth = np.asarray(loaded.model(images))[range(len(labels)), labels]
+    lowest = min(report.val_loss for report in result.history)
+    assert -np.log(of_truth).mean() == pytest.approx(lowest, rel=1e-3)
+    assert result.history[-1].learning_rate < result.history[0].learning_rate
+    assert result.precision == "float32"
 
 
 def test_patience_ends_training_early(dataset: Dataset, tmp_path: Path) -> None:

@@ -155,7 +155,10 @@ def _resume(commands: Any) -> _Parser:
 def _train(commands: Any) -> _Parser:
     parser = _add(commands, "train", "train", "Train one model.")
     parser.add_argument(
-        "--architecture", default="model2_1", metavar="NAME", help="model1, model2, model2_1, vgg16"
+        "--architecture",
+        default="model2_1",
+        metavar="NAME",
+        help="one of the networks, such as model2_1 or compact",
     )
     flags = parser.add_argument_group("settings ('auto': the architecture's own)")
     _flag(
@@ -177,7 +180,23 @@ def _train(commands: Any) -> _Parser:
     _flag(flags, "--weights", values.text, "WEIGHTS", "for VGG16: imagenet, a file, or none")
     _training_flags(flags)
     _flag(flags, "--head-epochs", values.whole, "N", "first train the head alone (default 0)")
+    _recipe_flags(parser.add_argument_group("training recipe ('auto': the architecture's own)"))
     return parser
+
+
+def _recipe_flags(flags: Any) -> None:
+    _flag(flags, "--width", values.whole, "N", "channels of compact's first stage")
+    _flag(flags, "--depth", values.whole, "N", "residual blocks in each of compact's stages")
+    _flag(flags, "--schedule", values.text, "NAME", "of the learning rate: constant or cosine")
+    _flag(flags, "--warmup", values.whole, "N", "epochs in which the cosine's rate rises")
+    _flag(flags, "--weight-decay", values.number, "SHARE", "of the weights, a step, times the rate")
+    _flag(flags, "--label-smoothing", values.number, "SHARE", "of a label, for all classes alike")
+    _flag(flags, "--mixup", values.number, "ALPHA", "mix images two by two, by Beta(ALPHA, ALPHA)")
+    _flag(flags, "--colour", values.number, "STRENGTH", "of varied colours, in [0, 1]")
+    _flag(flags, "--crop", values.number, "STRENGTH", "of random crops and mirroring, in [0, 1]")
+    _flag(flags, "--balance", values.number, "SHARE", "weigh rare classes more; 1: all alike")
+    _flag(flags, "--average-weights", values.number, "MOMENTUM", "of the weights' moving average")
+    _flag(flags, "--flips", values.text, "NAME", "mirrored when it answers: none, horizontal, all")
 
 
 def _training_flags(flags: Any) -> None:

@@ -8,6 +8,7 @@ from mineralsweep.cli.progress import Progress
 from mineralsweep.cli.shell import next_commands, plain_console
 from mineralsweep.config import Override, build
 from mineralsweep.models import get as get_architecture
+from mineralsweep.models.recipe import FIXED, SEARCHABLE
 from mineralsweep.pipeline import train_one
 
 
@@ -21,7 +22,8 @@ def run(options: Namespace) -> int:
         "budget": {"trials": 1, "epochs": architecture.epochs},
     }
     own = {"dropout": options.dropout, "augmentation": options.augmentation,
-           "unfrozen": options.unfrozen}  # fmt: skip
+           "unfrozen": options.unfrozen, "width": options.width,
+           "depth": options.depth}  # fmt: skip
     architecture.check_hyperparameters([name for name, value in own.items() if value is not None])
     sweep = build(
         defaults,
@@ -43,6 +45,7 @@ def run(options: Namespace) -> int:
             Override("training.precision", options.precision, "--precision"),
             Override("training.views", options.views, "--views"),
             Override("training.head_epochs", options.head_epochs, "--head-epochs"),
+            *_recipe(options),
         ],
     )
     console = plain_console()
@@ -60,3 +63,11 @@ def run(options: Namespace) -> int:
     console.print(f"Run: {outcome.run_id} in experiment '{store.experiment}', {store.shown_uri}")
     console.print(next_commands(store.uri, serve=f"models:/{outcome.model_id}"))
     return 0
+
+
+def _recipe(options: Namespace) -> list[Override]:
+    return [
+        Override(f"{section}.{name}", getattr(options, name), f"--{name.replace('_', '-')}")
+        for section, names in (("space", SEARCHABLE), ("training", FIXED))
+        for name in names
+    ]

@@ -11,6 +11,7 @@ from mineralsweep.config.entries import Entry, Range, SpaceEntry, Strict
 from mineralsweep.config.rules import Misplaced, number_hint
 from mineralsweep.errors import did_you_mean
 from mineralsweep.models import ARCHITECTURES, get
+from mineralsweep.models.compact import DEEPEST, WIDEST
 from mineralsweep.models.vgg16 import TRUNK_LAYERS
 
 OPTIMIZERS = ("adam", "adamw", "rmsprop", "sgd")
@@ -30,6 +31,13 @@ class Space(Strict):
     unfrozen: SpaceEntry | None = None
     optimizer: SpaceEntry | None = None
     batch_size: SpaceEntry | None = None
+    width: SpaceEntry | None = None
+    depth: SpaceEntry | None = None
+    weight_decay: SpaceEntry | None = None
+    label_smoothing: SpaceEntry | None = None
+    mixup: SpaceEntry | None = None
+    colour: SpaceEntry | None = None
+    crop: SpaceEntry | None = None
 
     @model_validator(mode="after")
     def _within_the_rules(self) -> Self:
@@ -40,7 +48,14 @@ class Space(Strict):
         _check_numbers("augmentation", self.augmentation, 0.0, 1.0)
         _check_numbers("unfrozen", self.unfrozen, 0, TRUNK_LAYERS, whole=True)
         _check_numbers("batch_size", self.batch_size, 1, 4096, whole=True)
-        self._check_somebody_has(("dropout", "augmentation", "unfrozen"))
+        _check_numbers("width", self.width, 4, WIDEST, whole=True)
+        _check_numbers("depth", self.depth, 1, DEEPEST, whole=True)
+        _check_numbers("weight_decay", self.weight_decay, 0.0, 1.0)
+        _check_numbers("label_smoothing", self.label_smoothing, 0.0, 0.9)
+        _check_numbers("mixup", self.mixup, 0.0, 10.0)
+        _check_numbers("colour", self.colour, 0.0, 1.0)
+        _check_numbers("crop", self.crop, 0.0, 1.0)
+        self._check_somebody_has(("dropout", "augmentation", "unfrozen", "width", "depth"))
         return self
 
     def _check_somebody_has(self, names: tuple[str, ...]) -> None:

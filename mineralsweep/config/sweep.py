@@ -12,6 +12,7 @@ from mineralsweep.config.space import Space
 from mineralsweep.data.split import parse_shares
 from mineralsweep.errors import ArchitectureError, ConfigError
 from mineralsweep.models import get as get_architecture
+from mineralsweep.models.recipe import FIXED, Flips, Schedule
 
 
 def _as_tuple(value: Any) -> Any:
@@ -95,11 +96,22 @@ class Training(Strict):
             store; an epoch draws one of them. 0: no store, a new view through the whole network
             each epoch.
         head_epochs: the first epochs train the head alone, before layers of the trunk join it.
+        schedule, warmup, balance, average_weights, flips: see `models.recipe.Recipe`; None: the
+            architecture's own.
     """
 
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     views: int = Field(default=4, ge=0, le=1000)
     head_epochs: int = Field(default=0, ge=0, le=10_000)
+    schedule: Schedule | None = None
+    warmup: int | None = Field(default=None, ge=0, le=10_000)
+    balance: float | None = Field(default=None, ge=0, le=1)
+    average_weights: float | None = Field(default=None, ge=0, lt=1)
+    flips: Flips | None = None
+
+    def recipe_changes(self) -> dict[str, float | int | str | None]:
+        """Return the options of a recipe that are fixed for the whole sweep, None: not given."""
+        return {name: getattr(self, name) for name in FIXED}
 
 
 class Faults(Strict):

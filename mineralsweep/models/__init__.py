@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from mineralsweep.errors import ArchitectureError, did_you_mean
 from mineralsweep.models.architecture import Architecture
+from mineralsweep.models.compact import COMPACT
 from mineralsweep.models.model1 import MODEL1
 from mineralsweep.models.model2 import MODEL2, MODEL2_1
 from mineralsweep.models.vgg16 import VGG16
 
 ARCHITECTURES: dict[str, Architecture] = {
-    architecture.name: architecture for architecture in (MODEL1, MODEL2, MODEL2_1, VGG16)
+    architecture.name: architecture for architecture in (MODEL1, MODEL2, MODEL2_1, VGG16, COMPACT)
 }
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from mineralsweep.errors import ArchitectureError, did_you_mean
+from mineralsweep.models.recipe import STUDY, Recipe
 
 if TYPE_CHECKING:
     import keras
@@ -50,6 +51,8 @@ class Architecture:
         fine_tuning_rate: the default learning rate once part of the trunk is unfrozen.
         segment: for a network with a trunk that can be frozen, None for the others.
         trunk_layers: that can be frozen, 0 without a trunk.
+        gains_from_bfloat16: trains faster in it where the machine has it.
+        recipe: how it is trained where a sweep does not say otherwise.
     """
 
     name: str
@@ -68,6 +71,8 @@ class Architecture:
     fine_tuning_rate: float | None = None
     segment: Segmenter | None = None
     trunk_layers: int = 0
+    gains_from_bfloat16: bool = True
+    recipe: Recipe = STUDY
 
     def build(
         self, input_shape: tuple[int, int, int], num_classes: int, **hyperparameters: Hyperparameter

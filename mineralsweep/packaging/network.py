@@ -15,7 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mineralsweep.data.decode import Pixels
+from mineralsweep.models.recipe import Flips
 from mineralsweep.packaging import ensemble
+from mineralsweep.packaging import flips as views
 from mineralsweep.packaging.ensemble import CLASSES_FILE, Classifier
 
 if TYPE_CHECKING:
@@ -37,19 +39,28 @@ def find(folder: Path) -> Path:
     return found[0].parent
 
 
-def save(model: keras.Model, classes: Sequence[str], folder: Path) -> None:
-    """Write an uncompiled network and its class names into `folder`, made if need be."""
+def save(model: keras.Model, classes: Sequence[str], folder: Path, flips: Flips = "none") -> None:
+    """Write an uncompiled network and its class names into `folder`, made if need be.
+
+    Args:
+        model: the network.
+        classes: in the order of its answers.
+        folder: its own.
+        flips: the views of an image that it answers together; see `models.recipe.Recipe`.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     model.save(folder / NETWORK_FILE)
     (folder / CLASSES_FILE).write_text(json.dumps(list(classes), ensure_ascii=False))
+    views.save(flips, folder)
 
 
 @dataclass(frozen=True)
 class Network:
-    """A loaded network. `image_size` is (height, width) in pixels."""
+    """A loaded network. `image_size` is (height, width) in pixels; `flips` as in `save`."""
 
     model: Any
     classes: tuple[str, ...]
+    flips: Flips = "none"
 
     @property
     def image_size(self) -> tuple[int, int]:
@@ -61,6 +72,9 @@ class Network:
 
         May be called from several threads at once.
         """
+        return views.averaged(self._predict_plain, images, self.flips)
+
+    def _predict_plain(self, images: Pixels) -> NDArray[np.float32]:
         found = [
             np.asarray(self.model(images[start : start + BATCH], training=False))
             for start in range(0, len(images), BATCH)
@@ -97,4 +111,5 @@ def load(folder: Path) -> Classifier:
         import keras
 
         model = keras.saving.load_model(folder / NETWORK_FILE, compile=False, safe_mode=True)
-    return Network(model, tuple(json.loads((folder / CLASSES_FILE).read_text())))
+    classes = tuple(json.loads((folder / CLASSES_FILE).read_text()))
+    return Network(model, classes, views.load(folder))

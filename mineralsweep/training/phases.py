@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import keras
@@ -15,6 +15,7 @@ from mineralsweep.features import prefix
 from mineralsweep.features.prefix import FeaturesWanted
 from mineralsweep.features.store import Features, NoRoomForFeatures
 from mineralsweep.models import get as get_architecture
+from mineralsweep.training.batches import EpochTold, RecipeBatches
 from mineralsweep.training.spec import Say, TrialSpec
 
 
@@ -28,6 +29,7 @@ class Phase:
         validation: inputs for the model, in the order of the validation labels.
         until: its last epoch.
         learning_rate: of its first step.
+        callbacks: that its training needs.
     """
 
     model: keras.Model
@@ -35,23 +37,30 @@ class Phase:
     validation: Any
     until: int
     learning_rate: float
+    callbacks: list[keras.callbacks.Callback] = field(default_factory=list)
 
 
 def uses_features(spec: TrialSpec) -> bool:
     """Say whether some of the trunk stays frozen, so that its answers can be kept."""
-    return _frozen_layers(spec) > 0 and spec.training.views > 0
+    return _frozen_layers(spec) > 0 and spec.training.views > 0 and not spec.recipe.needs_pixels()
 
 
 def from_pixels(spec: TrialSpec, whole: keras.Model) -> list[Phase]:
     """Train the whole network on images, with a new view of each in every epoch."""
     pixels, examples = arrays.load(spec.examples.arrays), spec.examples
-    train = {
-        "x": pixels[list(examples.train)],
-        "y": np.asarray(examples.train_labels),
-        "batch_size": spec.batch_size,
-    }
-    validation = pixels[list(examples.validation)]
-    return [Phase(whole, train, validation, spec.epochs, spec.learning_rate)]
+    images, validation = pixels[list(examples.train)], pixels[list(examples.validation)]
+    if spec.recipe.draws_batches():
+        batches = RecipeBatches(
+            images, examples.train_labels, len(examples.classes), spec.batch_size, spec.recipe,
+            spec.seed,
+        )  # fmt: skip
+        train: dict[str, Any] = {"x": batches, "shuffle": False}
+        callbacks = [EpochTold(batches)]
+    else:
+        labels = np.asarray(examples.train_labels)
+        train = {"x": images, "y": labels, "batch_size": spec.batch_size}
+        callbacks = []
+    return [Phase(whole, train, validation, spec.epochs, spec.learning_rate, callbacks)]
 
 
 def from_features(spec: TrialSpec, whole: keras.Model, precision: str, say: Say) -> list[Phase]:

@@ -7,14 +7,13 @@ import time
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from mineralsweep.errors import TrainingDiverged
 from mineralsweep.features.store import NoRoomForFeatures
 from mineralsweep.models import get as get_architecture
-from mineralsweep.packaging import network
-from mineralsweep.training import flops, phases
+from mineralsweep.packaging import flips, network
+from mineralsweep.training import averaging, flops, phases, recipe
 from mineralsweep.training.phases import Phase
 from mineralsweep.training.precision import choose, used
 from mineralsweep.training.spec import EpochReport, Report, Say, TrialResult, TrialSpec
@@ -36,20 +35,25 @@ def run_trial(spec: TrialSpec, report: Report, say: Say = lambda words: None) ->
         InputError: the architecture can't be built as asked.
     """
     started = time.monotonic()
-    precision = choose(spec.training.precision)
+    gains = get_architecture(spec.architecture).gains_from_bfloat16
+    precision = choose(spec.training.precision, gains)
     whole, stretches = _prepare(spec, precision, say)
     watch = _Watch(spec, report, whole)
     _fit(spec, stretches, watch)
     whole.set_weights(watch.best_weights)
     served = _served(spec, whole)
-    network.save(served, spec.examples.classes, spec.folder)
+    network.save(served, spec.examples.classes, spec.folder, spec.recipe.flips)
     # Where only a part was trained, that part answers: the trunk has its answers ready.
     last = stretches[-1]
     model = served if last.model is whole else last.model
+
+    def answer(images: Any) -> Any:
+        return model.predict(images, batch_size=spec.batch_size, verbose=0)
+
     return TrialResult(
         history=tuple(watch.history),
         best_epoch=watch.best_epoch,
-        probabilities=model.predict(last.validation, batch_size=spec.batch_size, verbose=0),
+        probabilities=flips.averaged(answer, last.validation, spec.recipe.flips),
         stop_reason=watch.stop_reason,
         pruned=watch.pruned,
         parameters=whole.count_params(),
@@ -78,12 +82,13 @@ def _prepare(spec: TrialSpec, precision: str, say: Say) -> tuple[keras.Model, li
 
 
 def _fit(spec: TrialSpec, stretches: list[Phase], watch: _Watch) -> None:
-    labels = np.asarray(spec.examples.validation_labels)
+    labels = recipe.validation_labels(spec)
     done = 0
+    steps = -(-len(spec.examples.train) // spec.batch_size)
     for phase in stretches:
         phase.model.compile(
-            optimizer=_optimizer(spec, phase.learning_rate),
-            loss=keras.losses.SparseCategoricalCrossentropy(),
+            optimizer=recipe.optimizer(spec, phase.learning_rate, phase.until - done, steps),
+            loss=recipe.loss(spec.recipe),
             metrics=["accuracy"],
         )
         watch.begin_phase()
@@ -93,7 +98,7 @@ def _fit(spec: TrialSpec, stretches: list[Phase], watch: _Watch) -> None:
             epochs=phase.until,
             validation_data=(phase.validation, labels),
             validation_batch_size=spec.batch_size,
-            callbacks=[watch],
+            callbacks=[*phase.callbacks, averaging.ValidateAveraged(), watch],
             verbose=0,
         )
         if watch.stop_reason is not None:
@@ -127,20 +132,6 @@ def _served(spec: TrialSpec, trained: keras.Model) -> keras.Model:
         plain = _build(spec, {**spec.hyperparameters, **changes})
     plain.set_weights(trained.get_weights())
     return plain
-
-
-def _optimizer(spec: TrialSpec, rate: Any) -> keras.optimizers.Optimizer:
-    if spec.decay:
-        rate = keras.optimizers.schedules.InverseTimeDecay(
-            rate, decay_steps=1, decay_rate=spec.decay
-        )
-    kinds = {
-        "adam": keras.optimizers.Adam,
-        "adamw": keras.optimizers.AdamW,
-        "rmsprop": keras.optimizers.RMSprop,
-        "sgd": keras.optimizers.SGD,
-    }
-    return kinds[spec.optimizer](learning_rate=rate)
 
 
 class _Watch(keras.callbacks.Callback):  # type: ignore[misc]
@@ -185,7 +176,8 @@ class _Watch(keras.callbacks.Callback):  # type: ignore[misc]
         if report.val_loss < self._lowest:
             self._lowest = report.val_loss
             self.best_epoch = report.epoch
-            self.best_weights = self._whole.get_weights()
+            with averaging.averaged(self.model):
+                self.best_weights = self._whole.get_weights()
         reason = self._report(report)
         patience = self._spec.patience
         if reason is not None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from mineralsweep.config import Training
 from mineralsweep.models import get as get_architecture
 from mineralsweep.models.architecture import Hyperparameter
+from mineralsweep.models.recipe import SEARCHABLE, STUDY, Recipe
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,7 @@ class TrialSpec:
         patience: epochs without a lower validation loss before training ends; 0: never.
         image_size: (height, width) in pixels.
         training: precision, views and head epochs.
+        recipe: how batches, rate and weights are treated beside.
         deepest: the most layers of the trunk that any trial of the sweep unfreezes; the feature
             store goes through that cut, whatever this trial's own.
         folder: where the trained network is written; the trial's own.
@@ -97,6 +99,7 @@ class TrialSpec:
     seed: int
     folder: Path
     examples: Examples
+    recipe: Recipe = STUDY
 
     def params(self) -> dict[str, Hyperparameter]:
         """Return the settings that tell trials apart, as they are shown and logged."""
@@ -109,6 +112,7 @@ class TrialSpec:
             "epochs": self.epochs,
             "patience": self.patience,
             "image_size": f"{self.image_size[0]}x{self.image_size[1]}",
+            **self.recipe.differing(),
             **self._trunk_params(),
             "seed": self.seed,
         }
@@ -168,6 +172,9 @@ def specify(
         seed=seed,
         folder=folder,
         examples=examples,
+        recipe=architecture.recipe.with_changes(
+            training.recipe_changes() | {name: params.get(name) for name in SEARCHABLE}
+        ),
     )
 
 

@@ -18,6 +18,7 @@ COUNTS = {
     "model2": ((180, 180, 3), 1_016_131, 0),
     "model2_1": ((180, 180, 3), 1_016_131, 0),
     "vgg16": ((180, 180, 3), 14_714_688 + 3_277_056 + 771, 14_714_688),
+    "compact": ((144, 144, 3), 309_683, 1_472),
 }
 RANDOM: dict[str, dict[str, Any]] = {"vgg16": {"weights": "none"}}
 SMALL = (96, 96, 3)
@@ -87,6 +88,22 @@ def test_hyperparameters_out_of_range_are_refused(name: str) -> None:
     for key in ARCHITECTURES[name].hyperparameters.keys() & bad.keys():
         with pytest.raises(ArchitectureError, match=f"{key}: must be a number from 0"):
             build(name, **{key: bad[key]})
+
+
+@pytest.mark.parametrize(
+    ("settings", "total"),
+    [({"width": 24}, 693_963), ({"depth": 2}, 703_283), ({"width": 24, "depth": 2}, 1_578_123)],
+)
+def test_compact_grows_by_width_and_depth(settings: dict[str, Any], total: int) -> None:
+    model = build("compact", **settings)
+    assert model.count_params() == total
+    assert model.count_params() == build("compact", (64, 80, 3), **settings).count_params()
+
+
+@pytest.mark.parametrize("bad", [{"width": 3}, {"width": 16.5}, {"depth": 0}, {"depth": 5}])
+def test_compact_refuses_other_widths_and_depths(bad: dict[str, Any]) -> None:
+    with pytest.raises(ArchitectureError, match=r"(width|depth): must be a (number from|whole)"):
+        build("compact", **bad)
 
 
 @pytest.mark.parametrize(("unfrozen", "trainable"), [(0, 0), (4, 7_079_424), (8, 12_979_200)])

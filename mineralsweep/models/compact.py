@@ -1,0 +1,132 @@
+"""A compact residual network for a few hundred photographs, trained from scratch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from mineralsweep.errors import ArchitectureError
+from mineralsweep.models.architecture import (
+    Architecture,
+    Hyperparameter,
+    number,
+    probabilities,
+)
+from mineralsweep.models.recipe import Recipe
+
+if TYPE_CHECKING:
+    import keras
+
+WIDEST, DEEPEST = 128, 4
+STAGES = 4
+"""Each halves height and width, and each but the first doubles the channels."""
+
+
+def build(
+    input_shape: tuple[int, int, int], num_classes: int, **hyperparameters: Hyperparameter
+) -> keras.Model:
+    """Four stages of residual blocks under global average pooling.
+
+    He et al., arXiv:1512.03385, with the stem's 7 x 7 convolution made 3 x 3, and its pooling
+    left to the first stage's stride: most of the work is done on few pixels.
+    Global pooling (Lin et al., arXiv:1312.4400) leaves no dense layer on positions: parameters do
+    not depend on the image size.
+
+    Args:
+        input_shape: (height, width, 3) in pixels, at least 32 each way.
+        num_classes: at least 2.
+        hyperparameters: `width`, channels of the first stage, whole, in [4, 128]; `depth`,
+            residual blocks a stage, whole, in [1, 4]; `dropout` before the last layer, in
+            [0, 0.95]; `augmentation`, a strength in [0, 1].
+
+    Raises:
+        ArchitectureError: a hyperparameter is out of its range.
+    """
+    import keras
+    from keras import layers
+
+    from mineralsweep import augment
+
+    width = whole("width", hyperparameters.get("width", 16), 4, WIDEST)
+    depth = whole("depth", hyperparameters.get("depth", 1), 1, DEEPEST)
+    dropout = number("dropout", hyperparameters.get("dropout", 0.0), 0, 0.95)
+    strength = number("augmentation", hyperparameters.get("augmentation", 0.0), 0, 1)
+    inputs = x = keras.Input(input_shape, name="image")
+    for layer in augment.layers(strength):
+        x = layer(x)
+    x = layers.Rescaling(1 / 127.5, offset=-1)(x)
+    x = _convolution(x, width, stride=2)
+    x = layers.ReLU()(x)
+    for stage in range(STAGES):
+        for block in range(depth):
+            x = _block(x, width * 2**stage, stride=1 if block else 2)
+    x = layers.GlobalAveragePooling2D()(x)
+    if dropout:
+        x = layers.Dropout(dropout)(x)
+    return keras.Model(inputs, probabilities(num_classes)(x), name="compact")
+
+
+def whole(name: str, value: Hyperparameter, low: int, high: int) -> int:
+    """Return `value` as a whole number in [low, high].
+
+    Raises:
+        ArchitectureError: it is none, or outside.
+    """
+    found = number(name, value, low, high)
+    if found != int(found):
+        raise ArchitectureError(f"{name}: must be a whole number, got {value}")
+    return int(found)
+
+
+def _block(x: Any, channels: int, stride: int) -> Any:
+    """Two convolutions, added to what came in."""
+    from keras import layers
+
+    shortcut = x
+    if stride != 1 or x.shape[-1] != channels:
+        shortcut = _convolution(x, channels, stride=stride, size=1)
+    x = _convolution(x, channels, stride=stride)
+    x = layers.ReLU()(x)
+    x = _convolution(x, channels)
+    return layers.ReLU()(layers.Add()([x, shortcut]))
+
+
+def _convolution(x: Any, channels: int, stride: int = 1, size: int = 3) -> Any:
+    from keras import layers
+
+    x = layers.Conv2D(
+        channels,
+        size,
+        strides=stride,
+        padding="same",
+        use_bias=False,
+        kernel_initializer="he_normal",
+    )(x)
+    # Keras' own momentum, 0.99, looks back over more steps than a training on few images has.
+    return layers.BatchNormalization(momentum=0.9)(x)
+
+
+COMPACT = Architecture(
+    name="compact",
+    builder=build,
+    image_size=(144, 144),
+    smallest=32,
+    optimizer="adamw",
+    learning_rate=3e-3,
+    batch_size=32,
+    epochs=60,
+    split="40/20/40",
+    summary="a compact residual network, with a training recipe for few images",
+    hyperparameters={"augmentation": 0.0, "dropout": 0.2, "width": 16, "depth": 1},
+    recipe=Recipe(
+        schedule="cosine",
+        warmup=3,
+        weight_decay=0.05,
+        label_smoothing=0.1,
+        mixup=0.2,
+        colour=0.3,
+        crop=0.6,
+        average_weights=0.95,
+        flips="horizontal",
+    ),
+    gains_from_bfloat16=False,
+)

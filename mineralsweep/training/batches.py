@@ -1,0 +1,94 @@
+"""The training batches of a recipe: each a function of the seed, the epoch and the step alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from mineralsweep.models.recipe import Recipe
+from mineralsweep.training import colour, crop, mixup
+
+
+class RecipeBatches(keras.utils.PyDataset):  # type: ignore[misc]
+    """Images in a new order each epoch, varied and mixed as the recipe says.
+
+    What a step draws follows from (seed, epoch, step), so that a training taken up at an epoch
+    goes on as if it had not been stopped.
+
+    Args:
+        images: uint8 (n, height, width, 3), RGB in [0, 255].
+        labels: one class number an image.
+        num_classes: of the labels.
+        batch_size: images a step; the last step of an epoch takes what is left.
+        recipe: what is done to a batch.
+        seed: of all draws.
+
+    A batch is float32 images in [0, 255] and float32 (batch, classes) labels. A label's row adds up
+    to its image's weight, which is 1 without `balance`.
+    """
+
+    def __init__(
+        self, images: Any, labels: Any, num_classes: int, batch_size: int, recipe: Recipe, seed: int
+    ) -> None:
+        super().__init__(workers=1, use_multiprocessing=False)
+        self._images = images
+        self._labels = soft_labels(np.asarray(labels), num_classes, recipe)
+        self._batch_size = batch_size
+        self._recipe = recipe
+        self._seed = seed
+        self.begin(0)
+
+    def begin(self, epoch: int) -> None:
+        """Turn to an epoch, counted from 0."""
+        self._epoch = epoch
+        self._order = np.random.default_rng((self._seed, epoch)).permutation(len(self._labels))
+
+    def __len__(self) -> int:
+        return -(-len(self._labels) // self._batch_size)
+
+    def __getitem__(self, step: int) -> tuple[Any, Any]:
+        rows = self._order[step * self._batch_size : (step + 1) * self._batch_size]
+        random = np.random.default_rng((self._seed, self._epoch, step))
+        images = self._images[rows].astype(np.float32)
+        images = crop.vary(images, self._recipe.crop, random)
+        images = colour.vary(images, self._recipe.colour, random)
+        return mixup.mix(images, self._labels[rows], self._recipe.mixup, random)
+
+
+def soft_labels(labels: NDArray[np.int64], num_classes: int, recipe: Recipe) -> NDArray[np.float32]:
+    """Return float32 (n, classes): smoothed labels, times their class's weight."""
+    hard = np.eye(num_classes)[labels]
+    smooth = hard * (1 - recipe.label_smoothing) + recipe.label_smoothing / num_classes
+    weights = class_weights(labels, num_classes, recipe.balance)[labels]
+    found: NDArray[np.float32] = (smooth * weights[:, None]).astype(np.float32)
+    return found
+
+
+def class_weights(
+    labels: NDArray[np.int64], num_classes: int, balance: float
+) -> NDArray[np.float64]:
+    """Return one weight a class, such that an image's weight is 1 on average.
+
+    Args:
+        labels: one class number an image.
+        num_classes: of the labels.
+        balance: 0 weighs all images alike; at 1 the weights of each class's images add up alike.
+    """
+    counts = np.bincount(labels, minlength=num_classes)
+    weights = np.maximum(counts, 1.0) ** -balance
+    found: NDArray[np.float64] = weights / weights[labels].mean()
+    return found
+
+
+class EpochTold(keras.callbacks.Callback):  # type: ignore[misc]
+    """Turns batches to the epoch that begins."""
+
+    def __init__(self, batches: RecipeBatches) -> None:
+        super().__init__()
+        self._batches = batches
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self._batches.begin(epoch)
