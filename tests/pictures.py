@@ -26,12 +26,15 @@ def noisy(colour: tuple[int, int, int], seed: int, size: tuple[int, int] = (40, 
     return Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
 
 
-def write_classes(root: Path, classes: tuple[str, ...], per_class: int) -> Path:
-    """Write `per_class` PNG files for each class under `root`, and return it."""
+def write_classes(root: Path, classes: tuple[str, ...], per_class: int, first: int = 0) -> Path:
+    """Write `per_class` PNG files for each class under `root`, and return it.
+
+    Another `first` gives other pictures.
+    """
     for number, label in enumerate(classes):
         folder = root / label
         folder.mkdir(parents=True, exist_ok=True)
-        for index in range(per_class):
+        for index in range(first, first + per_class):
             picture = noisy(COLOURS[number % len(COLOURS)], 1000 * number + index)
             (folder / f"{index:03d}.png").write_bytes(encode(picture))
     return root

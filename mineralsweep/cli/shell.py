@@ -11,6 +11,9 @@ from rich.console import Console
 
 from mineralsweep.urls import without_password
 
+DEFAULT_MODEL = "models:/mineral-classifier@champion"
+"""What `predict` and `verify` take without a flag; `registry.CHAMPION_URI`, not loaded here."""
+
 WIDTH_OF_FILES = 150
 """Columns of a table that goes to a file or a pipe."""
 
@@ -32,14 +35,15 @@ def next_commands(tracking_uri: str, serve: str) -> str:
     uri = "" if default else shlex.quote(without_password(tracking_uri))
     with_uri = f"MLFLOW_TRACKING_URI={uri} " if uri else ""
     compare = f"open {uri}" if uri.startswith("http") else f"{with_uri}mlflow ui"
-    model = "" if serve.endswith("@champion") else f" --model {serve}"
+    quoted = shlex.quote(serve)
+    model = "" if serve == DEFAULT_MODEL else f" --model {quoted}"
     return "\n".join(
         [
             "Next:",
             *_activation(),
             f"  {compare}",
             f"  {with_uri}mineralsweep predict PHOTO.jpg{model}",
-            f"  {with_uri}mlflow models serve -m {serve} --env-manager local --port 5001",
+            f"  {with_uri}mlflow models serve -m {quoted} --env-manager local --port 5001",
         ]
     )
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from argparse import Namespace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
@@ -12,6 +14,9 @@ from mineralsweep.cli.progress import Progress
 from mineralsweep.cli.shell import next_commands, plain_console
 from mineralsweep.config import Override, Sweep, load
 from mineralsweep.pipeline import SweepOutcome, run_sweep, suited_to_machine
+
+if TYPE_CHECKING:
+    from mineralsweep.registry import Crowned
 
 
 def run(options: Namespace) -> int:
@@ -66,26 +71,44 @@ def _show(console: Console, outcome: SweepOutcome) -> None:
     from mineralsweep.cli import leaderboard
 
     console.print(leaderboard.render(outcome))
-    crowned = outcome.crowned
-    best = crowned.record
-    console.print(
-        f"Champion: trial {best.number}, {best.params['architecture']}"
-        f" -> mineral-classifier version {crowned.version}, alias champion"
-    )
-    console.print(
-        f"  test accuracy {crowned.scores.accuracy}; macro-F1 {crowned.scores.macro_f1:.3f}"
-    )
-    for name, recall in crowned.scores.recall.items():
-        console.print(f"  recall of {name}: {recall}")
-    for name in crowned.scores.never_found():
-        console.print(f"  Careful: no image of {name} was recognised. Try more epochs or trials.")
-    times = (
-        "once" if crowned.openings == 1 else f"{crowned.openings} times: no longer a fresh score"
-    )
-    console.print(f"  (95 % Wilson intervals; the test split was opened {times})")
-    if crowned.former:
-        console.print(f"  It took the alias from {crowned.former}")
+    _show_champion(console, outcome.crowned, outcome.model)
     console.print(f"Took {outcome.minutes:.1f} minutes.")
     store = outcome.store
     console.print(f"Run: {outcome.run_id} in experiment '{store.experiment}', {store.shown_uri}")
-    console.print(next_commands(store.uri, serve="models:/mineral-classifier@champion"))
+    decision = outcome.crowned.decision
+    stands = "@champion" if decision.takes or decision.against else f"/{decision.version}"
+    console.print(next_commands(store.uri, serve=f"models:/{outcome.model}{stands}"))
+
+
+def _show_champion(console: Console, crowned: Crowned, model: str) -> None:
+    from mineralsweep.registry.decision import times
+
+    best, decision, scores = crowned.record, crowned.decision, crowned.scores
+    who = "Champion" if decision.takes else "Best trial"
+    alias = ", alias champion" if decision.takes else ", alias challenger"
+    console.print(
+        f"{who}: trial {best.number}, {best.params['architecture']}"
+        f" -> {model} version {crowned.version}{alias}"
+    )
+    console.print(f"  test accuracy {scores.accuracy}; macro-F1 {scores.macro_f1:.3f}")
+    for name, recall in scores.recall.items():
+        console.print(f"  recall of {name}: {recall}")
+    for name in scores.never_found():
+        console.print(f"  Careful: no image of {name} was recognised. Try more epochs or trials.")
+    stale = ": each look makes the score less fresh" if crowned.openings > 1 else ""
+    console.print(
+        f"  (95 % Wilson intervals; the test split was opened {times(crowned.openings)}{stale})"
+    )
+    console.print(f"Gate: {decision.sentence()}. {decision.why}")
+    if not decision.takes:
+        stands = f"version {decision.against}" if decision.against else "nobody"
+        console.print(
+            f"  Champion stays {stands}. Past the gate: mineralsweep promote {crowned.version}"
+            f"{_model_flag(model)} --force --reason TEXT"
+        )
+
+
+def _model_flag(model: str) -> str:
+    from mineralsweep.registry import NAME
+
+    return "" if model == NAME else f" --model {shlex.quote(model)}"

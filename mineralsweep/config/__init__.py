@@ -1,11 +1,12 @@
 """Sweep files: their model, and how one is read."""
 
 from mineralsweep.config.entries import Choices, Entry, Range
-from mineralsweep.config.load import Override, build, load
+from mineralsweep.config.gate import Gate
+from mineralsweep.config.load import Override, build, load, load_gate
 from mineralsweep.config.space import OPTIMIZERS, Space
 from mineralsweep.config.sweep import Budget, Data, Engine, Sweep, Training
 
 __all__ = [
-    "OPTIMIZERS", "Budget", "Choices", "Data", "Engine", "Entry", "Override", "Range", "Space",
-    "Sweep", "Training", "build", "load",
+    "OPTIMIZERS", "Budget", "Choices", "Data", "Engine", "Entry", "Gate", "Override", "Range",
+    "Space", "Sweep", "Training", "build", "load", "load_gate",
 ]  # fmt: skip

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mineralsweep.config.entries import Choices, Range
+from mineralsweep.config.gate import Gate
 from mineralsweep.config.rules import Misplaced, number_hint
 from mineralsweep.config.space import Space
 from mineralsweep.config.sweep import Budget, Data, Engine, Faults, Sweep, Training
@@ -55,11 +56,34 @@ def build(raw: dict[str, Any], origin: str, overrides: Sequence[Override] = ()) 
     try:
         return Sweep.model_validate(raw)
     except ValidationError as error:
-        lines = set()
-        for detail in error.errors():
-            place, message = _explain(detail)
-            lines.add(f"{flags.get(place, f'{origin}: {place}')}: {message}")
-        raise ConfigError("\n".join(sorted(lines))) from None
+        raise _told(error, origin, flags) from None
+
+
+class _WithGate(BaseModel):
+    model_config = ConfigDict(extra="ignore", strict=True)
+
+    gate: Gate
+
+
+def load_gate(path: Path) -> Gate:
+    """Read the gate's rules alone: the section `gate:` of a sweep file, or of a file of its own.
+
+    Raises:
+        ConfigError: there is no such section, or one line for each entry that breaks a rule.
+    """
+    try:
+        return _WithGate.model_validate(_read_yaml(path)).gate
+    except ValidationError as error:
+        raise _told(error, str(path), {}) from None
+
+
+def _told(error: ValidationError, origin: str, flags: dict[str, str]) -> ConfigError:
+    """Turn pydantic's error into ours, a line for each entry."""
+    lines = set()
+    for detail in error.errors():
+        place, message = _explain(detail)
+        lines.add(f"{flags.get(place, f'{origin}: {place}')}: {message}")
+    return ConfigError("\n".join(sorted(lines)))
 
 
 def _lay_over(raw: dict[str, Any], place: str, value: Any) -> None:
@@ -109,7 +133,7 @@ class _UniqueKeys(yaml.SafeLoader):
 
 _FIELDS: dict[str, type[BaseModel]] = {
     "": Sweep, "data": Data, "space": Space, "budget": Budget, "engine": Engine,
-    "training": Training, "faults": Faults,
+    "training": Training, "faults": Faults, "gate": Gate,
 }  # fmt: skip
 
 

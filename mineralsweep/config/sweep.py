@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from mineralsweep.config.entries import Strict
+from mineralsweep.config.gate import Gate
 from mineralsweep.config.rules import Misplaced
 from mineralsweep.config.space import Space
 from mineralsweep.data.split import parse_shares
@@ -167,6 +168,7 @@ class Sweep(Strict):
     weights: str = Field(default="imagenet", min_length=1)
     training: Training = Training()
     faults: Faults = Faults()
+    gate: Gate = Gate()
     workers: Annotated[int | None, BeforeValidator(_workers)] = None
     seed: int = Field(default=0, ge=0, lt=2**31)
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mineralsweep.config import Sweep
+from mineralsweep.config import Gate, Sweep
 from mineralsweep.data.dataset import Dataset
 from mineralsweep.engines import ENGINES
 from mineralsweep.engines.engine import Engine, TrialRecord
@@ -40,7 +40,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SweepOutcome:
-    """What a sweep found, and where it stands. `minutes` is the wall time of this session."""
+    """What a sweep found, and where it stands. `minutes` is the wall time of this session; `model`
+    the registered model's name."""
 
     study: str
     store: Store
@@ -49,6 +50,7 @@ class SweepOutcome:
     table: pd.DataFrame
     crowned: Crowned
     minutes: float
+    model: str
 
 
 def run_sweep(
@@ -169,24 +171,33 @@ def _conclude(
     table = report.leaderboard(records, sweep)
     run.log_table(table, "leaderboard")
     run.log_text(report.plots_page(engine, study), "plots.html")
-    crowned = _crown(engine, store, run, best, dataset, study)
+    crowned = _crown(engine, store, run, best, dataset, study, sweep.gate)
     minutes = (time.monotonic() - started) / 60
     run.describe(report.description(sweep, table, crowned, dataset.describe(), left_out, minutes))
     run.end("FINISHED")
-    return SweepOutcome(study, store, run.run_id, records, table, crowned, minutes)
+    return SweepOutcome(
+        study, store, run.run_id, records, table, crowned, minutes, sweep.gate.model
+    )
 
 
 def _crown(
-    engine: Engine, store: Store, run: SweepRun, best: TrialRecord, dataset: Dataset, study: str
+    engine: Engine,
+    store: Store,
+    run: SweepRun,
+    best: TrialRecord,
+    dataset: Dataset,
+    study: str,
+    rules: Gate,
 ) -> Crowned:
     """Crown the best trial, unless an earlier session did: the test split stays closed then."""
     from mineralsweep import registry
 
     noted = engine.notes().get("crowned")
     if noted is not None:
-        earlier = registry.Crowned.from_json(noted)
-        if earlier.record.number == best.number:
-            return earlier
-    crowned = registry.crown(store, run, best, dataset, study)
+        with contextlib.suppress(ValueError, KeyError, TypeError):  # an earlier release's
+            earlier = registry.Crowned.from_json(noted)
+            if earlier.record.number == best.number:
+                return earlier
+    crowned = registry.crown(store, run, best, dataset, study, rules)
     engine.set_note("crowned", crowned.to_json())
     return crowned

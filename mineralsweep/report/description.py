@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from mineralsweep.config import Sweep
-from mineralsweep.registry import CHAMPION_URI, Crowned
+from mineralsweep.registry import Crowned
 from mineralsweep.report.leaderboard import markdown
 
 SHOWN_IN_DESCRIPTION = 10
@@ -28,13 +28,15 @@ def description(
         f" validation split: accuracy {best.interval()}. On the test split, opened after the"
         f" choice, it reached **{crowned.scores.accuracy}** (95 % Wilson interval), macro-F1"
         f" {crowned.scores.macro_f1:.3f}. It is registered as version {crowned.version}"
-        f" of `{CHAMPION_URI}`.",
+        f" of `{sweep.gate.model}`.",
+        "",
+        f"**The gate.** {crowned.decision.sentence().capitalize()}. {crowned.decision.why}",
         "",
     ]
     if crowned.openings > 1:
         lines += [
-            f"**Careful.** The test split has been opened {crowned.openings} times for this study:"
-            " its score is no longer a fresh one.",
+            f"**Careful.** The test split has been opened {crowned.openings} times, over all"
+            " studies of it: each look makes its score less fresh.",
             "",
         ]
     lines += [

@@ -18,7 +18,7 @@ import pandas as pd
 import requests
 from mlflow import MlflowClient
 from mlflow.entities import Dataset as MlflowDataset
-from mlflow.entities import DatasetInput, InputTag, Metric, Param, RunTag
+from mlflow.entities import DatasetInput, InputTag, Metric, Param, RunTag, ViewType
 from mlflow.exceptions import MlflowException
 from mlflow.tracking.context.registry import resolve_tags
 from mlflow.utils.mlflow_tags import MLFLOW_LOGGED_ARTIFACTS
@@ -32,6 +32,8 @@ DEFAULT_FILE = "mlflow.db"
 DEFAULT_EXPERIMENT = "mineralsweep"
 EXPERIMENT_KIND = "mlflow.experimentKind"
 PROBE_SECONDS = 10
+OPENINGS = "mineralsweep.test_split_openings"
+TEST_DIGEST = "mineralsweep.test_digest"
 DIGEST_LENGTH = 36  # of MLflow's dataset digests, at most
 
 
@@ -147,6 +149,32 @@ class Store:
         )
         tags = [InputTag("mlflow.data.context", context)]
         self.client.log_inputs(run_id, [DatasetInput(entity, tags)])
+
+    def openings(self, digest: str) -> int:
+        """Return how often a test split was opened, over all studies of all experiments.
+
+        Deleted runs count: the look was taken.
+
+        Args:
+            digest: of the test split.
+        """
+        experiments: list[str] = []
+        token: str | None = None
+        while True:
+            page = self.client.search_experiments(ViewType.ALL, page_token=token)
+            experiments += [one.experiment_id for one in page]
+            token = page.token
+            if not token:
+                break
+        total = 0
+        while True:
+            runs = self.client.search_runs(
+                experiments, f"tags.`{TEST_DIGEST}` = '{digest}'", ViewType.ALL, page_token=token
+            )
+            total += sum(int(run.data.tags.get(OPENINGS, "0")) for run in runs)
+            token = runs.token
+            if not token:
+                return total
 
     def end(self, run_id: str, status: str) -> None:
         """End a run: FINISHED, FAILED or KILLED."""

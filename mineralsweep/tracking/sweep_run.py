@@ -16,12 +16,11 @@ from mineralsweep.engines.engine import TrialRecord
 from mineralsweep.evaluation import Scores
 from mineralsweep.figures import confusion_matrix
 from mineralsweep.space import describe
-from mineralsweep.tracking.store import Store
+from mineralsweep.tracking.store import OPENINGS, TEST_DIGEST, Store
 from mineralsweep.tracking.trial_run import MODEL, REASON, STATE, STUDY, TRIAL, TrialRun
 from mineralsweep.training.spec import TrialSpec
 
 ATTEMPT = "mineralsweep.attempt"
-OPENINGS = "mineralsweep.test_split_openings"
 INTERRUPTED = "its driver ended before the trial did"
 UNTOLD = "its driver ended before the search knew of it; the trial was run again"
 
@@ -73,11 +72,26 @@ class SweepRun:
         """Write the best value after so many ended trials: the sweep's own learning curve."""
         self._store.log(self.run_id, metrics={f"sweep_best_{metric}": value}, step=ended)
 
-    def open_test_split(self) -> int:
-        """Count an opening of the test split, before it is read; return how many there were."""
+    def open_test_split(self, digest: str) -> int:
+        """Note an opening of the test split, before it is read.
+
+        A session that is killed in between has noted one opening too many, never one too few.
+
+        Args:
+            digest: of the test split.
+
+        Returns:
+            How often this study has opened it; `Store.openings` counts over all studies.
+        """
         openings = int(self._tags().get(OPENINGS, "0")) + 1
         opened = datetime.now(UTC).isoformat(timespec="seconds")
-        self.tag({OPENINGS: str(openings), "mineralsweep.test_split_opened": opened})
+        self.tag(
+            {
+                OPENINGS: str(openings),
+                TEST_DIGEST: digest,
+                "mineralsweep.test_split_opened": opened,
+            }
+        )
         return openings
 
     def log_test(self, scores: Scores, title: str) -> None:

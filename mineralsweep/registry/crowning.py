@@ -1,0 +1,142 @@
+"""After a sweep: its best trial is tested once, registered, and put before the gate."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+from mineralsweep.config import Gate
+from mineralsweep.data.catalog import Catalog
+from mineralsweep.data.dataset import Dataset
+from mineralsweep.engines.engine import TrialRecord
+from mineralsweep.errors import InputError
+from mineralsweep.evaluation import Scores
+from mineralsweep.packaging import digest
+from mineralsweep.registry.card import card
+from mineralsweep.registry.decision import Decision
+from mineralsweep.registry.evidence import ask, digest_of_split, measure
+from mineralsweep.registry.files import downloaded, fetched, open_folder
+from mineralsweep.registry.names import DIGEST, uri_of
+from mineralsweep.registry.promotion import Answers, decide
+from mineralsweep.registry.versions import Versions
+from mineralsweep.tracking import Store, SweepRun
+from mineralsweep.tracking.store import TEST_DIGEST
+
+
+@dataclass(frozen=True)
+class Crowned:
+    """A sweep's best trial, tested and registered; the decision says whether it is champion.
+
+    Attributes:
+        record: its trial.
+        scores: on the test split.
+        version: in the registry.
+        openings: how often the test split has been opened, over all studies in the store.
+        decision: of the gate.
+    """
+
+    record: TrialRecord
+    scores: Scores
+    version: str
+    openings: int
+    decision: Decision
+
+    def to_json(self) -> str:
+        """Return text that `from_json` reads."""
+        return json.dumps(
+            {
+                "record": self.record.to_dict(),
+                "scores": self.scores.to_dict(),
+                "version": self.version,
+                "openings": self.openings,
+                "decision": self.decision.to_json(),
+            }
+        )
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read what `to_json` gave.
+
+        Raises:
+            ValueError, KeyError: it is another release's.
+        """
+        data = json.loads(text)
+        return cls(
+            record=TrialRecord.from_dict(data["record"]),
+            scores=Scores.from_dict(data["scores"]),
+            version=data["version"],
+            openings=data["openings"],
+            decision=Decision.from_json(data["decision"]),
+        )
+
+
+def crown(
+    store: Store,
+    run: SweepRun,
+    record: TrialRecord,
+    dataset: Dataset,
+    study: str,
+    rules: Gate | None = None,
+) -> Crowned:
+    """Open the test split once for the best trial, register its model, and ask the gate.
+
+    A session that was killed in here is taken up where it was: answers that were kept are not
+    asked for again, a version that was made is found, a decision that was taken stands.
+
+    Args:
+        store: where models are.
+        run: the sweep's run; takes the test scores.
+        record: the best trial by validation.
+        dataset: its test split is used.
+        study: the study's name, for the version's tags.
+        rules: of the gate; None: the defaults.
+    """
+    rules = rules or Gate()
+    versions = Versions(store, rules.model)
+    assert record.model_id is not None  # complete trials have logged one
+    with downloaded(f"models:/{record.model_id}") as folder:
+        test = digest_of_split(dataset)
+        evidence = versions.kept_evidence(record.run_id, test)
+        if evidence is None:
+            run.open_test_split(test)
+            evidence = measure(open_folder(folder).predict, folder, dataset)
+            versions.keep_evidence(record.run_id, evidence)
+        files = digest.of_folder(folder)
+    scores, openings = evidence.scores(), store.openings(test)
+    run.log_test(scores, f"test split, trial {record.number}")
+    tags = {**_tags(record, scores, study), DIGEST: files, TEST_DIGEST: test}
+    version = versions.register(
+        record.run_id, record.model_id, card(record, scores, dataset, openings), tags
+    )
+    decision = decide(versions, version, evidence, rules, answers_from(versions, dataset.catalog))
+    run.tag({"mineralsweep.version": version, "mineralsweep.verdict": decision.verdict})
+    return Crowned(record, scores, version, openings, decision)
+
+
+def answers_from(versions: Versions, catalog: Catalog) -> Answers:
+    """Return a way to ask a registered version about the images of a catalogue."""
+    by_digest = {image.digest: image for image in catalog.images}
+
+    def answers(version: str, images: Sequence[str]) -> Mapping[str, str]:
+        at_hand = [by_digest[image] for image in images if image in by_digest]
+        try:
+            with fetched(uri_of(versions.name, version)) as folder:
+                found = ask(open_folder(folder).predict, at_hand, catalog.classes)
+        except InputError:
+            return {}  # changed files, other classes: it can't be asked
+        names = [catalog.classes[column] for column in found.argmax(axis=1)]
+        return dict(zip((image.digest for image in at_hand), names, strict=True))
+
+    return answers
+
+
+def _tags(record: TrialRecord, scores: Scores, study: str) -> dict[str, str]:
+    return {
+        "mineralsweep.study": study,
+        "mineralsweep.trial": str(record.number),
+        "validation_accuracy": str(record.interval()),
+        "test_accuracy": str(scores.accuracy),
+        "test_macro_f1": f"{scores.macro_f1:.3f}",
+    }

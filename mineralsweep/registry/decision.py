@@ -1,0 +1,164 @@
+"""One decision about the alias champion, as it is written on a version."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, Self
+
+from mineralsweep.evaluation import Paired, Scores
+from mineralsweep.registry.evidence import Evidence
+from mineralsweep.registry.gate import MB
+
+Verdict = Literal["promoted", "refused", "forced", "rolled back"]
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """What a decision knew of one model. `scores` are those of its own test split."""
+
+    version: str
+    scores: Scores
+    latency_ms: float
+    size_bytes: int
+    test_digest: str
+    data: str
+
+    @classmethod
+    def of(cls, version: str, evidence: Evidence) -> Self:
+        """Take them from a model's evidence."""
+        return cls(
+            version, evidence.scores(), evidence.latency_ms, evidence.size_bytes,
+            evidence.digest, evidence.source,
+        )  # fmt: skip
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any] | None) -> Self | None:
+        """Read what `asdict` and JSON made of one."""
+        return cls(**{**data, "scores": Scores.from_dict(data["scores"])}) if data else None
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A decision, taken or refused.
+
+    Attributes:
+        verdict: whether `version` has the alias now, and by what right.
+        version: the version that it is about.
+        against: the version that had the alias before, "" without one.
+        basis: what it was decided by; see `gate.Basis`; "by hand" beside these.
+        why: in sentences.
+        note: what the person who decided gave as the reason, "" for the gate.
+        by: who ran the command.
+        time: UTC, ISO 8601.
+        rules: of the gate.
+        openings: how often the test split had been opened, over all studies.
+    """
+
+    verdict: Verdict
+    version: str
+    against: str
+    basis: str
+    why: str
+    by: str
+    time: str
+    note: str = ""
+    rules: dict[str, Any] = field(default_factory=dict)
+    openings: int = 0
+    paired: Paired | None = None
+    challenger: Numbers | None = None
+    champion: Numbers | None = None
+
+    @property
+    def takes(self) -> bool:
+        """Whether the version has taken the alias."""
+        return self.verdict != "refused"
+
+    def to_json(self) -> str:
+        """Return text that `from_json` reads."""
+        data = {
+            **asdict(self),
+            "paired": self.paired and self.paired.to_dict(),
+            "challenger": _plain(self.challenger),
+            "champion": _plain(self.champion),
+        }
+        return json.dumps(data, indent=2)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read what `to_json` gave."""
+        data = json.loads(text)
+        return cls(
+            **{
+                **data,
+                "paired": Paired.from_dict(data["paired"]) if data["paired"] else None,
+                "challenger": Numbers.from_dict(data["challenger"]),
+                "champion": Numbers.from_dict(data["champion"]),
+            }
+        )
+
+    def sentence(self) -> str:
+        """Say in a line what became of the version."""
+        return {
+            "promoted": f"version {self.version} took the alias champion",
+            "refused": f"version {self.version} did not take the alias champion",
+            "forced": f"version {self.version} was made champion by hand",
+            "rolled back": f"version {self.version} is champion again",
+        }[self.verdict]
+
+    def to_markdown(self) -> str:
+        """Return the record for people."""
+        before = f"version {self.against}" if self.against else "nobody"
+        lines = [
+            f"# {self.sentence().capitalize()}",
+            "",
+            self.why,
+            "",
+            *([f"Reason given: {self.note}", ""] if self.note else []),
+            f"Decided {self.time} by {self.by}. Champion before: {before}. The test split had been"
+            f" opened {times(self.openings)}.",
+            "",
+            *_table(self.challenger, self.champion),
+        ]
+        if self.paired is not None:
+            lines += [
+                "",
+                f"On the same {self.paired.n} images: both right {self.paired.both}, the"
+                f" challenger alone {self.paired.gained}, the champion alone {self.paired.lost}.",
+            ]
+        lines += ["", "| rule | value |", "| --- | --- |"]
+        lines += [f"| gate.{name} | {value} |" for name, value in self.rules.items()]
+        return "\n".join(lines) + "\n"
+
+
+def times(count: int) -> str:
+    """Say how often, in words."""
+    return {0: "never", 1: "once", 2: "twice"}.get(count, f"{count} times")
+
+
+def _plain(numbers: Numbers | None) -> dict[str, Any] | None:
+    if numbers is None:
+        return None
+    return {**asdict(numbers), "scores": numbers.scores.to_dict()}
+
+
+def _table(challenger: Numbers | None, champion: Numbers | None) -> list[str]:
+    """Return a Markdown table, a column a model that is known."""
+    known = [one for one in (challenger, champion) if one is not None]
+    if not known:
+        return []
+    head = ["", *(f"version {one.version}" for one in known)]
+    rows = [
+        ["test accuracy", *(str(one.scores.accuracy) for one in known)],
+        ["macro-F1", *(f"{one.scores.macro_f1:.3f}" for one in known)],
+    ]
+    for name in known[0].scores.recall:
+        recalls = (one.scores.recall.get(name, "-") for one in known)
+        rows.append([f"recall of {name}", *map(str, recalls)])
+    rows += [
+        ["latency, ms an image", *(f"{one.latency_ms:.1f}" for one in known)],
+        ["size, MB", *(f"{one.size_bytes / MB:.1f}" for one in known)],
+        ["data", *(one.data for one in known)],
+        ["test split", *(one.test_digest[:16] for one in known)],
+    ]
+    return ["| " + " | ".join(row) + " |" for row in (head, ["---"] * len(head), *rows)]

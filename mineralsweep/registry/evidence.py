@@ -1,0 +1,200 @@
+"""What a model is judged by: its answers on the locked test split, its speed and its size."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import statistics
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from mineralsweep.data import cache
+from mineralsweep.data.catalog import CatalogImage
+from mineralsweep.data.dataset import Dataset
+from mineralsweep.data.names import readable
+from mineralsweep.errors import DataError
+from mineralsweep.evaluation import Scores, score
+
+BATCH = 32
+TIMED = 10
+"""Requests of one image each that the latency is the median of."""
+
+Classify = Callable[[pd.DataFrame], pd.DataFrame]
+"""A served model: a column `image` of files' bytes -> a row an image, with `probabilities`."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A model's answers on one test split. They are kept, so that nobody has to ask it again.
+
+    Attributes:
+        source: the data set's name, for people.
+        drawn: whether it is the drawn sample.
+        classes: names, in the order of the columns of `probabilities`.
+        images: SHA-256 of each test image's file.
+        labels: one position in `classes` an image.
+        probabilities: float32 (n, classes).
+        learned: SHA-256 of the files that it learned from or was chosen by: the training and
+            the validation split.
+        latency_ms: milliseconds an image, asked one at a time through the served model.
+        size_bytes: of all its files.
+    """
+
+    source: str
+    drawn: bool
+    classes: tuple[str, ...]
+    images: tuple[str, ...]
+    labels: tuple[int, ...]
+    probabilities: NDArray[np.float32]
+    learned: frozenset[str]
+    latency_ms: float
+    size_bytes: int
+
+    @property
+    def digest(self) -> str:
+        """The test split's digest: the same for the same images with the same labels."""
+        names = [self.classes[label] for label in self.labels]
+        return digest_of(zip(names, self.images, strict=True))
+
+    def scores(self) -> Scores:
+        """Return the scores on the test split."""
+        return score(self.probabilities, self.labels, self.classes)
+
+    def truth(self) -> dict[str, str]:
+        """Return each image's class by its digest."""
+        names = [self.classes[label] for label in self.labels]
+        return dict(zip(self.images, names, strict=True))
+
+    def answers(self) -> dict[str, str]:
+        """Return each image's predicted class by its digest."""
+        names = [self.classes[column] for column in self.probabilities.argmax(axis=1)]
+        return dict(zip(self.images, names, strict=True))
+
+    def to_json(self) -> str:
+        """Return text that `from_json` reads."""
+        return json.dumps(
+            {
+                "source": self.source,
+                "drawn": self.drawn,
+                "classes": self.classes,
+                "images": self.images,
+                "labels": self.labels,
+                "probabilities": self.probabilities.astype(float).tolist(),
+                "learned": sorted(self.learned),
+                "latency_ms": self.latency_ms,
+                "size_bytes": self.size_bytes,
+            }
+        )
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read what `to_json` gave.
+
+        Raises:
+            ValueError, KeyError, TypeError: it is something else.
+        """
+        data: dict[str, Any] = json.loads(text)
+        return cls(
+            **{
+                **data,
+                "classes": tuple(data["classes"]),
+                "images": tuple(data["images"]),
+                "labels": tuple(data["labels"]),
+                "probabilities": np.asarray(data["probabilities"], np.float32).reshape(
+                    len(data["images"]), len(data["classes"])
+                ),
+                "learned": frozenset(data["learned"]),
+            }
+        )
+
+
+def digest_of(labelled: Iterable[tuple[str, str]]) -> str:
+    """Return SHA-256 over the (class, file's digest) pairs of a test split, in any order."""
+    text = "".join(f"{label}\0{image}\n" for label, image in sorted(labelled))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def digest_of_split(dataset: Dataset) -> str:
+    """Return the digest of a data set's test split, without opening it."""
+    images = dataset.catalog.images
+    return digest_of((images[row].label, images[row].digest) for row in dataset.split.test)
+
+
+def measure(classify: Classify, folder: Path, dataset: Dataset) -> Evidence:
+    """Open the test split for a model: ask it for every image, as it is served.
+
+    Args:
+        classify: the loaded model.
+        folder: its files.
+        dataset: its test split is read.
+
+    Raises:
+        DataError: a file was changed or removed since the catalogue was read, or the model
+            knows other classes.
+    """
+    rows, labels = dataset.split.test, dataset.labels()
+    images = dataset.catalog.images
+    learned = (*dataset.split.train, *dataset.split.validation)
+    tested = [images[row] for row in rows]
+    probabilities = ask(classify, tested, dataset.classes)
+    return Evidence(
+        source=dataset.name,
+        drawn=dataset.source == "sample",
+        classes=dataset.classes,
+        images=tuple(image.digest for image in tested),
+        labels=tuple(labels[row] for row in rows),
+        probabilities=probabilities,
+        learned=frozenset(images[row].digest for row in learned),
+        latency_ms=_latency(classify, [_content(image) for image in tested[:TIMED]]),
+        size_bytes=cache.size(folder),
+    )
+
+
+def ask(
+    classify: Classify, images: Sequence[CatalogImage], classes: Sequence[str]
+) -> NDArray[np.float32]:
+    """Return a model's probabilities, float32 (images, classes).
+
+    Raises:
+        DataError: a file was changed or removed since the catalogue was read, or the model
+            knows other classes.
+    """
+    found = np.zeros((len(images), len(classes)), np.float32)
+    for start in range(0, len(images), BATCH):
+        frame = pd.DataFrame({"image": [_content(one) for one in images[start : start + BATCH]]})
+        for at, answer in enumerate(classify(frame)["probabilities"], start=start):
+            if set(answer) != set(classes):
+                raise DataError(
+                    f"the data has the classes {', '.join(classes)}, and the model knows"
+                    f" {', '.join(sorted(answer))}; give data of the model's classes"
+                )
+            found[at] = [answer[name] for name in classes]
+    return found
+
+
+def _content(image: CatalogImage) -> bytes:
+    try:
+        content = image.path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{readable(image.path)}: {error.strerror}; start again") from None
+    if hashlib.sha256(content).hexdigest() != image.digest:
+        raise DataError(f"{readable(image.path)}: changed since it was listed; start again")
+    return content
+
+
+def _latency(classify: Classify, contents: Sequence[bytes]) -> float:
+    """Return the median of a few requests; the answers before have warmed the model up."""
+    taken = []
+    for at in range(TIMED):
+        frame = pd.DataFrame({"image": [contents[at % len(contents)]]})
+        started = time.perf_counter()
+        classify(frame)
+        taken.append(time.perf_counter() - started)
+    return statistics.median(taken) * 1000

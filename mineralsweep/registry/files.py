@@ -1,0 +1,112 @@
+"""A registered model's files: fetched, compared with what was registered, loaded."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import mlflow
+from mlflow.exceptions import MlflowException
+
+from mineralsweep.errors import InputError
+from mineralsweep.packaging import digest
+from mineralsweep.registry.names import CHAMPION_URI, DIGEST
+
+
+def load_classifier(uri: str = CHAMPION_URI) -> Any:
+    """Load a registered or logged model as MLflow's pyfunc, if it is what was registered.
+
+    Raises:
+        InputError: there is no such model in the tracking store, or its files are other ones.
+    """
+    with fetched(uri) as folder:
+        return open_folder(folder)
+
+
+def verify(uri: str = CHAMPION_URI) -> str:
+    """Check that a registered model's files are those that were registered; nothing is loaded.
+
+    Returns:
+        What was found, in a sentence.
+
+    Raises:
+        InputError: there is no such model in the tracking store, or its files are other ones.
+    """
+    with reachable(uri), downloaded(uri) as folder:
+        expected = _compare(uri, folder)
+    if expected is None:
+        return f"{uri}: no digest was recorded for it; nothing to compare"
+    return f"{uri}: its files are those that were registered (SHA-256 {expected[:16]}...)"
+
+
+@contextlib.contextmanager
+def fetched(uri: str) -> Iterator[Path]:
+    """Give a copy of a model's files, compared with those registered; removed afterwards.
+
+    Raises:
+        InputError: there is no such model in the tracking store, or its files are other ones.
+    """
+    with contextlib.ExitStack() as stack:
+        with reachable(uri):
+            folder = stack.enter_context(downloaded(uri))
+            _compare(uri, folder)
+        yield folder
+
+
+@contextlib.contextmanager
+def downloaded(uri: str) -> Iterator[Path]:
+    """Give a copy of a model's files that is removed afterwards."""
+    with tempfile.TemporaryDirectory(prefix="mineralsweep-") as scratch:
+        yield Path(mlflow.artifacts.download_artifacts(uri, dst_path=scratch))
+
+
+def open_folder(folder: Path) -> Any:
+    """Load a model's files as MLflow's pyfunc."""
+    path = list(sys.path)
+    try:
+        return mlflow.pyfunc.load_model(str(folder))
+    finally:
+        sys.path[:] = path  # MLflow leaves the folder in it, which will be gone
+
+
+@contextlib.contextmanager
+def reachable(uri: str) -> Iterator[None]:
+    """Turn the store's errors into one that the user can mend."""
+    try:
+        yield
+    except (MlflowException, OSError) as error:
+        raise InputError(
+            f"model: {uri} can't be loaded: {str(error).splitlines()[0]}; make a champion with"
+            " mineralsweep sweep sweeps/quick.yaml, or name another: --model URI"
+        ) from error
+
+
+def _compare(uri: str, folder: Path) -> str | None:
+    """Return the digest recorded at registration, None without one."""
+    expected = _recorded(uri)
+    if expected is not None and digest.of_folder(folder) != expected:
+        raise InputError(
+            f"model: {uri}: its files are not those that were registered: they were changed or"
+            " damaged in the artifact store; nothing of them was run. Register a model anew, or"
+            " name another: --model URI"
+        )
+    return expected
+
+
+def _recorded(uri: str) -> str | None:
+    """Return the digest of a registered version; other URIs name none."""
+    client = mlflow.MlflowClient()
+    name, at, alias = uri.removeprefix("models:/").partition("@")
+    if at:
+        version = client.get_model_version_by_alias(name, alias)
+    else:
+        name, _, number = name.partition("/")
+        if not uri.startswith("models:/") or not number.isdecimal():
+            return None
+        version = client.get_model_version(name, number)
+    recorded = version.tags.get(DIGEST)
+    return None if recorded is None else str(recorded)

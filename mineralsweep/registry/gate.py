@@ -1,0 +1,171 @@
+"""The gate: may a challenger take the alias champion? Rules and evidence in, a ruling out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from mineralsweep.config import Gate
+from mineralsweep.evaluation import Paired, compare
+from mineralsweep.evaluation.paired import difference_interval, images_needed
+from mineralsweep.registry.evidence import Evidence
+
+Basis = Literal[
+    "minimums",  # an absolute rule is broken: nothing else is looked at
+    "no champion",  # nobody to compare with
+    "drawn sample",  # one of the two knows drawn minerals only
+    "paired test",
+    "not comparable",
+]
+MB = 1_000_000
+
+
+@dataclass(frozen=True)
+class Ruling:
+    """What the gate says.
+
+    Attributes:
+        takes: whether the challenger takes the alias.
+        basis: what it was decided by.
+        why: for people, in sentences.
+        paired: the comparison, None where there was none.
+    """
+
+    takes: bool
+    basis: Basis
+    why: str
+    paired: Paired | None = None
+
+
+def fair_images(challenger: Evidence, standing: Evidence) -> list[str]:
+    """Return the challenger's test images that the standing champion did not learn from.
+
+    The challenger has learned from none of its test images. So on these, neither has seen what
+    it is asked.
+    """
+    return [image for image in challenger.images if image not in standing.learned]
+
+
+def rule(
+    challenger: Evidence,
+    standing: Evidence | None,
+    rules: Gate,
+    answers: Mapping[str, str] | None = None,
+    name: str = "the champion",
+) -> Ruling:
+    """Judge a challenger against a standing champion.
+
+    Args:
+        challenger: its evidence.
+        standing: the champion's; None where it left none.
+        rules: of the sweep file.
+        answers: classes that the champion predicted, by image digest, beside those in its
+            evidence.
+        name: of the champion, for the sentences.
+    """
+    broken = broken_minimums(challenger, rules)
+    if broken:
+        return Ruling(False, "minimums", " ".join(broken))
+    if standing is None:
+        why = f"{name} left no answers of its own to compare with."
+        return Ruling(False, "not comparable", why)
+    if standing.drawn and not challenger.drawn:
+        why = f"{name} knows the drawn sample only: it gives way to a model of photographs."
+        return Ruling(True, "drawn sample", why)
+    if challenger.drawn and not standing.drawn:
+        why = f"It knows the drawn sample only, and {name} knows photographs ({standing.source})."
+        return Ruling(False, "drawn sample", why)
+    if set(challenger.classes) != set(standing.classes):
+        why = (
+            f"It knows the classes {', '.join(challenger.classes)}, and {name} knows"
+            f" {', '.join(standing.classes)}: they can't be compared."
+        )
+        return Ruling(False, "not comparable", why)
+    return _by_test(challenger, standing, rules, answers or {}, name)
+
+
+def first(challenger: Evidence, rules: Gate) -> Ruling:
+    """Judge a challenger where there is no champion: by the absolute minimums alone."""
+    broken = broken_minimums(challenger, rules)
+    if broken:
+        return Ruling(False, "minimums", " ".join(broken))
+    return Ruling(True, "no champion", "There was no champion, and it meets every minimum.")
+
+
+def broken_minimums(challenger: Evidence, rules: Gate) -> list[str]:
+    """Return a sentence for each absolute rule that a model breaks."""
+    scores = challenger.scores()
+    broken = []
+    if scores.accuracy.value < rules.min_accuracy:
+        broken.append(
+            f"Its test accuracy {scores.accuracy} is below gate.min_accuracy"
+            f" {rules.min_accuracy:g}."
+        )
+    broken += [
+        f"Its recall of {name}, {recall}, is below gate.min_recall {rules.min_recall:g}."
+        for name, recall in scores.recall.items()
+        if recall.value < rules.min_recall
+    ]
+    if challenger.latency_ms > rules.max_latency_ms:
+        broken.append(
+            f"It takes {challenger.latency_ms:.0f} ms an image, more than gate.max_latency_ms"
+            f" {rules.max_latency_ms:g}."
+        )
+    if challenger.size_bytes > rules.max_size_mb * MB:
+        broken.append(
+            f"Its files are {challenger.size_bytes / MB:.1f} MB, more than gate.max_size_mb"
+            f" {rules.max_size_mb:g}."
+        )
+    return broken
+
+
+def _by_test(
+    challenger: Evidence,
+    standing: Evidence,
+    rules: Gate,
+    answers: Mapping[str, str],
+    name: str,
+) -> Ruling:
+    """Compare the two on the images that neither has learned from."""
+    known = {**answers, **standing.answers()}
+    fair = [image for image in fair_images(challenger, standing) if image in known]
+    if not fair:
+        why = (
+            f"{name} was tested on other images, and has answered none of this test split that"
+            " it did not learn from: the two can't be compared."
+        )
+        return Ruling(False, "not comparable", why)
+    truth, own = challenger.truth(), challenger.answers()
+    paired = compare(
+        [known[image] == truth[image] for image in fair],
+        [own[image] == truth[image] for image in fair],
+    )
+    better = paired.p <= rules.alpha and _low(paired, rules.alpha) > rules.min_difference
+    words = f"Against {name}: {paired}."
+    left = len(challenger.images) - len(fair)
+    if left:
+        words += (
+            f" {left} test images are left out: {name} has learned from them, or never saw them."
+        )
+    return Ruling(better, "paired test", f"{words} {_verdict(paired, rules, better)}", paired)
+
+
+def _low(paired: Paired, alpha: float) -> float:
+    return difference_interval(paired.gained, paired.lost, paired.n, 1 - alpha)[0]
+
+
+def _verdict(paired: Paired, rules: Gate, better: bool) -> str:
+    if better:
+        return "So it is shown to be better."
+    if paired.gained <= paired.lost:
+        return "It is not ahead."
+    if paired.p <= rules.alpha and rules.min_difference:
+        least = f"gate.min_difference {rules.min_difference:g}"
+        return f"It is ahead, but not surely by more than {least}."
+    needed = images_needed(paired, rules.alpha)
+    assert needed is not None  # it is ahead
+    return (
+        "It is ahead, but that may be luck. To show a difference like this one, about"
+        f" {needed[1]} test images are needed."
+    )

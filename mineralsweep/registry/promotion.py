@@ -1,0 +1,216 @@
+"""Who is champion: by the gate, by hand, or as before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+
+from mlflow.tracking.context.registry import resolve_tags
+
+from mineralsweep.config import Gate
+from mineralsweep.errors import InputError
+from mineralsweep.registry import gate
+from mineralsweep.registry.decision import Decision, Numbers, Verdict
+from mineralsweep.registry.evidence import Evidence
+from mineralsweep.registry.names import CHALLENGER, CHAMPION, GATE, PREVIOUS
+from mineralsweep.registry.versions import Versions
+
+REPLACED = f"{GATE}replaced_by"
+Answers = Callable[[str, Sequence[str]], Mapping[str, str]]
+"""(a version, images' digests) -> the classes that it predicts, of the images at hand."""
+
+
+def decide(
+    versions: Versions,
+    version: str,
+    evidence: Evidence,
+    rules: Gate,
+    answers: Answers | None = None,
+    note: str = "",
+) -> Decision:
+    """Put a version before the gate, and write down what it says; the alias follows.
+
+    The champion is read, compared with and replaced in one locked stretch: two sweeps that end
+    at once are judged one after the other.
+
+    Args:
+        versions: the registered model.
+        version: the challenger.
+        evidence: the challenger's.
+        rules: of the gate.
+        answers: asks the standing champion about images that it has not been asked about; None:
+            the images are not at hand.
+        note: a person's reason, "" without one.
+    """
+    with versions.locked():
+        standing = versions.holder(CHAMPION)
+        if standing == version:
+            return _stands(versions, version, evidence, rules)
+        theirs = versions.evidence(standing) if standing else None
+        if standing:
+            known = _ask_champion(standing, evidence, theirs, answers)
+            ruling = gate.rule(evidence, theirs, rules, known, f"version {standing}")
+        else:
+            ruling = gate.first(evidence, rules)
+        decision = Decision(
+            verdict="promoted" if ruling.takes else "refused",
+            version=version,
+            against=standing,
+            basis=ruling.basis,
+            why=ruling.why,
+            note=note,
+            rules=rules.model_dump(),
+            openings=versions.store.openings(evidence.digest),
+            paired=ruling.paired,
+            challenger=Numbers.of(version, evidence),
+            champion=Numbers.of(standing, theirs) if standing and theirs else None,
+            by=_who(),
+            time=_now(),
+        )
+        _carry_out(versions, decision)
+    return decision
+
+
+def _stands(versions: Versions, version: str, evidence: Evidence, rules: Gate) -> Decision:
+    """Answer for a version that is champion already: with the decision that made it so.
+
+    A session that was killed after it had set the alias has left its record: it is noted now.
+    """
+    kept = versions.decision(version)
+    if kept is not None and kept.takes:
+        return kept
+    decision = versions.unnoted(version) or Decision(
+        verdict="promoted",
+        version=version,
+        against=versions.holder(PREVIOUS),
+        basis="no champion",
+        why="It holds the alias already; how it came by it was not written down.",
+        rules=rules.model_dump(),
+        openings=versions.store.openings(evidence.digest),
+        challenger=Numbers.of(version, evidence),
+        by=_who(),
+        time=_now(),
+    )
+    versions.note(decision)
+    return decision
+
+
+def _ask_champion(
+    standing: str, evidence: Evidence, theirs: Evidence | None, answers: Answers | None
+) -> Mapping[str, str]:
+    """Ask the champion about fair images that it has not been asked about yet."""
+    comparable = theirs is not None and set(theirs.classes) == set(evidence.classes)
+    if theirs is None or not comparable or theirs.drawn != evidence.drawn or answers is None:
+        return {}
+    told = theirs.answers()
+    missing = [image for image in gate.fair_images(evidence, theirs) if image not in told]
+    return answers(standing, missing) if missing else {}
+
+
+def force(
+    versions: Versions, version: str, evidence: Evidence | None, rules: Gate, note: str
+) -> Decision:
+    """Make a version champion by hand, whatever the gate would say; it is recorded as such."""
+    with versions.locked():
+        standing = versions.holder(CHAMPION)
+        _refuse_same(versions, version, standing)
+        decision = _by_hand(versions, "forced", version, standing, "Made champion by hand, past"
+                            " the gate.", note, rules, evidence)  # fmt: skip
+        _carry_out(versions, decision)
+    return decision
+
+
+def rollback(versions: Versions, note: str = "") -> Decision:
+    """Give the alias back to the former champion. The two change places.
+
+    So a second rollback undoes the first.
+
+    Raises:
+        InputError: there is no champion, or none before it.
+    """
+    with versions.locked():
+        standing, former = versions.holder(CHAMPION), versions.holder(PREVIOUS)
+        if not standing or former in ("", standing):
+            who = "no champion" if not standing else f"no champion before version {standing}"
+            raise InputError(
+                f"rollback: {versions.name} has {who}; see mineralsweep champion, or make another"
+                " version champion: mineralsweep promote VERSION --force --reason TEXT"
+            )
+        decision = _by_hand(versions, "rolled back", former, standing,
+                            f"Rolled back from version {standing}.", note)  # fmt: skip
+        _carry_out(versions, decision)
+    return decision
+
+
+def _by_hand(
+    versions: Versions,
+    verdict: Verdict,
+    version: str,
+    standing: str,
+    why: str,
+    note: str,
+    rules: Gate | None = None,
+    evidence: Evidence | None = None,
+) -> Decision:
+    evidence = evidence or versions.evidence(version)
+    theirs = versions.evidence(standing) if standing else None
+    return Decision(
+        verdict=verdict,
+        version=version,
+        against=standing,
+        basis="by hand",
+        why=why,
+        note=note,
+        rules=rules.model_dump() if rules else {},
+        openings=versions.store.openings(evidence.digest) if evidence else 0,
+        challenger=Numbers.of(version, evidence) if evidence else None,
+        champion=Numbers.of(standing, theirs) if theirs else None,
+        by=_who(),
+        time=_now(),
+    )
+
+
+def _refuse_same(versions: Versions, version: str, standing: str) -> None:
+    if version == standing:
+        raise InputError(
+            f"VERSION: version {version} of {versions.name} is the champion already;"
+            " see: mineralsweep champion"
+        )
+
+
+def _carry_out(versions: Versions, decision: Decision) -> None:
+    """Move the aliases as a decision says, and write it on the version."""
+    versions.keep_record(decision)
+    if decision.takes:
+        _move(versions, decision)
+    else:
+        versions.give(CHALLENGER, decision.version)
+    versions.note(decision)
+
+
+def _move(versions: Versions, decision: Decision) -> None:
+    """Set `champion`, and `previous` to the version that had it.
+
+    A kill in between must leave what the user can go on from: a promotion is asked for again,
+    and finds its champion unchanged; a rollback has brought back the former champion.
+    """
+    steps = [(CHAMPION, decision.version)]
+    if decision.against:
+        steps.insert(len(steps) if decision.verdict == "rolled back" else 0,
+                     (PREVIOUS, decision.against))  # fmt: skip
+    for alias, version in steps:
+        versions.give(alias, version)
+    if versions.holder(CHALLENGER) == decision.version:
+        versions.give(CHALLENGER, "")
+    versions.untag(decision.version, REPLACED)
+    if decision.against:
+        by = f"version {decision.version}, {decision.time} ({decision.verdict})"
+        versions.tag(decision.against, {REPLACED: by})
+
+
+def _who() -> str:
+    return str(resolve_tags().get("mlflow.user") or "unknown")
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,240 @@
+"""The versions of one registered model in MLflow: their aliases, evidence and decisions."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import mlflow
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+
+from mineralsweep.data import cache
+from mineralsweep.errors import InputError
+from mineralsweep.registry.decision import Decision
+from mineralsweep.registry.evidence import Evidence
+from mineralsweep.registry.names import GATE, NAME
+from mineralsweep.tracking import Store
+from mineralsweep.tracking.store import TEST_DIGEST
+from mineralsweep.tracking.trial_run import MODEL
+
+HISTORY = f"{GATE}decision."
+TAG_LENGTH = 4000
+"""Of a tag's value; MLflow takes 5,000 characters."""
+MISSING = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
+"""What MLflow answers for an unknown version, name or alias; other errors are no answer."""
+
+
+class Versions:
+    """One registered model.
+
+    Args:
+        store: where it is.
+        name: the registered model's.
+    """
+
+    def __init__(self, store: Store, name: str = NAME) -> None:
+        self.store = store
+        self.name = name
+        self._client = store.client
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes of this machine from deciding at the same time."""
+        with cache.one_at_a_time(f"registry {self.store.uri} {self.name}"):
+            yield
+
+    def register(self, run_id: str, model_id: str, card: str, tags: Mapping[str, str]) -> str:
+        """Make a version of a logged model, or find the one that an earlier session made."""
+        try:
+            self._client.create_registered_model(self.name)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+        for version in self.every():  # a search does not fill in their model_id
+            if version.tags.get(MODEL) == model_id:
+                return str(version.version)
+        source = self._client.get_logged_model(model_id).artifact_location
+        made = self._client.create_model_version(
+            self.name, source, run_id, {**tags, MODEL: model_id}, description=card,
+            model_id=model_id,
+        )  # fmt: skip
+        return str(made.version)
+
+    def every(self) -> list[ModelVersion]:
+        """Return every version, the newest first."""
+        found: list[ModelVersion] = []
+        token: str | None = None
+        while True:
+            page = self._client.search_model_versions(f"name = '{self.name}'", page_token=token)
+            found.extend(page)
+            token = page.token
+            if not token:
+                return sorted(found, key=lambda one: int(one.version), reverse=True)
+
+    def get(self, version: str) -> ModelVersion:
+        """Return one version.
+
+        Raises:
+            InputError: there is none of this number.
+        """
+        try:
+            return self._client.get_model_version(self.name, version)
+        except MlflowException as error:
+            if error.error_code not in MISSING:
+                raise
+            known = ", ".join(str(one.version) for one in self.every()) or "none"
+            raise InputError(
+                f"VERSION: {self.name} has no version {version}; it has: {known}"
+            ) from None
+
+    def holder(self, alias: str) -> str:
+        """Return the version that has an alias, "" where none has it."""
+        try:
+            held = self._client.get_model_version_by_alias(self.name, alias)
+        except MlflowException as error:
+            if error.error_code not in MISSING:
+                raise
+            return ""
+        return str(held.version)
+
+    def give(self, alias: str, version: str) -> None:
+        """Set an alias; where no version is named, take it away."""
+        if version:
+            self._client.set_registered_model_alias(self.name, alias, version)
+        else:
+            self._client.delete_registered_model_alias(self.name, alias)
+
+    def tag(self, version: str, tags: Mapping[str, str]) -> None:
+        """Set tags on a version."""
+        for key, value in tags.items():
+            self._client.set_model_version_tag(self.name, version, key, value[:TAG_LENGTH])
+
+    def untag(self, version: str, key: str) -> None:
+        """Remove a tag of a version, if it is there."""
+        if key in self.get(version).tags:
+            self._client.delete_model_version_tag(self.name, version, key)
+
+    def keep_evidence(self, run_id: str, evidence: Evidence) -> None:
+        """Keep a model's answers with its run."""
+        self._client.log_text(run_id, evidence.to_json(), _evidence_file(evidence.digest))
+
+    def kept_evidence(self, run_id: str, digest: str) -> Evidence | None:
+        """Return a model's answers on the test split of this digest, None where there are none."""
+        text = self._read(run_id, _evidence_file(digest))
+        if text is None:
+            return None
+        try:
+            evidence = Evidence.from_json(text)
+        except (ValueError, KeyError, TypeError):
+            return None
+        return evidence if evidence.digest == digest else None
+
+    def evidence(self, version: str) -> Evidence | None:
+        """Return what a version was judged by, None where it left nothing."""
+        held = self.get(version)
+        digest = held.tags.get(TEST_DIGEST)
+        return self.kept_evidence(held.run_id, digest) if held.run_id and digest else None
+
+    def keep_record(self, decision: Decision) -> None:
+        """Keep a decision's record with its version's run, before the aliases move."""
+        held = self.get(decision.version)
+        if held.run_id:
+            folder = _record_folder(decision.version, 1 + _decisions(held))
+            self._client.log_text(held.run_id, decision.to_json(), f"{folder}/promotion.json")
+            self._client.log_text(held.run_id, decision.to_markdown(), f"{folder}/promotion.md")
+
+    def note(self, decision: Decision) -> None:
+        """Write a decision into its version's tags: it is taken."""
+        number = 1 + _decisions(self.get(decision.version))
+        self.tag(decision.version, {**_tags(decision), f"{HISTORY}{number:02d}": _brief(decision)})
+
+    def decision(self, version: str) -> Decision | None:
+        """Return the last decision about a version, None where there is none."""
+        held = self.get(version)
+        return self._record(held, _decisions(held))
+
+    def unnoted(self, version: str) -> Decision | None:
+        """Return a decision whose session was killed before it was noted, None without one."""
+        held = self.get(version)
+        return self._record(held, 1 + _decisions(held))
+
+    def _record(self, held: ModelVersion, number: int) -> Decision | None:
+        if not number or not held.run_id:
+            return None
+        file = f"{_record_folder(str(held.version), number)}/promotion.json"
+        text = self._read(held.run_id, file)
+        return None if text is None else Decision.from_json(text)
+
+    def history(self) -> list[dict[str, str]]:
+        """Return every decision in short, the newest first; see `_brief`."""
+        found = [
+            json.loads(value)
+            for version in self.every()
+            for key, value in version.tags.items()
+            if key.startswith(HISTORY)
+        ]
+        return sorted(found, key=lambda one: str(one["time"]), reverse=True)
+
+    def _read(self, run_id: str, file: str) -> str | None:
+        """Return a text artifact of a run, None where it or the run is not there."""
+        with tempfile.TemporaryDirectory(prefix="mineralsweep-") as scratch:
+            try:
+                there = self._client.list_artifacts(run_id, file.rpartition("/")[0])
+                if file not in {one.path for one in there}:
+                    return None
+                path = mlflow.artifacts.download_artifacts(
+                    run_id=run_id, artifact_path=file, dst_path=scratch
+                )
+            except (MlflowException, OSError):
+                return None
+            return Path(path).read_text(encoding="utf-8")
+
+
+def _evidence_file(digest: str) -> str:
+    return f"gate/test-{digest[:16]}.json"
+
+
+def _record_folder(version: str, number: int) -> str:
+    return f"gate/version-{version}/decision-{number}"
+
+
+def _decisions(held: ModelVersion) -> int:
+    return sum(key.startswith(HISTORY) for key in held.tags)
+
+
+def _brief(decision: Decision) -> str:
+    short = {
+        "time": decision.time, "verdict": decision.verdict, "version": decision.version,
+        "against": decision.against, "by": decision.by, "note": decision.note[:1000],
+        "why": decision.why[:2000],
+    }  # fmt: skip
+    return json.dumps(short, ensure_ascii=False)
+
+
+def _tags(decision: Decision) -> dict[str, str]:
+    tags = {
+        "verdict": decision.verdict,
+        "why": decision.why,
+        "basis": decision.basis,
+        "against": decision.against or "nobody",
+        "time": decision.time,
+        "by": decision.by,
+        "rules": json.dumps(decision.rules),
+    }
+    if decision.note:
+        tags["note"] = decision.note
+    if decision.paired is not None:
+        paired = decision.paired
+        tags["p"] = f"{paired.p:.4g}"
+        tags["difference"] = (
+            f"{paired.difference:+.3f} [{paired.low:+.3f}, {paired.high:+.3f}], n = {paired.n}"
+        )
+        tags["discordant"] = f"{paired.gained} gained, {paired.lost} lost"
+    if decision.challenger is not None:
+        tags["latency_ms"] = f"{decision.challenger.latency_ms:.1f}"
+        tags["size_bytes"] = str(decision.challenger.size_bytes)
+    return {f"{GATE}{key}": value for key, value in tags.items()}

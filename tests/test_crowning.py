@@ -1,0 +1,238 @@
+"""A sweep's best trial: tested once, registered, and put before the gate, kills included."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mineralsweep.config import Gate
+from mineralsweep.data.dataset import Dataset, open_dataset
+from mineralsweep.engines.engine import TrialRecord
+from mineralsweep.errors import DataError
+from mineralsweep.registry import Crowned, Versions, crown, crowning, decide
+from mineralsweep.registry.evidence import digest_of_split
+from mineralsweep.tracking import Store, SweepRun, open_store
+from tests import oracle, pictures
+from tests.test_study import settings
+
+pytestmark = pytest.mark.usefixtures("store_made")
+
+
+def trial_of(store: Store, dataset: Dataset, wrong: int, folder: Path) -> TrialRecord:
+    """Log a model that is wrong on the first images of the test split, and right elsewhere."""
+    images = dataset.catalog.images
+    said = {image.digest: image.label for image in images}
+    for row in dataset.split.test[:wrong]:
+        others = [name for name in dataset.classes if name != images[row].label]
+        said[images[row].digest] = others[0]
+    model = oracle.log(store, folder, dataset.classes, said)
+    run_id = store.client.get_logged_model(model).source_run_id
+    return TrialRecord(
+        0, "COMPLETE", {"architecture": "model2"}, 0.9, 0.9, 0.3, 10, 3, run_id, model, "", 1.0
+    )
+
+
+class Sweeping:
+    """Sweeps that end with models of a chosen quality, on one data set."""
+
+    def __init__(self, folder: Path, dataset: Dataset) -> None:
+        self.store = open_store()
+        self.dataset = dataset
+        self._folder = folder
+        self._count = 0
+
+    def begin(self, wrong: int, dataset: Dataset | None = None) -> tuple[SweepRun, TrialRecord]:
+        self._count += 1
+        data = dataset or self.dataset
+        run = SweepRun(self.store, f"s{self._count}", settings(), data)
+        return run, trial_of(self.store, data, wrong, self._folder / str(self._count))
+
+    def end(self, wrong: int, dataset: Dataset | None = None, rules: Gate | None = None) -> Crowned:
+        run, record = self.begin(wrong, dataset)
+        return crown(self.store, run, record, dataset or self.dataset, "s", rules)
+
+
+@pytest.fixture
+def sweeping(tmp_path: Path, make_folder: Callable[..., Path]) -> Sweeping:
+    """Return sweeps over 60 pictures, 24 of them for the test."""
+    return Sweeping(tmp_path / "models", open_dataset(str(make_folder(20)), "40/20/40", 0))
+
+
+def test_the_first_is_champion_and_all_of_it_is_on_its_version(sweeping: Sweeping) -> None:
+    crowned = sweeping.end(wrong=3)
+    assert crowned.decision.verdict == "promoted"
+    assert crowned.decision.basis == "no champion"
+    assert crowned.scores.accuracy.value == pytest.approx(21 / 24)
+    assert crowned.openings == 1
+    versions = Versions(sweeping.store)
+    held = versions.get(crowned.version)
+    assert held.aliases == ["champion"]
+    assert held.tags["mineralsweep.gate.verdict"] == "promoted"
+    assert held.tags["mineralsweep.gate.why"].startswith("There was no champion")
+    assert float(held.tags["mineralsweep.gate.latency_ms"]) > 0
+    assert int(held.tags["mineralsweep.gate.size_bytes"]) > 100
+    assert "opened once" in (held.description or "")
+    evidence = versions.evidence(crowned.version)
+    assert evidence is not None
+    assert evidence.scores().accuracy == crowned.scores.accuracy
+    kept = versions.decision(crowned.version)
+    assert kept is not None
+    assert kept.to_json() == crowned.decision.to_json()
+    assert Crowned.from_json(crowned.to_json()).to_json() == crowned.to_json()
+    names = sweeping.store.client.list_artifacts(held.run_id, "gate/version-1/decision-1")
+    assert [one.path.rpartition("/")[2] for one in names] == ["promotion.json", "promotion.md"]
+
+
+def test_better_takes_over_worse_and_lucky_do_not(sweeping: Sweeping) -> None:
+    assert sweeping.end(wrong=12).decision.takes
+    lucky = sweeping.end(wrong=9)  # three images better
+    assert lucky.decision.verdict == "refused"
+    assert "may be luck" in lucky.decision.why
+    versions = Versions(sweeping.store)
+    assert (versions.holder("champion"), versions.holder("challenger")) == ("1", "2")
+    better = sweeping.end(wrong=1)
+    assert better.decision.verdict == "promoted"
+    assert better.decision.paired is not None
+    assert (better.decision.paired.gained, better.decision.paired.lost) == (11, 0)
+    assert (versions.holder("champion"), versions.holder("previous")) == ("3", "1")
+    assert versions.get("1").tags["mineralsweep.gate.replaced_by"].startswith("version 3")
+    worse = sweeping.end(wrong=12)
+    assert worse.decision.verdict == "refused"
+    assert versions.holder("champion") == "3"
+    assert versions.holder("challenger") == worse.version
+    assert worse.openings == 4
+    assert [one["verdict"] for one in versions.history()].count("refused") == 2
+
+
+def test_the_champion_is_not_asked_again_about_the_same_test_split(
+    sweeping: Sweeping, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweeping.end(wrong=12)
+
+    def asked(*_: object) -> None:
+        raise AssertionError("the champion was asked again")
+
+    monkeypatch.setattr(crowning, "fetched", asked)
+    assert sweeping.end(wrong=1).decision.takes
+
+
+def test_more_images_the_champion_is_asked_about_those_it_did_not_learn_from(
+    sweeping: Sweeping, make_folder: Callable[..., Path]
+) -> None:
+    """Another seed: part of the new test split was the champion's to learn from."""
+    first = sweeping.dataset
+    other = open_dataset(first.source, "40/20/40", 1)
+    run, record = sweeping.begin(wrong=24)  # wrong on its own test split, right elsewhere
+    assert crown(sweeping.store, run, record, first, "s").decision.takes
+    after = sweeping.end(wrong=0, dataset=other)
+    images = first.catalog.images
+    learned = {images[row].digest for row in (*first.split.train, *first.split.validation)}
+    fair = [row for row in other.split.test if images[row].digest not in learned]
+    assert 0 < len(fair) < len(other.split.test)
+    paired = after.decision.paired
+    assert paired is not None
+    assert paired.n == len(fair)
+    assert paired.gained == len(fair)
+    assert "test images are left out" in after.decision.why
+
+
+def test_a_champion_of_other_photographs_of_the_same_classes_is_asked_about_these(
+    sweeping: Sweeping, tmp_path: Path
+) -> None:
+    folder = pictures.write_classes(tmp_path / "more", sweeping.dataset.classes, 30, first=100)
+    more = open_dataset(str(folder), "40/20/40", 0)
+    images = more.catalog.images
+    said = {image.digest: image.label for image in sweeping.dataset.catalog.images}
+    said |= {image.digest: sweeping.dataset.classes[0] for image in images}
+    model = oracle.log(sweeping.store, tmp_path / "of-old", more.classes, said)
+    run, record = sweeping.begin(wrong=0)
+    old_run = sweeping.store.client.get_logged_model(model).source_run_id
+    record = TrialRecord(**{**record.to_dict(), "model_id": model, "run_id": old_run})
+    assert crown(sweeping.store, run, record, sweeping.dataset, "s").decision.takes
+    after = sweeping.end(wrong=0, dataset=more)
+    assert after.decision.paired is not None
+    assert after.decision.paired.n == len(more.split.test)
+    assert after.decision.takes
+
+
+def test_a_kill_before_the_answers_were_kept_counts_as_an_opening(
+    sweeping: Sweeping, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, record = sweeping.begin(wrong=0)
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(crowning, "measure", killed)
+        with pytest.raises(KeyboardInterrupt):
+            crown(sweeping.store, run, record, sweeping.dataset, "s")
+    assert sweeping.store.openings(digest_of_split(sweeping.dataset)) == 1
+    assert crown(sweeping.store, run, record, sweeping.dataset, "s").openings == 2
+
+
+@pytest.mark.parametrize("step", ["keep_record", "give", "note"])
+def test_a_kill_while_the_gate_decides_is_taken_up(
+    sweeping: Sweeping, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweeping.end(wrong=12)
+    run, record = sweeping.begin(wrong=0)
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Versions, step, killed)
+        with pytest.raises(KeyboardInterrupt):
+            crown(sweeping.store, run, record, sweeping.dataset, "s")
+    crowned = crown(sweeping.store, run, record, sweeping.dataset, "s")
+    assert crowned.openings == 2  # one a sweep: what was answered is not asked for again
+    assert crowned.version == "2"  # and nothing is registered twice
+    assert crowned.decision.verdict == "promoted"
+    assert crowned.decision.paired is not None
+    versions = Versions(sweeping.store)
+    assert (versions.holder("champion"), versions.holder("previous")) == ("2", "1")
+    assert [one["version"] for one in versions.history()] == ["2", "1"]
+
+
+def test_two_sweeps_that_end_at_once_are_judged_one_after_the_other(sweeping: Sweeping) -> None:
+    """Both were tested while nobody was champion; the second meets the first at the gate."""
+    versions = Versions(sweeping.store)
+    first, second = (sweeping.end(wrong=2) for _ in range(2))
+    evidence = versions.evidence(second.version)
+    assert evidence is not None
+    assert second.decision.against == first.version
+    assert decide(versions, second.version, evidence, Gate()).verdict == "refused"
+
+
+def test_a_minimum_refuses_the_first_and_nobody_is_champion(sweeping: Sweeping) -> None:
+    crowned = sweeping.end(wrong=12, rules=Gate(min_accuracy=0.9))
+    assert crowned.decision.verdict == "refused"
+    assert crowned.decision.against == ""
+    assert Versions(sweeping.store).holder("champion") == ""
+    assert Versions(sweeping.store).holder("challenger") == crowned.version
+
+
+def test_another_model_has_a_champion_of_its_own(sweeping: Sweeping) -> None:
+    sweeping.end(wrong=0)
+    other = sweeping.end(wrong=12, rules=Gate(model="slow and sure"))
+    assert other.decision.takes
+    assert Versions(sweeping.store, "slow and sure").holder("champion") == "1"
+
+
+def test_a_file_changed_since_it_was_listed_is_no_test_image(sweeping: Sweeping) -> None:
+    image = sweeping.dataset.catalog.images[sweeping.dataset.split.test[0]]
+    image.path.write_bytes(image.path.read_bytes() + b" ")
+    with pytest.raises(DataError, match="changed since it was listed"):
+        sweeping.end(wrong=0)
+
+
+def test_a_model_of_other_classes_is_told(sweeping: Sweeping, tmp_path: Path) -> None:
+    run, record = sweeping.begin(wrong=0)
+    said = {image.digest: "elm" for image in sweeping.dataset.catalog.images}
+    model = oracle.log(sweeping.store, tmp_path / "elm", ("elm", "oak"), said)
+    record = TrialRecord(**{**record.to_dict(), "model_id": model})
+    with pytest.raises(DataError, match="the model knows elm, oak"):
+        crown(sweeping.store, run, record, sweeping.dataset, "s")
