@@ -10,7 +10,7 @@ import pandas as pd
 from mineralsweep.engines import ENGINES
 from mineralsweep.engines.engine import TrialRecord
 from mineralsweep.evaluation import score
-from mineralsweep.registry import Crowned
+from mineralsweep.registry import Crowned, Decision
 from mineralsweep.report import description, leaderboard, plots_page
 from tests.contracts.test_engines import run as run_trials
 from tests.test_study import settings
@@ -45,13 +45,17 @@ def test_the_plots_page_stands_alone() -> None:
         assert title in page
 
 
+FIRST = Decision("promoted", "3", "", "no champion", "There was none.", "me", "2026-01-01T00:00")
+
+
 def crowned(openings: int) -> Crowned:
     probabilities = np.array([[0.9, 0.1], [0.2, 0.8]], np.float32)
-    return Crowned(RECORDS[1], score(probabilities, [0, 1], ["a", "b"]), "3", openings)
+    scores = score(probabilities, [0, 1], ["a", "b"])
+    return Crowned(RECORDS[1], scores, "3", openings, FIRST)
 
 
 def test_a_champion_is_read_as_it_was_written() -> None:
-    written = Crowned(RECORDS[1], crowned(1).scores, "3", 1, "version 2: test accuracy 0.5")
+    written = crowned(1)
     read = Crowned.from_json(written.to_json())
     assert read.to_json() == written.to_json()
     assert read.record == written.record
@@ -70,7 +74,9 @@ def test_the_description_answers_the_question_with_intervals() -> None:
     assert "**Left out.** vgg16: no weights" in text
     assert "1.2 minutes" in text
     assert "Careful" not in text
-    blind = Crowned(RECORDS[1], score(np.array([[0.9, 0.1]] * 2), [0, 1], ["a", "b"]), "3", 1)
+    assert "**The gate.** Version 3 took the alias champion. There was none." in text
+    one_sided = score(np.array([[0.9, 0.1]] * 2), [0, 1], ["a", "b"])
+    blind = Crowned(RECORDS[1], one_sided, "3", 1, FIRST)
     text = description(settings(), table, blind, "d", [], 1.0)
     assert "It recognised no image of b on the test split" in text
     assert "| rank | trial |" in text
