@@ -53,6 +53,16 @@ def grid(space: Space) -> list[Params]:
     return list(found.values())
 
 
+def first_of_grid(space: Space, points: list[Params]) -> list[Params]:
+    """Return the grid of a space, what agrees with one of the points first."""
+
+    def place(params: Params) -> int:
+        agreeing = [i for i, point in enumerate(points) if point.items() <= params.items()]
+        return agreeing[0] if agreeing else len(points)
+
+    return sorted(grid(space), key=place)
+
+
 def distribution(
     name: str, entry: Entry
 ) -> CategoricalDistribution | IntDistribution | FloatDistribution:

@@ -16,6 +16,7 @@ from mineralsweep.config import Sweep
 from mineralsweep.data.dataset import Dataset
 from mineralsweep.engines.engine import Engine, Proposal, State, TrialRecord
 from mineralsweep.engines.ranking import champion
+from mineralsweep.engines.stopping import reached
 from mineralsweep.errors import RunError, SweepFailed
 from mineralsweep.evaluation import Scores, score
 from mineralsweep.executors import Doing, Epoch, Event, Executor, Failed, Finished, FoldEnded
@@ -132,6 +133,7 @@ class Study:
         self._writing: deque[_EndedTrial] = deque()
         self._failures = 0
         self._exhausted = False
+        self._stopped = reached(sweep.stop, sweep.objective, known)
         self._gave_up = False
         self._deadline = time.monotonic() + (sweep.budget.timeout or float("inf"))
 
@@ -158,6 +160,16 @@ class Study:
         if not any(record.state == "COMPLETE" for record in records):
             raise SweepFailed(f"no trial was completed: {_causes(records) or STOPPED_EARLY}")
         return records
+
+    def why_it_ended(self) -> str:
+        """Return which rule ended the study, after `run`."""
+        if self._stopped:
+            return self._stopped
+        if self._exhausted:
+            return "every trial of the space was tried"
+        if self._told < self._sweep.budget.trials and time.monotonic() >= self._deadline:
+            return f"time is up: {self._sweep.budget.timeout:g} s"
+        return f"all {self._sweep.budget.trials} trials are done"
 
     def _run_trials(self) -> None:
         """Run until nothing runs and nothing is wanted.
@@ -199,8 +211,8 @@ class Study:
             started = True
         while self._executor.free() and self._wants_more():
             proposal = self._engine.ask()
-            if proposal is None:
-                self._exhausted = True
+            if proposal is None:  # there may be more once the trials at work are told
+                self._exhausted = not (self._live or self._writing or self._retries)
                 break
             self._start(proposal)
             started = True
@@ -209,6 +221,7 @@ class Study:
     def _wants_more(self) -> bool:
         return (
             not self._exhausted
+            and not self._stopped
             and not self._gave_up
             and self._ended + len(self._live) + len(self._retries) < self._sweep.budget.trials
             and time.monotonic() < self._deadline
@@ -325,6 +338,9 @@ class Study:
             self._gave_up = (
                 self._gave_up or self._failures >= self._sweep.faults.max_consecutive_failures
             )
+            if not self._stopped:
+                known = self._engine.records()
+                self._stopped = reached(self._sweep.stop, self._sweep.objective, known)
             self._log_best(record)
             self._listener.trial_ended(record)
 

@@ -32,6 +32,9 @@ def sweep(epochs: int, objective: str = "accuracy", **engine: Any) -> Sweep:
 
 
 def opened(epochs: int, study: str = "s", **settings: Any) -> OptunaEngine:
+    if settings.get("pruner") == "threshold":
+        bound = {"upper": 0.7} if settings.get("objective") == "loss" else {"lower": 0.3}
+        settings.setdefault("pruner_options", bound)
     return OptunaEngine(sweep(epochs, **settings), study, Path("unused"), InMemoryStorage())
 
 
@@ -217,6 +220,40 @@ def test_a_study_of_two_at_a_time_always_completes_one(pruner: str) -> None:
     # Nothing is complete yet: now the second one is the oldest.
     for epoch, value in enumerate(falling, 1):
         assert engine.report(second, epoch, value - 0.1) is None
+
+
+def test_the_percentile_names_what_the_best_quarter_has() -> None:
+    engine = opened(4, pruner="percentile", startup_trials=4)
+    for level in (0.1, 0.2, 0.3, 0.4, 0.5):
+        assert play(engine, [level] * 4) is None
+    # The 75th percentile of the five is 0.4.
+    assert play(engine, [0.39]) == (
+        "percentile pruner at epoch 1: val_accuracy 0.390 at best below 0.400,"
+        " the best 25 % of 5 trials"
+    )
+
+
+def test_a_threshold_is_named() -> None:
+    engine = opened(4, pruner="threshold", pruner_options={"lower": 0.4, "n_warmup_steps": 2})
+    assert play(engine, [0.5] * 4) is None
+    assert play(engine, [0.1, 0.3]) == (
+        "threshold pruner at epoch 2: val_accuracy 0.300 below 0.400"
+    )
+
+
+def test_options_change_the_rungs_and_what_the_reason_says() -> None:
+    engine = opened(
+        8, pruner="successive_halving", pruner_options={"min_resource": 2, "reduction_factor": 2}
+    )
+    for level in (0.5, 0.6):
+        assert play(engine, [level] * 8) is None
+    # Of three at the first rung one passes, of four the best two.
+    assert play(engine, [0.4] * 2) == (
+        "successive halving, rung 1 (epoch 2): val_accuracy 0.400 below 0.600"
+    )
+    assert play(engine, [0.45] * 2) == (
+        "successive halving, rung 1 (epoch 2): val_accuracy 0.450 below 0.500"
+    )
 
 
 def test_a_trial_that_lost_its_first_three_folds_to_the_best_is_pruned() -> None:

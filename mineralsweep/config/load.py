@@ -12,11 +12,13 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from mineralsweep.config.engine import Engine
 from mineralsweep.config.entries import Choices, Range
 from mineralsweep.config.gate import Gate
 from mineralsweep.config.rules import Misplaced, number_hint
 from mineralsweep.config.space import Space
-from mineralsweep.config.sweep import Budget, Data, Engine, Faults, Sweep, Training
+from mineralsweep.config.stop import Stop
+from mineralsweep.config.sweep import Budget, Data, Faults, Sweep, Training
 from mineralsweep.errors import ConfigError, did_you_mean
 
 
@@ -133,7 +135,7 @@ class _UniqueKeys(yaml.SafeLoader):
 
 _FIELDS: dict[str, type[BaseModel]] = {
     "": Sweep, "data": Data, "space": Space, "budget": Budget, "engine": Engine,
-    "training": Training, "faults": Faults, "gate": Gate,
+    "training": Training, "faults": Faults, "gate": Gate, "stop": Stop,
 }  # fmt: skip
 
 
@@ -159,6 +161,6 @@ def _explain(detail: Any) -> tuple[str, str]:
         return place, f"unknown value {value!r}{did_you_mean(str(value), known)}"
     hint = number_hint(value) if isinstance(value, str) and "type" in kind else ""
     rule = re.sub(r"^\w+ should ", "", detail["msg"])
-    rule = re.sub(r"dictionary or instance of \w+", "mapping", rule)
+    rule = re.sub(r"dictionary( or instance of \w+)?", "mapping", rule)
     rule = rule.replace("a valid tuple", "a list").replace(" after validation", "")
     return place, f"must {rule}, got {value!r}{hint}"

@@ -6,10 +6,14 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from mineralsweep.config.caveats import check_sampler
+from mineralsweep.config.engine import Engine
 from mineralsweep.config.entries import Strict
 from mineralsweep.config.gate import Gate
 from mineralsweep.config.rules import Misplaced
 from mineralsweep.config.space import Space
+from mineralsweep.config.stop import Stop
+from mineralsweep.config.warm_start import Point, check_points, study_points
 from mineralsweep.data.split import parse_shares
 from mineralsweep.errors import ArchitectureError, ConfigError
 from mineralsweep.models import get as get_architecture
@@ -60,32 +64,6 @@ class Budget(Strict):
     epochs: int = Field(default=30, ge=1, le=10_000)
     patience: int = Field(default=0, ge=0)
     timeout: float | None = Field(default=None, gt=0)
-
-
-class Engine(Strict):
-    """Who proposes trials (`sampler`) and who cuts them short (`pruner`).
-
-    `pruner_patience` is in epochs without a better value, and the pruner `patience` alone has it.
-    Left out, the pruner is `median`, or `wilcoxon` where a trial has folds; see `FOLD_PRUNERS`.
-    """
-
-    name: Literal["optuna"] = "optuna"
-    sampler: Literal["tpe", "random", "grid"] = "tpe"
-    pruner: Literal["none", "median", "successive_halving", "hyperband", "patience", "wilcoxon"] = (
-        "median"
-    )
-    pruner_patience: int = Field(default=5, ge=1)
-    startup_trials: int = Field(default=5, ge=1)
-
-    @model_validator(mode="after")
-    def _patience_has_its_pruner(self) -> Self:
-        if "pruner_patience" in self.model_fields_set and self.pruner != "patience":
-            raise Misplaced(
-                "pruner_patience",
-                f"the pruner {self.pruner} does not use it, got {self.pruner_patience};"
-                " leave it out, or set engine.pruner to patience",
-            )
-        return self
 
 
 class Training(Strict):
@@ -161,9 +139,11 @@ class Sweep(Strict):
     image_size: Annotated[tuple[int, int] | None, BeforeValidator(_image_size)] = None
     space: Space
     budget: Budget = Budget()
+    stop: Stop = Stop()
     engine: Engine = Engine()
     folds: int = Field(default=1, ge=1, le=20)
     repeats: int = Field(default=1, ge=1, le=20)
+    warm_start: Annotated[tuple[Point, ...] | None, BeforeValidator(_as_tuple)] = None
     objective: Literal["accuracy", "loss"] = "accuracy"
     weights: str = Field(default="imagenet", min_length=1)
     training: Training = Training()
@@ -207,6 +187,7 @@ class Sweep(Strict):
                 get_architecture(name).check_image_size(self.size_for(name))
             except ArchitectureError as error:
                 raise Misplaced("image_size", str(error)) from None
+        check_sampler(self)
         if self.engine.sampler == "grid":
             for name, entry in self.space.entries().items():
                 if entry.ladder() is None:
@@ -214,6 +195,22 @@ class Sweep(Strict):
                         f"space.{name}", "the grid sampler needs choices or a step, got a range"
                     )
         return self
+
+    @model_validator(mode="after")
+    def _warm_start_in_the_space(self) -> Self:
+        check_points(self.space, self.warm_start or ())
+        return self
+
+    def first_points(self) -> list[Point]:
+        """Return the points that are tried first: the file's, else the study's own settings."""
+        if self.warm_start is not None:
+            there = self.space.architectures()  # one may be left out for want of its weights
+            return [
+                dict(point)
+                for point in self.warm_start
+                if point.get("architecture", there[0]) in there
+            ]
+        return [] if self.engine.sampler == "grid" else study_points(self.space)
 
     def size_for(self, architecture: str) -> tuple[int, int]:
         """Return (height, width) in pixels: this sweep's, else the architecture's own."""

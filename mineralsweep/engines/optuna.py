@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -15,11 +14,12 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from mineralsweep.config import Sweep
-from mineralsweep.engines.engine import Proposal, TrialRecord, driver_id, proposal_seed
+from mineralsweep.engines.engine import Proposal, TrialRecord, driver_id
 from mineralsweep.engines.optuna_draft import draw, judge
 from mineralsweep.engines.optuna_pruners import PRUNERS, explain
+from mineralsweep.engines.optuna_samplers import sampler
 from mineralsweep.errors import ConfigError, StudyConflict
-from mineralsweep.space import Params, constant, distribution, grid
+from mineralsweep.space import Params, constant, distribution, first_of_grid
 
 DRIVER = "mineralsweep.driver"
 RECORD = "mineralsweep.record"
@@ -84,7 +84,9 @@ class OptunaEngine:
         self._check_fingerprint(dict(fingerprint or {}))
         self._end_recorded()
         self._finite = sweep.engine.sampler == "grid"
-        self._points = grid(sweep.space) if self._finite else []
+        self._points = sweep.first_points()
+        if self._finite:
+            self._points = first_of_grid(sweep.space, self._points)
 
     def ask(self) -> Proposal | None:
         lost = self._lost()
@@ -209,10 +211,11 @@ class OptunaEngine:
         return params
 
     def _draw(self, number: int, known: Params) -> tuple[Params, dict[str, Any]]:
-        if number < len(self._points):
-            return self._points[number], {}
-        sampler = _sampler(self._sweep, proposal_seed(self._sweep.seed, number))
-        return draw(self._study, number, sampler, self._sweep.space, known)
+        given = self._points[number] if number < len(self._points) else {}
+        if self._finite and given:
+            return given, {}
+        new = sampler(self._sweep, number)
+        return draw(self._study, number, new, self._sweep.space, {**given, **known})
 
     def _judge_again(self, trial: Trial, epoch: int, value: float) -> str | None:
         """Judge an epoch that an earlier driver had reported, as if it had not."""
@@ -244,14 +247,3 @@ def _open_storage(url: str | BaseStorage | None, folder: Path) -> BaseStorage:
     except Exception as error:  # SQLAlchemy's, the driver's, Optuna's
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ConfigError(f"--storage: can't be opened: {reason}") from error
-
-
-def _sampler(sweep: Sweep, seed: int) -> optuna.samplers.BaseSampler:
-    if sweep.engine.sampler in ("random", "grid"):
-        return optuna.samplers.RandomSampler(seed=seed)
-    with warnings.catch_warnings():
-        # `multivariate` and `group` are marked experimental; conditional spaces want both.
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        return optuna.samplers.TPESampler(
-            multivariate=True, group=True, seed=seed, n_startup_trials=sweep.engine.startup_trials
-        )

@@ -11,7 +11,9 @@ import statistics
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import optuna
 from optuna.pruners import (
     BasePruner,
@@ -19,7 +21,9 @@ from optuna.pruners import (
     MedianPruner,
     NopPruner,
     PatientPruner,
+    PercentilePruner,
     SuccessiveHalvingPruner,
+    ThresholdPruner,
     WilcoxonPruner,
 )
 from optuna.study import StudyDirection
@@ -79,39 +83,56 @@ def _build_none(settings: Engine, epochs: int) -> BasePruner:
 
 
 def _build_median(settings: Engine, epochs: int) -> BasePruner:
-    return MedianPruner(
-        n_startup_trials=settings.startup_trials, n_warmup_steps=max(1, epochs // 4)
-    )
+    return MedianPruner(**_waiting(settings, epochs) | settings.pruner_options)
+
+
+def _build_percentile(settings: Engine, epochs: int) -> BasePruner:
+    ours: dict[str, Any] = {"percentile": 25.0, **_waiting(settings, epochs)}
+    return PercentilePruner(**ours | settings.pruner_options)
+
+
+def _waiting(settings: Engine, epochs: int) -> dict[str, Any]:
+    """Say when a pruner that compares with earlier trials begins."""
+    return {"n_startup_trials": settings.startup_trials, "n_warmup_steps": max(1, epochs // 4)}
 
 
 def _build_successive_halving(settings: Engine, epochs: int) -> BasePruner:
-    return SuccessiveHalvingPruner(
-        min_resource=first_rung(epochs), reduction_factor=REDUCTION_FACTOR
-    )
+    ours: dict[str, Any] = {
+        "min_resource": first_rung(epochs),
+        "reduction_factor": REDUCTION_FACTOR,
+    }
+    return SuccessiveHalvingPruner(**ours | settings.pruner_options)
 
 
 def _build_hyperband(settings: Engine, epochs: int) -> BasePruner:
     # Optuna takes the number of brackets from the ratio of both resources. The epochs of the last
     # rung, not of a trial, make it RUNGS for any budget; the last bracket prunes nothing.
     first = first_rung(epochs)
-    return HyperbandPruner(
-        min_resource=first,
-        max_resource=first * SPAN,
-        reduction_factor=REDUCTION_FACTOR,
-    )
+    ours: dict[str, Any] = {
+        "min_resource": first,
+        "max_resource": first * SPAN,
+        "reduction_factor": REDUCTION_FACTOR,
+    }
+    return HyperbandPruner(**ours | settings.pruner_options)
 
 
 def _build_patience(settings: Engine, epochs: int) -> BasePruner:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         # Optuna waits one epoch more than it is told; here it counts as `budget.patience` does.
-        return PatientPruner(None, patience=settings.pruner_patience - 1)
+        waits = settings.pruner_patience - 1
+        return PatientPruner(None, patience=waits, **settings.pruner_options)
+
+
+def _build_threshold(settings: Engine, epochs: int) -> BasePruner:
+    return ThresholdPruner(**settings.pruner_options)
 
 
 def _build_wilcoxon(settings: Engine, epochs: int) -> BasePruner:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        return WilcoxonPruner(p_threshold=WILCOXON_P)
+        ours: dict[str, Any] = {"p_threshold": WILCOXON_P}
+        return WilcoxonPruner(**ours | settings.pruner_options)
 
 
 def _explain_none(study: optuna.Study, trial: FrozenTrial, metric: str) -> str:
@@ -132,6 +153,23 @@ def _explain_median(study: optuna.Study, trial: FrozenTrial, metric: str) -> str
     return (
         f"median pruner at epoch {epoch}: {metric} {value} {_side(study)} {bar},"
         f" the median of {len(others)} trial{'s' if len(others) > 1 else ''}"
+    )
+
+
+def _explain_percentile(study: optuna.Study, trial: FrozenTrial, metric: str) -> str:
+    pruner = study.pruner
+    assert isinstance(pruner, PercentilePruner)
+    epoch, share = _last_epoch(trial), pruner._percentile
+    others = [
+        other.intermediate_values[epoch]
+        for other in _complete(study.get_trials(deepcopy=False))
+        if epoch in other.intermediate_values
+    ]
+    rank = 100 - share if study.direction == StudyDirection.MAXIMIZE else share
+    value, bar = _apart(_best(study, trial), float(np.percentile(others, rank)))
+    return (
+        f"percentile pruner at epoch {epoch}: {metric} {value} at best {_side(study)} {bar},"
+        f" the best {share:g} % of {len(others)} trial{'s' if len(others) > 1 else ''}"
     )
 
 
@@ -158,6 +196,17 @@ def _explain_patience(study: optuna.Study, trial: FrozenTrial, metric: str) -> s
     )
 
 
+def _explain_threshold(study: optuna.Study, trial: FrozenTrial, metric: str) -> str:
+    pruner = study.pruner
+    assert isinstance(pruner, ThresholdPruner)
+    epoch = _last_epoch(trial)
+    value = trial.intermediate_values[epoch]
+    low = value < pruner._lower
+    shown, bar = _apart(value, pruner._lower if low else pruner._upper)
+    side = "below" if low else "above"
+    return f"threshold pruner at epoch {epoch}: {metric} {shown} {side} {bar}"
+
+
 def _explain_wilcoxon(study: optuna.Study, trial: FrozenTrial, metric: str) -> str | None:
     best = study.best_trial
     folds = [one for one in trial.intermediate_values if one in best.intermediate_values]
@@ -178,9 +227,11 @@ def _explain_wilcoxon(study: optuna.Study, trial: FrozenTrial, metric: str) -> s
 PRUNERS = {
     "none": Pruner(_build_none, _explain_none),
     "median": Pruner(_build_median, _explain_median),
+    "percentile": Pruner(_build_percentile, _explain_percentile),
     "successive_halving": Pruner(_build_successive_halving, _explain_successive_halving),
     "hyperband": Pruner(_build_hyperband, _explain_hyperband),
     "patience": Pruner(_build_patience, _explain_patience),
+    "threshold": Pruner(_build_threshold, _explain_threshold),
     "wilcoxon": Pruner(_build_wilcoxon, _explain_wilcoxon),
 }
 
@@ -198,7 +249,8 @@ def _lost_rung(
         if _rung_key(rung) in rival.system_attrs
     ]
     reached.sort(reverse=study.direction == StudyDirection.MAXIMIZE)
-    passing = max(1, len(reached) // REDUCTION_FACTOR)
+    assert isinstance(study.pruner, SuccessiveHalvingPruner | HyperbandPruner)
+    passing = max(1, len(reached) // study.pruner._reduction_factor)
     value, bar = _apart(trial.system_attrs[_rung_key(rung)], reached[passing - 1])
     where = f"rung {rung + 1} (epoch {_last_epoch(trial)})"
     return f"{where}: {metric} {value} {_side(study)} {bar}"

@@ -140,7 +140,9 @@ def fingerprint(sweep: Sweep, dataset: Dataset) -> dict[str, str]:
     return {
         **{f"space.{name}": describe(entry) for name, entry in sweep.space.entries().items()},
         "objective": sweep.objective,
+        "engine.name": sweep.engine.name,
         "engine.pruner": sweep.engine.pruner,
+        "engine.pruner_options": str(sweep.engine.pruner_options),
         **_folds(sweep, dataset),
         "budget.epochs": str(sweep.budget.epochs),
         "budget.patience": str(sweep.budget.patience),

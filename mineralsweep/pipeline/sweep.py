@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mineralsweep.config import Gate, Sweep
+from mineralsweep.config import Gate, Sweep, caveats
 from mineralsweep.data.dataset import Dataset
 from mineralsweep.engines import ENGINES
 from mineralsweep.engines.engine import Engine, TrialRecord
@@ -83,6 +83,8 @@ def run_sweep(
     sweep, left_out = leave_out_unavailable(sweep)
     for reason in left_out:
         say(f"Left out: {reason}")
+    for caveat in caveats(sweep):
+        say(caveat)
     with study_locked(folder):
         engine = ENGINES[sweep.engine.name](
             sweep, name, folder, storage, fingerprint(sweep, dataset)
@@ -96,7 +98,10 @@ def run_sweep(
             listener.study_opened(name, engine.records())
             with _ended_whatever_comes(run):
                 trials = folder / "trials"
-                records = Study(sweep, dataset, engine, executor, run, trials, listener).run()
+                search = Study(sweep, dataset, engine, executor, run, trials, listener)
+                records = search.run()
+                say(f"Ended: {search.why_it_ended()}")
+                run.tag({"mineralsweep.ended": search.why_it_ended()})
                 executor.close()
                 return _conclude(
                     sweep, dataset, engine, store, run, records, name, left_out, started

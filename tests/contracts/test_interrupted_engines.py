@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,17 @@ from tests.contracts.test_engines import opened, record, sweep
 TRIALS, EPOCHS = 9, 4
 Ended = tuple[int, dict[str, Any], str, float]
 
+NUMBERS = {
+    "architecture": ["model2_1", "vgg16"],
+    "learning_rate": {"low": 1e-5, "high": 1e-1, "log": True},
+    "dropout": {"low": 0.0, "high": 0.5},
+    "unfrozen": {"low": 0, "high": 8},
+}
+OPTIONS: dict[str, dict[str, Any]] = {
+    "nsgaii": {"population_size": 3},
+    "qmc": {"scramble": True},
+}
+
 SEARCHES = {
     ("optuna", sampler, pruner): sweep(
         budget={"trials": TRIALS, "epochs": EPOCHS},
@@ -27,6 +39,15 @@ SEARCHES = {
     for sampler in ("tpe", "random")
     for pruner in ("median", "successive_halving", "hyperband", "patience")
 }
+for _sampler in ("cmaes", "qmc", "nsgaii", "gp"):
+    if _sampler == "gp" and importlib.util.find_spec("torch") is None:
+        continue
+    SEARCHES["optuna", _sampler, "percentile"] = sweep(
+        budget={"trials": TRIALS, "epochs": EPOCHS},
+        space=NUMBERS,
+        engine={"sampler": _sampler, "pruner": "percentile", "startup_trials": 2,
+                "sampler_options": OPTIONS.get(_sampler, {})},
+    )  # fmt: skip
 SEARCHES["optuna", "grid", "median"] = sweep(
     engine={"sampler": "grid"},
     space={"architecture": ["model2", "vgg16"], "unfrozen": [0, 4], "learning_rate": [0.1, 0.2]},

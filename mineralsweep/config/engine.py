@@ -1,0 +1,152 @@
+"""The engine's section of a sweep file: who proposes trials, and who cuts them short."""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from mineralsweep.config.entries import Strict
+from mineralsweep.config.options import arguments, check_options, check_values
+from mineralsweep.config.rules import Misplaced
+from mineralsweep.errors import did_you_mean
+
+OPTUNA_SAMPLERS = {
+    "tpe": "TPESampler",
+    "random": "RandomSampler",
+    "grid": "GridSampler",
+    "gp": "GPSampler",
+    "cmaes": "CmaEsSampler",
+    "qmc": "QMCSampler",
+    "nsgaii": "NSGAIISampler",
+}
+OPTUNA_PRUNERS = {
+    "none": "NopPruner",
+    "median": "MedianPruner",
+    "percentile": "PercentilePruner",
+    "successive_halving": "SuccessiveHalvingPruner",
+    "hyperband": "HyperbandPruner",
+    "patience": "PatientPruner",
+    "threshold": "ThresholdPruner",
+    "wilcoxon": "WilcoxonPruner",
+}
+ORACLES = {
+    "random": "RandomSearchOracle",
+    "grid": "GridSearchOracle",
+    "bayesian": "BayesianOptimizationOracle",
+    "hyperband": "HyperbandOracle",
+}
+ORACLE_OPTIONS: dict[str, dict[str, tuple[str, ...]]] = {
+    # Written down, for KerasTuner has no annotations, and importing it loads TensorFlow.
+    "random": {},
+    "grid": {},
+    "bayesian": {"num_initial_points": ("int",), "alpha": ("float",), "beta": ("float",)},
+    "hyperband": {"factor": ("int",), "hyperband_iterations": ("int",)},
+}
+KNOWN = {"optuna": OPTUNA_SAMPLERS, "keras-tuner": ORACLES}
+ALIKE = {
+    ("keras-tuner", "tpe"): "bayesian",
+    ("keras-tuner", "gp"): "bayesian",
+    ("optuna", "bayesian"): "tpe",
+}
+"""What stands for a sampler that only the other engine has: both learn from earlier trials."""
+
+KEPT = ("seed", "warn_independent_sampling", "warn_asynchronous_seeding", "search_space")
+SMALLEST_POPULATION = 4
+"""Below it, CMA-ES divides by zero; the library does not say so before the search."""
+
+NEEDED: dict[str, dict[str, Any]] = {
+    "percentile": {"percentile": 25.0},
+    "patience": {"wrapped_pruner": None, "patience": 5},
+}
+"""What a pruner can't be built without."""
+
+
+class Engine(Strict):
+    """Who proposes trials (`sampler`) and who cuts them short (`pruner`).
+
+    Attributes:
+        sampler_options, pruner_options: arguments of the library's own classes, by their names.
+        pruner_patience: epochs without a better value; the pruner `patience` alone has it.
+        startup_trials: before the samplers and pruners that learn trust what they have seen.
+    """
+
+    name: Literal["optuna", "keras-tuner"] = "optuna"
+    sampler: Literal[
+        "tpe", "random", "grid", "gp", "cmaes", "qmc", "nsgaii", "bayesian", "hyperband"
+    ] = "tpe"
+    sampler_options: dict[str, Any] = Field(default_factory=dict)
+    pruner: Literal[
+        "none",
+        "median",
+        "percentile",
+        "successive_halving",
+        "hyperband",
+        "patience",
+        "threshold",
+        "wilcoxon",
+    ] = "median"
+    pruner_options: dict[str, Any] = Field(default_factory=dict)
+    pruner_patience: int = Field(default=5, ge=1)
+    startup_trials: int = Field(default=5, ge=1)
+
+    @model_validator(mode="after")
+    def _patience_has_its_pruner(self) -> Self:
+        if "pruner_patience" in self.model_fields_set and self.pruner != "patience":
+            raise Misplaced(
+                "pruner_patience",
+                f"the pruner {self.pruner} does not use it, got {self.pruner_patience};"
+                " leave it out, or set engine.pruner to patience",
+            )
+        if self.pruner == "patience" and "patience" in self.pruner_options:
+            raise Misplaced("pruner_options.patience", "is engine.pruner_patience; give that one")
+        return self
+
+    @model_validator(mode="after")
+    def _sampler_can_be_had(self) -> Self:
+        known = KNOWN[self.name]
+        if self.resolved() not in known:
+            raise Misplaced(
+                "sampler", f"{self.name} has no '{self.sampler}'{did_you_mean(self.sampler, known)}"
+            )
+        needs = {"gp": ("torch",), "cmaes": ("cmaes",)}.get(self.resolved(), ())
+        for package in needs:
+            if importlib.util.find_spec(package) is None:
+                raise Misplaced("sampler", f"{self.sampler} needs {package}: pip install {package}")
+        return self
+
+    @model_validator(mode="after")
+    def _options_fit(self) -> Self:
+        if self.name == "keras-tuner":
+            oracle = self.resolved()
+            check_options(
+                "sampler_options", ORACLES[oracle], ORACLE_OPTIONS[oracle], self.sampler_options
+            )
+        elif self.sampler_options:
+            _check_class("sampler_options", OPTUNA_SAMPLERS[self.resolved()], self.sampler_options)
+        size = self.sampler_options.get("popsize")
+        if size is not None and size < SMALLEST_POPULATION:
+            raise Misplaced(
+                "sampler_options.popsize", f"must be at least {SMALLEST_POPULATION}, got {size}"
+            )
+        if self.pruner_options or self.pruner == "threshold":
+            needed = NEEDED.get(self.pruner, {})
+            _check_class("pruner_options", OPTUNA_PRUNERS[self.pruner], self.pruner_options, needed)
+        return self
+
+    def resolved(self) -> str:
+        """Return the sampler that this engine runs: the one named, or what stands for it."""
+        return ALIKE.get((self.name, self.sampler), self.sampler)
+
+
+def _check_class(
+    place: str, owner: str, options: dict[str, Any], needed: dict[str, Any] | None = None
+) -> None:
+    import optuna  # not above: a file without options is checked without loading it
+
+    found = getattr(optuna.samplers, owner, None) or getattr(optuna.pruners, owner)
+    # The grid is walked here, so none of its sampler's own arguments has a meaning.
+    known = {} if owner == "GridSampler" else arguments(found, KEPT)
+    check_options(place, owner, known, options)
+    check_values(place, found, {**(needed or {}), **options})

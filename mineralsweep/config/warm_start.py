@@ -1,0 +1,82 @@
+"""Points of the space that are tried first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from mineralsweep.config.entries import Choices, Entry
+from mineralsweep.config.rules import Misplaced, number_hint
+from mineralsweep.config.space import Space
+from mineralsweep.errors import did_you_mean
+from mineralsweep.models import get as get_architecture
+from mineralsweep.models.architecture import Architecture
+
+Value = float | int | str
+Point = dict[str, Value]
+
+SHARED = ("learning_rate", "optimizer", "batch_size")
+TOLERANCE = 1e-9
+
+
+def study_points(space: Space) -> list[Point]:
+    """Return each architecture's own settings, where all of them lie in the space."""
+    found = []
+    for name in space.architectures():
+        point = _settings(get_architecture(name), space)
+        if all(holds(entry, point[key]) for key, entry in space.entries().items() if key in point):
+            found.append(point)
+    return found
+
+
+def holds(entry: Entry, value: Value) -> bool:
+    """Say whether a value is one of an entry's."""
+    if isinstance(entry, Choices):
+        return value in entry.choices
+    if isinstance(value, str) or not entry.low <= value <= entry.high:
+        return False
+    ladder = entry.ladder()
+    return ladder is None or any(abs(value - rung) <= TOLERANCE for rung in ladder)
+
+
+def check_points(space: Space, points: Sequence[Mapping[str, Value]]) -> None:
+    """Hold the points of a sweep file to its space.
+
+    A point may leave entries out: the sampler draws them. The architecture must be there, unless
+    the space has one alone.
+
+    Raises:
+        Misplaced: an entry that the space or the point's architecture does not have, or a value
+            outside of it.
+    """
+    for index, point in enumerate(points):
+        _check_point(space, point, f"warm_start.{index}")
+
+
+def _check_point(space: Space, point: Mapping[str, Value], place: str) -> None:
+    entries = space.entries()
+    architectures = space.architectures()
+    architecture = str(point.get("architecture", architectures[0]))
+    if "architecture" not in point and len(architectures) > 1:
+        raise Misplaced(place, f"must name its architecture: {', '.join(architectures)}")
+    for name, value in point.items():
+        where = f"{place}.{name}"
+        if name not in entries:
+            raise Misplaced(where, f"is not in the space{did_you_mean(name, entries)}")
+        if not holds(entries[name], value):
+            hint = number_hint(value) if isinstance(value, str) else ""
+            raise Misplaced(where, f"lies outside of space.{name}, got {value!r}{hint}")
+    for name in point:
+        own = ("architecture", *SHARED, *get_architecture(architecture).hyperparameters)
+        if name not in own:
+            raise Misplaced(f"{place}.{name}", f"{architecture} does not have it; leave it out")
+
+
+def _settings(architecture: Architecture, space: Space) -> Point:
+    """Return the settings of an architecture that the space has, its name first."""
+    own: dict[str, Value] = {"architecture": architecture.name}
+    own.update({k: v for k, v in architecture.hyperparameters.items() if v is not None})
+    unfrozen = own.get("unfrozen", 0)
+    own["learning_rate"] = architecture.default_learning_rate(int(unfrozen))
+    own["optimizer"] = architecture.optimizer
+    own["batch_size"] = architecture.batch_size
+    return {name: own[name] for name in space.entries() if name in own}
