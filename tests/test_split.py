@@ -79,3 +79,51 @@ def test_a_class_too_small_for_the_split_is_named(count: int) -> None:
 def test_real_files_give_disjoint_parts(make_folder: Callable[..., Path]) -> None:
     parts = split(catalog.read(make_folder(10)), (60, 20, 20), 0)
     assert (len(parts.train), len(parts.validation), len(parts.test)) == (18, 6, 6)
+
+
+def grouped(found: Catalog, groups: list[list[int]]) -> list[int]:
+    numbers = list(range(len(found.images)))
+    for rows in groups:
+        for row in rows:
+            numbers[row] = rows[0]
+    return numbers
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_group_stands_on_one_side_and_the_sizes_stay(seed: int) -> None:
+    found = made_up({"a": 40, "b": 70, "c": 60})
+    groups = [[0, 1], [5, 6, 7], [12, 13], [50, 51, 52, 53], [100, 130], [39, 40]]  # a and b
+    parts = split(found, (40, 20, 40), seed, grouped(found, groups))
+    sides = (parts.train, parts.validation, parts.test)
+    assert sorted(sum(sides, ())) == list(range(170))
+    for rows in groups:
+        assert sum(bool(set(rows) & set(side)) for side in sides) == 1
+    for side, sizes in zip(sides, ([16, 28, 24], [8, 14, 12], [16, 28, 24]), strict=True):
+        labels = [found.images[row].label for row in side]
+        assert [labels.count(label) for label in "abc"] == sizes
+
+
+def test_groups_reach_every_part_in_about_its_share() -> None:
+    found = made_up({"a": 100, "b": 100})
+    numbers = grouped(found, [[0, 1]])
+    test = sum(0 in split(found, (40, 20, 40), seed, numbers).test for seed in range(200))
+    assert 60 <= test <= 100  # 80 expected; the seeds are fixed
+
+
+def test_no_groups_leave_the_split_as_it_was() -> None:
+    found = made_up({"a": 50, "b": 50})
+    assert split(found, (60, 20, 20), 0, range(100)) == split(found, (60, 20, 20), 0)
+
+
+def test_a_group_too_large_for_its_share_takes_from_the_others() -> None:
+    found = made_up({"a": 20, "b": 20})
+    parts = split(found, (40, 20, 40), 0, grouped(found, [list(range(14))]))
+    sizes = [sum(found.images[row].label == "a" for row in rows)
+             for rows in (parts.train, parts.validation, parts.test)]  # fmt: skip
+    assert sorted(sizes) == [2, 4, 14] or sorted(sizes) == [3, 3, 14]
+
+
+def test_a_class_that_is_nearly_one_photograph_is_named() -> None:
+    found = made_up({"a": 20, "b": 20})
+    with pytest.raises(DataError, match=r"class 'a' has 20 usable images, too few .* one side"):
+        split(found, (40, 20, 40), 0, grouped(found, [list(range(19))]))

@@ -41,12 +41,17 @@ def _image_size(value: Any) -> Any:
 
 
 class Data(Strict):
-    """Where the photographs come from, and how they are divided."""
+    """Where the photographs come from, and how they are divided.
+
+    `near_duplicates`: "group" keeps images of one photograph on one side of the split; "ignore"
+    does not look for them.
+    """
 
     source: str = Field(default="sample", min_length=1)
     split: str = "40/20/40"
     split_seed: int = Field(default=0, ge=0)
     classes: Annotated[tuple[str, ...] | None, BeforeValidator(_as_tuple)] = None
+    near_duplicates: Literal["group", "ignore"] = "group"
 
     @model_validator(mode="after")
     def _shares_add_up(self) -> Self:

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePath
 
-from mineralsweep.data import cache
+from mineralsweep.data import cache, looks
 from mineralsweep.data.decode import DECODER_VERSION, MAX_BYTES, ImageFacts, inspect
 from mineralsweep.data.names import readable
 from mineralsweep.errors import DataError, UnusableImage, did_you_mean
@@ -60,7 +60,7 @@ class Catalog:
 def read(root: Path, only: Sequence[str] | None = None) -> Catalog:
     """List the images under `root`, one sub-folder a class.
 
-    Files are read whole and decoded once; the outcome is remembered by content in the cache.
+    Files are read whole, decoded and hashed once; the cache remembers the outcome by content.
     Hidden files and folders are passed over. Symbolic links to folders are not followed.
 
     Args:
@@ -78,7 +78,7 @@ def read(root: Path, only: Sequence[str] | None = None) -> Catalog:
         folders = {name: folders[name] for name in folders if name in only}
     images: list[CatalogImage] = []
     rejected: list[Rejected] = []
-    known = _Verdicts(cache.folder() / f"verdicts-v{DECODER_VERSION}.json")
+    known = _Verdicts(cache.folder() / f"verdicts-v{DECODER_VERSION}.{looks.VERSION}.json")
     files = [(label, path) for label, folder in folders.items() for path in _files(folder)]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for found in pool.map(lambda item: _examine(item[0], item[1], known), files):

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-from mineralsweep.data import arrays
+from mineralsweep.data import arrays, duplicates
 from mineralsweep.data.catalog import Catalog
 from mineralsweep.data.folds import Rows, folds
 from mineralsweep.data.names import readable
@@ -14,16 +15,22 @@ from mineralsweep.data.source import open_catalog
 from mineralsweep.data.split import Split, parse_shares, split
 from mineralsweep.errors import DataError
 
+NearDuplicates = Literal["group", "ignore"]
+
 
 @dataclass(frozen=True)
 class Dataset:
-    """A catalogue and one split of it. Labels are positions in `classes`."""
+    """A catalogue and one split of it. Labels are positions in `classes`.
+
+    `near_duplicates` has a group a row: equal for images that are one photograph.
+    """
 
     source: str
     catalog: Catalog
     split: Split
     shares: str
     split_seed: int
+    near_duplicates: tuple[int, ...]
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -40,6 +47,20 @@ class Dataset:
         """Return one label an image, in the order of the rows."""
         return tuple(self.classes.index(image.label) for image in self.catalog.images)
 
+    def groups(self) -> tuple[int, ...]:
+        """Return one group an image, in the order of the rows: never to be divided.
+
+        An image without near-duplicates has a number of its own.
+        """
+        return self.near_duplicates
+
+    def duplicates(self) -> list[list[int]]:
+        """Return the rows of each group of two or more images, sorted."""
+        rows: dict[int, list[int]] = {}
+        for row, group in enumerate(self.near_duplicates):
+            rows.setdefault(group, []).append(row)
+        return [found for found in rows.values() if len(found) > 1]
+
     def files(self, rows: Sequence[int]) -> list[str]:
         """Return the images' paths under the root, for people to read."""
         root = self.catalog.root
@@ -54,7 +75,7 @@ class Dataset:
         return tuple(sorted(self.split.train + self.split.validation))
 
     def folds(self, k: int, repeats: int = 1) -> list[tuple[Rows, Rows]]:
-        """Divide the pool, whatever the files' names; see `folds.folds`.
+        """Divide the pool, whatever the files' names, near-duplicates together: `folds.folds`.
 
         Returns:
             (train, validation) a fold: rows, sorted.
@@ -65,13 +86,14 @@ class Dataset:
         images, labels = self.catalog.images, self.labels()
         rows = sorted(self.pool(), key=lambda row: (labels[row], images[row].digest))
         for label, name in enumerate(self.classes):
-            own = sum(labels[row] == label for row in rows)
+            own = len({self.near_duplicates[row] for row in rows if labels[row] == label})
             if own < k:
                 raise DataError(
-                    f"{self.catalog.root}: class '{name}' has {own} images outside the test split,"
-                    f" too few for {k} folds; add images, or use fewer folds"
+                    f"{self.catalog.root}: class '{name}' has {own} images outside the test split"
+                    f" (near-duplicates counted once), too few for {k} folds; add images, or use"
+                    " fewer folds"
                 )
-        groups = list(range(len(rows)))
+        groups = [self.near_duplicates[row] for row in rows]
         divided = folds([labels[row] for row in rows], groups, k, repeats, self.split_seed)
         return [
             (
@@ -92,7 +114,11 @@ class Dataset:
 
 
 def open_dataset(
-    source: str, shares: str, split_seed: int, classes: Sequence[str] | None = None
+    source: str,
+    shares: str,
+    split_seed: int,
+    classes: Sequence[str] | None = None,
+    near_duplicates: NearDuplicates = "group",
 ) -> Dataset:
     """Read the catalogue of `source` and split it.
 
@@ -101,12 +127,16 @@ def open_dataset(
         shares: train/validation/test in per cent, as "40/20/40".
         split_seed: another seed gives another split of the same shares.
         classes: the classes to keep; None keeps all.
+        near_duplicates: "group" keeps them on one side of the split; "ignore" does not look.
 
     Raises:
         DataError: the folder can't be used, or a class is too small for the split.
         ConfigError: the shares don't add up.
     """
     catalog = open_catalog(source, classes)
-    return Dataset(
-        source, catalog, split(catalog, parse_shares(shares), split_seed), shares, split_seed
-    )
+    if near_duplicates == "group":
+        groups = duplicates.groups(catalog)
+    else:
+        groups = tuple(range(len(catalog.images)))
+    parts = split(catalog, parse_shares(shares), split_seed, groups)
+    return Dataset(source, catalog, parts, shares, split_seed, groups)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from mineralsweep.data import looks
 from mineralsweep.errors import UnusableImage
 
 Pixels = NDArray[np.uint8]
@@ -26,12 +27,16 @@ DECODER_VERSION = 1
 
 @dataclass(frozen=True)
 class ImageFacts:
-    """What a file is, whatever its name says. Height and width are in pixels, as displayed."""
+    """What a file is, whatever its name says. Height and width are in pixels, as displayed.
+
+    `look` holds perceptual hashes, see `looks.describe`; "" where there are none.
+    """
 
     format: str
     mode: str
     height: int
     width: int
+    look: str = ""
 
 
 def inspect(content: bytes) -> ImageFacts:
@@ -40,9 +45,8 @@ def inspect(content: bytes) -> ImageFacts:
     Raises:
         UnusableImage: as `decode` does.
     """
-    image, facts = _open_rgb(content)
-    image.close()
-    return facts
+    image, facts = open_rgb(content)
+    return replace(facts, look=looks.describe(image))
 
 
 def decode(content: bytes, size: tuple[int, int] | None = None) -> Pixels:
@@ -62,13 +66,18 @@ def decode(content: bytes, size: tuple[int, int] | None = None) -> Pixels:
     Raises:
         UnusableImage: no such image, damaged, or over a bound. The message is the reason.
     """
-    image, _ = _open_rgb(content)
+    image, _ = open_rgb(content)
     if size is not None:
         image = image.resize((size[1], size[0]), Image.Resampling.BILINEAR, reducing_gap=3.0)
     return np.asarray(image, dtype=np.uint8)
 
 
-def _open_rgb(content: bytes) -> tuple[Image.Image, ImageFacts]:
+def open_rgb(content: bytes) -> tuple[Image.Image, ImageFacts]:
+    """Return the image of `decode` at its own size, before it becomes an array, and its facts.
+
+    Raises:
+        UnusableImage: as `decode` does.
+    """
     if not content:
         raise UnusableImage("the file is empty")
     if len(content) > MAX_BYTES:

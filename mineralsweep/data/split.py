@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -43,11 +44,20 @@ def parse_shares(text: str) -> tuple[int, int, int]:
     return shares[0], shares[1], shares[2]
 
 
-def split(catalog: Catalog, shares: tuple[int, int, int], seed: int) -> Split:
-    """Divide the images of each class by `shares`.
+def split(
+    catalog: Catalog, shares: tuple[int, int, int], seed: int, groups: Sequence[int] | None = None
+) -> Split:
+    """Divide the images of each class by `shares`, as near as whole groups allow.
 
-    The order in a class is that of SHA-256(seed, content digest): the same on every machine,
-    whatever the file names, and an added image moves few others.
+    Images of one group land on one side. Groups are placed first; single images fill the parts up,
+    in the order of SHA-256(seed, content digest): the same on every machine, whatever the file
+    names, and an added image moves few others.
+
+    Args:
+        catalog: the images.
+        shares: train, validation and test in per cent.
+        seed: another one gives another split.
+        groups: one group a row, see `duplicates.groups`; None: each image is its own.
 
     Raises:
         DataError: fewer than 2 classes, or a class too small for one image in every part.
@@ -57,23 +67,87 @@ def split(catalog: Catalog, shares: tuple[int, int, int], seed: int) -> Split:
             f"{catalog.root}: {len(catalog.classes)} class, at least 2 are needed;"
             " give a folder with one sub-folder a class"
         )
-    parts: tuple[list[int], ...] = ([], [], [])
+    room: _Room = {}
     for label, count in catalog.counts().items():
-        sizes = _sizes(count, shares)
-        if min(sizes) < 1:
-            raise DataError(
-                f"{catalog.root}: class '{label}' has {count} usable images, too few for a"
-                f" {'/'.join(map(str, shares))} split with one in every part; add images, leave"
-                " the class out, or see what was skipped: mineralsweep data check"
-            )
-        rows = [row for row, image in enumerate(catalog.images) if image.label == label]
-        rows.sort(key=lambda row: _rank(seed, catalog.images[row].digest))
-        start = 0
-        for part, size in zip(parts, sizes, strict=True):
-            part += rows[start : start + size]
-            start += size
+        room[label] = list(_sizes(count, shares))
+        if min(room[label]) < 1:
+            raise _too_small(catalog, label, shares)
+    parts: _Parts = ([], [], [])
+    units = _units(catalog, groups or range(len(catalog.images)))
+    _place_groups(catalog, [rows for rows in units if len(rows) > 1], shares, seed, room, parts)
+    _place_single(catalog, [rows[0] for rows in units if len(rows) == 1], seed, room, parts)
+    for label in catalog.classes:
+        if any(all(catalog.images[row].label != label for row in part) for part in parts):
+            raise _too_small(catalog, label, shares)
     train, validation, test = (tuple(sorted(part)) for part in parts)
     return Split(train, validation, test, _digest(catalog, (train, validation, test)))
+
+
+_Room = dict[str, list[int]]
+"""How many images of a class each part may still take; below 0 where a group was too large."""
+_Parts = tuple[list[int], list[int], list[int]]
+
+
+def _too_small(catalog: Catalog, label: str, shares: Sequence[int]) -> DataError:
+    return DataError(
+        f"{catalog.root}: class '{label}' has {catalog.counts()[label]} usable images, too few for"
+        f" a {'/'.join(map(str, shares))} split with one in every part and near-duplicates on one"
+        " side; add images, leave the class out, or see what there is: mineralsweep data check"
+    )
+
+
+def _units(catalog: Catalog, groups: Sequence[int]) -> list[list[int]]:
+    """Return the rows of each group."""
+    by_group: dict[int, list[int]] = {}
+    for row, group in zip(range(len(catalog.images)), groups, strict=True):
+        by_group.setdefault(group, []).append(row)
+    return list(by_group.values())
+
+
+def _place_groups(
+    catalog: Catalog,
+    units: list[list[int]],
+    shares: Sequence[int],
+    seed: int,
+    room: _Room,
+    parts: _Parts,
+) -> None:
+    """Put each group into the part that its rank falls into, or the next one with room for it."""
+
+    def rank(rows: list[int]) -> str:
+        return _rank(seed, "+".join(sorted(catalog.images[row].digest for row in rows)))
+
+    for rows in sorted(units, key=lambda rows: (-len(rows), rank(rows))):
+        needed = Counter(catalog.images[row].label for row in rows)
+        slack = [min(room[label][i] - needed[label] for label in needed) for i in range(3)]
+        first = _part_at(int(rank(rows)[:8], 16) / 2**32 * 100, shares)
+        turn = [(first + step) % 3 for step in range(3)]
+        part = next((i for i in turn if slack[i] >= 0), max(turn, key=lambda i: slack[i]))
+        parts[part].extend(rows)
+        for label, count in needed.items():
+            room[label][part] -= count
+
+
+def _part_at(per_cent: float, shares: Sequence[int]) -> int:
+    return sum(per_cent >= end for end in (shares[0], shares[0] + shares[1]))
+
+
+def _place_single(catalog: Catalog, rows: list[int], seed: int, room: _Room, parts: _Parts) -> None:
+    for label, sizes in room.items():
+        of_class = [row for row in rows if catalog.images[row].label == label]
+        of_class.sort(key=lambda row: _rank(seed, catalog.images[row].digest))
+        start = 0
+        for part, size in zip(parts, _without_debt(sizes), strict=True):
+            part.extend(of_class[start : start + size])
+            start += size
+
+
+def _without_debt(sizes: list[int]) -> list[int]:
+    """Take what a part has too much of from the parts with the most room."""
+    settled = [max(size, 0) for size in sizes]
+    for _ in range(sum(settled) - sum(sizes)):
+        settled[settled.index(max(settled))] -= 1
+    return settled
 
 
 def _rank(seed: int, digest: str) -> str:

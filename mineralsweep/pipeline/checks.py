@@ -12,6 +12,7 @@ from pathlib import Path
 
 from mineralsweep import machine
 from mineralsweep.config import Choices, Sweep
+from mineralsweep.data.concerns import concerns
 from mineralsweep.data.dataset import Dataset, open_dataset
 from mineralsweep.errors import ConfigError, StudyConflict, WeightsUnavailable
 from mineralsweep.models import get as get_architecture
@@ -100,11 +101,15 @@ def suited_to_machine(sweep: Sweep) -> Sweep:
 def open_sweep_data(sweep: Sweep, say: Say) -> Dataset:
     """Open a sweep's data set and say what is in it, what was skipped included."""
     data = sweep.data
-    dataset = open_dataset(data.source, data.split, data.split_seed, data.classes)
+    dataset = open_dataset(
+        data.source, data.split, data.split_seed, data.classes, data.near_duplicates
+    )
     say(dataset.describe())
     skipped = len(dataset.catalog.rejected)
     if skipped:
         say(f"{skipped} files were skipped; see why: mineralsweep data check {data.source}")
+    for warning in concerns(dataset):
+        say(warning)
     return dataset
 
 

@@ -1,0 +1,209 @@
+"""Which images are one photograph: rescaled, mirrored, turned, marked or packed anew."""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from os import cpu_count
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from mineralsweep.data import cache, looks
+from mineralsweep.data.catalog import Catalog, CatalogImage
+from mineralsweep.data.decode import DECODER_VERSION, open_rgb
+from mineralsweep.errors import UnusableImage
+
+VERSION = 1
+"""Part of the cache key: raise it when the same images would be grouped otherwise."""
+
+COMPARED_VIEWS = ((0, 0), (1, 1), (2, 2), (0, 1))
+MOST_BITS = 12
+"""Of 64 that may differ in a candidate's hashes; unrelated images differ in 32 or so."""
+CHECKS_PER_IMAGE = 4
+"""So many candidates an image are looked at, nearest first: bounds the time for thousands."""
+ROWS_AT_ONCE = 256
+
+SIDE = 96
+"""Candidates are compared at 96 x 96 grey pixels."""
+DETAIL = 4.0
+"""Standard deviation in pixels of the blur that is taken off: shapes go, texture stays."""
+TEMPLATE = 54
+SCALES = (1.0, 0.88, 1.14)
+SAME_DETAIL = 0.54
+"""Correlation of detail from which two images are one photograph; see docs/data.md."""
+NEAR_BITS = 6
+SAME_DETAIL_NEAR = 0.35
+"""The same, where at most `NEAR_BITS` bits differ: a mark across the picture hides detail."""
+KEPT_IN_MEMORY = 512
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """Two rows whose hashes are near: view `first_view` of one, upright, and `second_view` of
+    the other in one of the eight orientations."""
+
+    bits: int
+    first: int
+    second: int
+    first_view: int
+    second_view: int
+    orientation: int
+
+
+def groups(catalog: Catalog) -> tuple[int, ...]:
+    """Return one group a row: rows of near-duplicates share the number of the first of them.
+
+    Two images are near-duplicates when a hash of theirs is near in some orientation, and their
+    detail, laid over each other, agrees. What is found is kept on disk by the images' content.
+    """
+    name = f"{catalog.digest[:32]}-v{DECODER_VERSION}.{looks.VERSION}.{VERSION}.json"
+    path = cache.folder() / "groups" / name
+    try:
+        kept = tuple(json.loads(path.read_text()))
+        if len(kept) == len(catalog.images) and all(type(group) is int for group in kept):
+            return kept
+    except (OSError, ValueError, TypeError):
+        pass
+    found = joined(len(catalog.images), pairs(catalog))
+    cache.write_atomically(path, lambda target: target.write_text(json.dumps(found)))
+    return found
+
+
+def joined(count: int, found: Sequence[tuple[int, int]]) -> tuple[int, ...]:
+    """Return one group a row, from pairs of rows that belong together."""
+    first = list(range(count))
+
+    def root(row: int) -> int:
+        while first[row] != row:
+            row = first[row]
+        return row
+
+    for one, other in found:
+        low, high = sorted((root(one), root(other)))
+        first[high] = low
+    return tuple(root(row) for row in range(count))
+
+
+def pairs(catalog: Catalog) -> list[tuple[int, int]]:
+    """Return the pairs of rows, (lower, higher), that are one photograph."""
+    rows = [row for row, image in enumerate(catalog.images) if image.facts.look]
+    if len(rows) < 2:
+        return []
+    hashes = looks.parse([catalog.images[row].facts.look for row in rows])
+    nearest = candidates(hashes)
+    kept = sorted(nearest, key=lambda pair: (nearest[pair][0].bits, pair))
+    kept = kept[: CHECKS_PER_IMAGE * len(rows)]
+    details = _Details([catalog.images[row] for row in rows])
+    with ThreadPoolExecutor(cpu_count()) as pool:
+        same = list(pool.map(lambda pair: _are_one(nearest[pair], details), kept))
+    return sorted(
+        (rows[one], rows[other]) for (one, other), yes in zip(kept, same, strict=True) if yes
+    )
+
+
+def candidates(hashes: NDArray[np.uint64]) -> dict[tuple[int, int], list[Candidate]]:
+    """Return pairs of positions with a near hash, each with its two nearest alignments.
+
+    Args:
+        hashes: uint64 (n, 3, 8), as `looks.parse` returns them.
+    """
+    found: dict[tuple[int, int], list[Candidate]] = {}
+    for near in _near(hashes):
+        pair = min(near.first, near.second), max(near.first, near.second)
+        found.setdefault(pair, []).append(near)
+    return {
+        pair: sorted(ways, key=lambda near: (near.bits, near.first_view, near.orientation))[:2]
+        for pair, ways in found.items()
+    }
+
+
+def _near(hashes: NDArray[np.uint64]) -> Iterator[Candidate]:
+    count = len(hashes)
+    for start in range(0, count, ROWS_AT_ONCE):
+        upright = hashes[start : start + ROWS_AT_ONCE, :, 0]
+        for one, other in COMPARED_VIEWS:
+            for orientation in range(looks.SYMMETRIES):
+                differing = upright[:, None, one] ^ hashes[None, :, other, orientation]
+                bits = np.bitwise_count(differing)
+                for row, column in np.argwhere(bits <= MOST_BITS).tolist():
+                    first = start + row
+                    # A pair of the same view would come twice, turned one way and the other.
+                    if first < column or (first > column and one != other):
+                        yield Candidate(
+                            int(bits[row, column]), first, column, one, other, orientation
+                        )
+
+
+def _are_one(ways: Sequence[Candidate], details: _Details) -> bool:
+    return any(
+        agreement(
+            details.view(way.first, way.first_view),
+            looks.oriented(details.view(way.second, way.second_view), way.orientation),
+        )
+        >= (SAME_DETAIL_NEAR if way.bits <= NEAR_BITS else SAME_DETAIL)
+        for way in ways
+    )
+
+
+def agreement(one: looks.Pixels, other: looks.Pixels) -> float:
+    """Return how well the middle of `one` is found in `other`: a correlation, at most 1.
+
+    Both are stripped of what is larger than a few pixels: specimens of one outline on white are
+    no copies of each other, and a copy keeps its texture. The middle is tried at three scales.
+
+    Args:
+        one, other: uint8 (96, 96), grey.
+    """
+    from skimage.feature import match_template
+
+    ground = _detail(Image.fromarray(other))
+    best = -1.0
+    for scale in SCALES:
+        side = round(SIDE * scale)
+        scaled = _detail(Image.fromarray(one).resize((side, side), Image.Resampling.BILINEAR))
+        start = (side - TEMPLATE) // 2
+        template = scaled[start : start + TEMPLATE, start : start + TEMPLATE]
+        if template.std() > 0.1:
+            best = max(best, float(match_template(ground, template).max()))
+    return best
+
+
+def _detail(image: Image.Image) -> NDArray[np.float32]:
+    from scipy.ndimage import gaussian_filter
+
+    grey = np.asarray(image, dtype=np.float32)
+    return np.asarray(grey - gaussian_filter(grey, DETAIL))
+
+
+class _Details:
+    """The views of images as grey pixels, read when asked for; the last used are kept."""
+
+    def __init__(self, images: Sequence[CatalogImage]) -> None:
+        self._images = images
+        self._kept: OrderedDict[int, list[looks.Pixels]] = OrderedDict()
+
+    def view(self, position: int, number: int) -> looks.Pixels:
+        """Return uint8 (96, 96)."""
+        views = self._kept.get(position)
+        if views is None:
+            views = self._read(self._images[position])
+            self._kept[position] = views
+            if len(self._kept) > KEPT_IN_MEMORY:
+                self._kept.popitem(last=False)
+        return views[number]
+
+    def _read(self, image: CatalogImage) -> list[looks.Pixels]:
+        try:
+            whole, _ = open_rgb(image.path.read_bytes())
+        except (OSError, UnusableImage):
+            # Gone since it was listed; whoever needs its pixels will say so.
+            return [np.zeros((SIDE, SIDE), np.uint8)] * looks.VIEWS
+        return [
+            np.asarray(view.convert("L").resize((SIDE, SIDE), Image.Resampling.BILINEAR))
+            for view in looks.views(whole)
+        ]

@@ -1,0 +1,209 @@
+"""Near-duplicates are grouped, and nothing else is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw, ImageFont, ImageOps
+
+from mineralsweep.data import catalog, duplicates, looks, sample
+from mineralsweep.data.concerns import concerns
+from mineralsweep.data.dataset import open_dataset
+from tests.pictures import encode, noisy, write_classes
+
+LISTED = (
+    ("bornite/0002.jpg", "bornite/0160.jpg"),
+    ("bornite/0009.jpg", "bornite/0016.jpg"),
+    ("bornite/0048.jpg", "bornite/0103.jpg"),
+    ("bornite/0099.jpg", "bornite/0144.jpg"),
+    ("bornite/0028.jpg", "bornite/0168.jpg"),
+    ("biotite/0014.jpg", "biotite/0017.jpg"),
+)
+"""Pairs among the photographs, found by eye."""
+ALSO_SEEN = (
+    ("bornite/0063.jpg", "bornite/0071.jpg"),
+    ("bornite/0024.jpg", "bornite/0145.jpg"),
+    ("bornite/0089.jpg", "bornite/0134.jpg"),
+    ("bornite/0011.jpg", "bornite/0126.jpg"),
+)
+"""Found by the program, and seen by eye to be one photograph each."""
+
+
+def marked(image: Image.Image) -> Image.Image:
+    """Write an agency's name across the middle."""
+    copy = image.copy()
+    font = ImageFont.load_default(size=image.width // 8)
+    ImageDraw.Draw(copy).text((image.width // 5, image.height // 2), "agency.com", (240,) * 3, font)
+    return copy
+
+
+def framed(image: Image.Image) -> Image.Image:
+    """Lay the picture on white card, with a line of text below."""
+    page = ImageOps.expand(image, image.width // 10, "white")
+    ImageDraw.Draw(page).text((page.width // 3, page.height - 14), "no. 4711", "black")
+    return page
+
+
+COPIES: dict[str, Callable[[Image.Image], Image.Image]] = {
+    "smaller": lambda image: image.resize((image.width // 2, image.height // 2)),
+    "larger": lambda image: image.resize((image.width * 2, image.height * 2)),
+    "squeezed": lambda image: image.resize((image.width, image.height * 3 // 4)),
+    "mirrored": ImageOps.mirror,
+    "flipped": ImageOps.flip,
+    "turned": lambda image: image.transpose(Image.Transpose.ROTATE_90),
+    "turned and mirrored": lambda image: image.transpose(Image.Transpose.TRANSVERSE),
+    "brighter": lambda image: image.point(lambda level: min(255, level * 1.2)),
+    "marked": marked,
+    "framed": framed,
+}
+
+
+@pytest.fixture(scope="module")
+def drawn() -> list[Image.Image]:
+    return [
+        sample.draw(mineral, index).convert("RGB")
+        for mineral in ("bornite", "chrysocolla")
+        for index in (2, 4, 7)
+    ]
+
+
+def grouped(root: Path) -> list[set[str]]:
+    """Return the names in each group of two or more."""
+    dataset = open_dataset(str(root), "40/20/40", 0)
+    return [set(dataset.files(rows)) for rows in dataset.duplicates()]
+
+
+def write(root: Path, pictures: dict[str, Image.Image]) -> Path:
+    for name, picture in pictures.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(encode(picture, "JPEG", quality=60))
+    return root
+
+
+@pytest.mark.parametrize("change", COPIES)
+def test_a_copy_is_found(change: str, drawn: list[Image.Image], tmp_path: Path) -> None:
+    pictures = {f"a/{number}.jpg": image for number, image in enumerate(drawn)}
+    pictures["b/0.jpg"] = COPIES[change](drawn[0])
+    found = catalog.read(write(tmp_path, pictures))
+    names = [image.path.parent.name + image.path.stem for image in found.images]
+    pairs = [{names[one], names[other]} for one, other in duplicates.pairs(found)]
+    assert pairs == [{"a0", "b0"}]
+
+
+def test_the_drawn_sample_has_none(tmp_path: Path) -> None:
+    # Its pictures are alike on purpose: one lamp, a few kinds of ground, one texture a mineral.
+    assert grouped(sample.write(tmp_path / "sample", per_class=20)) == []
+
+
+def test_noise_and_plain_pictures_are_not_taken_for_copies(tmp_path: Path) -> None:
+    root = write_classes(tmp_path / "photos", ("ash", "beech"), 10)
+    for number, colour in enumerate(("white", "black", "grey", "red", "blue")):
+        plain = Image.new("RGB", (60 + number, 50), colour)
+        (root / "ash" / f"{colour}.png").write_bytes(encode(plain))
+        (root / "beech" / f"{colour}.png").write_bytes(encode(plain.resize((80, 70 + number))))
+    assert grouped(root) == []
+
+
+def test_a_chain_of_copies_is_one_group() -> None:
+    assert duplicates.joined(6, [(4, 5), (1, 3), (3, 4)]) == (0, 1, 2, 1, 1, 1)
+    assert duplicates.joined(3, []) == (0, 1, 2)
+
+
+def test_an_image_gone_since_it_was_listed_is_no_copy(
+    drawn: list[Image.Image], tmp_path: Path
+) -> None:
+    found = catalog.read(write(tmp_path, {"a/0.jpg": drawn[0], "b/0.jpg": marked(drawn[0])}))
+    (tmp_path / "b" / "0.jpg").unlink()
+    assert duplicates.pairs(found) == []
+
+
+def test_what_was_found_is_kept(
+    drawn: list[Image.Image], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = catalog.read(write(tmp_path / "x", {"a/0.jpg": drawn[0], "b/0.jpg": marked(drawn[0])}))
+    assert duplicates.groups(found) == (0, 0)
+    kept = next((tmp_path / "cache" / "groups").iterdir())
+    with monkeypatch.context() as patch:
+        patch.setattr(duplicates, "pairs", lambda catalog: pytest.fail("looked for again"))
+        assert duplicates.groups(found) == (0, 0)
+    for damaged in ("[0", "[0]", '["a", 0]', "7"):
+        kept.write_text(damaged)
+        assert duplicates.groups(found) == (0, 0)
+
+
+def test_file_names_do_not_matter(drawn: list[Image.Image], tmp_path: Path) -> None:
+    first = catalog.read(write(tmp_path / "x", {"a/0.jpg": drawn[0], "a/1.jpg": marked(drawn[0]),
+                                                "a/2.jpg": drawn[1]}))  # fmt: skip
+    second = catalog.read(write(tmp_path / "y", {"a/9.jpg": drawn[0], "a/8.jpg": marked(drawn[0]),
+                                                 "a/1.jpg": drawn[1]}))  # fmt: skip
+    assert duplicates.groups(first) == duplicates.groups(second)
+
+
+def test_orientations_are_the_eight_of_the_square() -> None:
+    pixels = np.arange(9, dtype=np.uint8).reshape(3, 3)
+    seen = {looks.oriented(pixels, number).tobytes() for number in range(looks.SYMMETRIES)}
+    assert len(seen) == 8
+    assert looks.oriented(pixels, 0).tobytes() == pixels.tobytes()
+
+
+def test_hashes_are_read_back(drawn: list[Image.Image]) -> None:
+    hashes = looks.parse([looks.describe(image) for image in drawn])
+    assert hashes.shape == (6, 3, 8)
+    assert hashes.dtype == np.uint64
+    assert looks.describe(Image.new("RGB", (50, 50), "red")) == ""
+    assert looks.describe(noisy((9, 99, 9), 0, (1, 200))) != ""
+
+
+def test_candidates_are_near_in_one_orientation() -> None:
+    rng = np.random.default_rng(0)
+    hashes = rng.integers(0, 2**63, (300, 3, 8), dtype=np.uint64)
+    assert duplicates.candidates(hashes) == {}
+    hashes[280, 1, 5] = hashes[10, 1, 0] ^ np.uint64(0b111)
+    hashes[5, 1, 2] = hashes[200, 0, 0]
+    near = duplicates.candidates(hashes)
+    assert near == {
+        (10, 280): [duplicates.Candidate(3, 10, 280, 1, 1, 5)],
+        (5, 200): [duplicates.Candidate(0, 200, 5, 0, 1, 2)],
+    }
+
+
+def test_copies_among_the_photographs(photos: Path) -> None:
+    expected = [set(pair) for pair in (*LISTED, *ALSO_SEEN)]
+    found = grouped(photos)
+    assert sum(set(pair) in found for pair in LISTED) >= 5
+    assert [group for group in found if group not in expected] == []
+
+
+def test_ignored_near_duplicates_are_not_looked_for(
+    drawn: list[Image.Image], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pictures = {f"{label}/{number}.jpg": change(drawn[number])
+                for label, change in (("a", COPIES["smaller"]), ("b", ImageOps.mirror))
+                for number in range(6)}  # fmt: skip
+    root = str(write(tmp_path / "x", pictures))
+    dataset = open_dataset(root, "40/20/40", 0)
+    assert len(dataset.duplicates()) == 6
+    for part in (dataset.split.train, dataset.split.validation, dataset.split.test):
+        assert {dataset.groups()[row] for row in part}.isdisjoint(
+            dataset.groups()[row] for row in range(12) if row not in part
+        )
+    monkeypatch.setattr(duplicates, "pairs", lambda catalog: pytest.fail("looked for"))
+    ignored = open_dataset(root, "40/20/40", 0, near_duplicates="ignore")
+    assert ignored.groups() == tuple(range(12))
+    assert ignored.split.digest != dataset.split.digest
+
+
+def test_concerns_name_what_is_in_doubt(drawn: list[Image.Image], tmp_path: Path) -> None:
+    pictures = {f"a/{number}.jpg": image for number, image in enumerate(drawn)}
+    pictures |= {"b/0.jpg": ImageOps.mirror(drawn[0]), "a/9.jpg": ImageOps.flip(drawn[1])}
+    pictures |= {f"b/{number}.jpg": sample.draw("biotite", number).convert("RGB")
+                 for number in range(1, 6)}  # fmt: skip
+    lines = concerns(open_dataset(str(write(tmp_path / "x", pictures)), "40/20/40", 0))
+    assert lines[0].startswith("4 images are near-duplicates, in 2 groups: each group stands on")
+    assert "Careful: a/0.jpg and b/0.jpg look like one photograph, in different classes" in lines[1]
+    assert "class 'a' has 7 images" in lines[2]
+    assert "class 'b' has 6 images" in lines[3]
