@@ -105,6 +105,10 @@ def _parsers() -> tuple[_Parser, dict[str, _Parser]]:
         "train": _train(commands),
         "predict": _predict(commands),
         "verify": _verify(commands),
+        "evaluate": _evaluate(commands),
+        "champion": _champion(commands),
+        "promote": _promote(commands),
+        "rollback": _rollback(commands),
         "data_check": _data(commands),
         "cache": _cache(commands),
         "doctor": _doctor(commands),
@@ -220,6 +224,55 @@ def _verify(commands: Any) -> _Parser:
     )
     parser.add_argument("--model", metavar="URI", help="another model (default: the champion)")
     return parser
+
+
+def _evaluate(commands: Any) -> _Parser:
+    parser = _add(
+        commands, "evaluate", "evaluate", "Score a model on images that it has not learned from."
+    )
+    parser.add_argument("path", metavar="PATH", help="sample, minet, or a folder")
+    parser.add_argument("--model", metavar="URI", help="another model (default: the champion)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    return parser
+
+
+def _champion(commands: Any) -> _Parser:
+    parser = _add(
+        commands, "champion", "champion", "Say who is champion, why, and what was decided before."
+    )
+    _registered_model(parser)
+    return parser
+
+
+def _promote(commands: Any) -> _Parser:
+    parser = _add(
+        commands, "promote", "promote",
+        "Put a version before the gate: it becomes champion if it is shown to be better."
+        " Exit code 1: refused.",
+    )  # fmt: skip
+    parser.add_argument(
+        "version", metavar="VERSION", help="its number, or a URI such as models:/NAME/3"
+    )
+    parser.add_argument("--rules", metavar="FILE", help="a sweep file, whose section gate: is used")
+    parser.add_argument(
+        "--data", metavar="PATH", help="the images, to ask the standing champion about new ones"
+    )
+    parser.add_argument("--reason", metavar="TEXT", help="is written on the version")
+    parser.add_argument("--force", action="store_true", help="past the gate; needs --reason")
+    _registered_model(parser)
+    return parser
+
+
+def _rollback(commands: Any) -> _Parser:
+    parser = _add(commands, "rollback", "rollback", "Make the former champion champion again.")
+    parser.add_argument("--reason", metavar="TEXT", help="is written on the version")
+    _registered_model(parser)
+    return parser
+
+
+def _registered_model(parser: _Parser) -> None:
+    parser.add_argument("--model", metavar="NAME", help="another registered model")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def _data(commands: Any) -> _Parser:

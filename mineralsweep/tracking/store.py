@@ -10,6 +10,7 @@ import time
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +150,20 @@ class Store:
         )
         tags = [InputTag("mlflow.data.context", context)]
         self.client.log_inputs(run_id, [DatasetInput(entity, tags)])
+
+    def note_opening(self, run_id: str, digest: str) -> None:
+        """Note on a run that the test split is opened for it, before it is read.
+
+        A session that is killed in between has noted one opening too many, never one too few.
+
+        Args:
+            run_id: of the sweep, or of the training.
+            digest: of the test split.
+        """
+        noted = self.client.get_run(run_id).data.tags.get(OPENINGS, "0")
+        opened = datetime.now(UTC).isoformat(timespec="seconds")
+        tags = {OPENINGS: str(int(noted) + 1), TEST_DIGEST: digest}
+        self.log(run_id, tags={**tags, "mineralsweep.test_split_opened": opened})
 
     def openings(self, digest: str) -> int:
         """Return how often a test split was opened, over all studies of all experiments.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
@@ -16,7 +15,7 @@ from mineralsweep.engines.engine import TrialRecord
 from mineralsweep.evaluation import Scores
 from mineralsweep.figures import confusion_matrix
 from mineralsweep.space import describe
-from mineralsweep.tracking.store import OPENINGS, TEST_DIGEST, Store
+from mineralsweep.tracking.store import Store
 from mineralsweep.tracking.trial_run import MODEL, REASON, STATE, STUDY, TRIAL, TrialRun
 from mineralsweep.training.spec import TrialSpec
 
@@ -72,27 +71,9 @@ class SweepRun:
         """Write the best value after so many ended trials: the sweep's own learning curve."""
         self._store.log(self.run_id, metrics={f"sweep_best_{metric}": value}, step=ended)
 
-    def open_test_split(self, digest: str) -> int:
-        """Note an opening of the test split, before it is read.
-
-        A session that is killed in between has noted one opening too many, never one too few.
-
-        Args:
-            digest: of the test split.
-
-        Returns:
-            How often this study has opened it; `Store.openings` counts over all studies.
-        """
-        openings = int(self._tags().get(OPENINGS, "0")) + 1
-        opened = datetime.now(UTC).isoformat(timespec="seconds")
-        self.tag(
-            {
-                OPENINGS: str(openings),
-                TEST_DIGEST: digest,
-                "mineralsweep.test_split_opened": opened,
-            }
-        )
-        return openings
+    def open_test_split(self, digest: str) -> None:
+        """Note an opening of the test split, before it is read; see `Store.note_opening`."""
+        self._store.note_opening(self.run_id, digest)
 
     def log_test(self, scores: Scores, title: str) -> None:
         """Write the champion's scores on the test split."""

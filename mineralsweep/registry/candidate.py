@@ -1,0 +1,130 @@
+"""Whom a person means by VERSION, and the evidence for it."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from mlflow.exceptions import MlflowException
+
+from mineralsweep.config import Gate
+from mineralsweep.data.dataset import Dataset, open_dataset
+from mineralsweep.errors import DataError, InputError
+from mineralsweep.packaging import digest
+from mineralsweep.registry.evidence import Evidence, digest_of_split, measure
+from mineralsweep.registry.files import downloaded, open_folder, reachable
+from mineralsweep.registry.names import DIGEST, GATE, NAME
+from mineralsweep.registry.versions import Versions
+from mineralsweep.tracking import Store
+from mineralsweep.tracking.store import TEST_DIGEST
+
+
+def find(store: Store, text: str, model: str | None = None) -> tuple[Versions, str]:
+    """Return the registered model and the version that a person named.
+
+    A logged model that is not registered yet (that of `mineralsweep train`) becomes a version.
+
+    Args:
+        store: where it is.
+        text: "3", "models:/NAME/3", "models:/NAME@ALIAS", or "models:/m-ID".
+        model: the registered model's name; None: that in `text`, else the default.
+
+    Raises:
+        InputError: there is no such version.
+    """
+    logged = re.fullmatch(r"models:/(m-[0-9a-f]{32})", text)
+    if logged:
+        return _registered(store, logged[1], model or NAME)
+    named = re.fullmatch(r"models:/([^/@]+)(?:/(\d+)|@(.+))", text)
+    number = text if text.isdecimal() else None
+    if number is None and named is None:
+        raise InputError(
+            f"VERSION: must be a version's number, models:/NAME/NUMBER, models:/NAME@ALIAS or"
+            f" models:/m-ID, got '{text}'; see mineralsweep champion"
+        )
+    versions = Versions(store, named[1] if named else model or NAME)
+    if named and named[3]:
+        number = versions.holder(named[3])
+        if not number:
+            raise InputError(f"VERSION: no version of {versions.name} has the alias {named[3]}")
+    elif named:
+        number = named[2]
+    return versions, str(versions.get(str(number)).version)
+
+
+def _registered(store: Store, model_id: str, name: str) -> tuple[Versions, str]:
+    versions = Versions(store, name)
+    try:
+        run_id = store.client.get_logged_model(model_id).source_run_id or ""
+    except MlflowException as error:
+        raise InputError(f"VERSION: models:/{model_id}: {str(error).splitlines()[0]}") from None
+    with reachable(f"models:/{model_id}"), downloaded(f"models:/{model_id}") as folder:
+        files = digest.of_folder(folder)
+    card = "Registered by hand; see its run for how it was trained."
+    return versions, versions.register(run_id, model_id, card, {DIGEST: files})
+
+
+def evidence_for(versions: Versions, version: str) -> tuple[Evidence, Dataset | None]:
+    """Return what a version can be judged by; a model never tested is tested now.
+
+    Returns:
+        The evidence, and the data set where it had to be opened for it.
+
+    Raises:
+        InputError: it was never tested, and its data is not where it was, or is other data now.
+    """
+    kept = versions.evidence(version)
+    if kept is not None:
+        return kept, None
+    run_id = versions.get(version).run_id or ""
+    dataset = _dataset_of(versions.store, run_id, versions.name, version)
+    test = digest_of_split(dataset)
+    uri = f"models:/{versions.name}/{version}"
+    with reachable(uri), downloaded(uri) as folder:
+        classify = open_folder(folder).predict
+        versions.store.note_opening(run_id, test)
+        evidence = measure(classify, folder, dataset)
+    versions.keep_evidence(run_id, evidence)
+    scores = evidence.scores()
+    tags = {"test_accuracy": str(scores.accuracy), "test_macro_f1": f"{scores.macro_f1:.3f}"}
+    versions.tag(version, {TEST_DIGEST: test, **tags})
+    return evidence, dataset
+
+
+def _dataset_of(store: Store, run_id: str, name: str, version: str) -> Dataset:
+    """Open the data that a model was trained on, as its run tells of it."""
+    where = f"version {version} of {name}"
+    try:
+        inputs = store.client.get_run(run_id).inputs
+        [told, *_] = [one.dataset for one in inputs.dataset_inputs] if inputs else []
+        profile, uri = _json(told.profile), _json(told.source)["uri"]
+        shares, seed = profile["split"]["shares"], profile["split"]["seed"]
+        classes, expected = list(profile["classes"]), profile["split"]["digest"]
+    except (MlflowException, ValueError, LookupError, TypeError):
+        raise InputError(
+            f"VERSION: {where} was never tested, and its run does not tell on which data it was"
+            " trained; past the gate: --force --reason TEXT"
+        ) from None
+    source = told.name if told.name in ("sample", "minet") else uri
+    dataset = open_dataset(source, shares, seed, classes)
+    if dataset.split.digest != expected:
+        raise DataError(
+            f"{source}: holds other images than when {where} was trained: its test split is not"
+            " the same; train it anew, or past the gate: --force --reason TEXT"
+        )
+    return dataset
+
+
+def _json(text: str | None) -> Any:
+    return json.loads(text or "")
+
+
+def rules_of(versions: Versions, version: str) -> Gate:
+    """Return the rules that a version was judged by last, the defaults where it never was."""
+    text = versions.get(version).tags.get(f"{GATE}rules")
+    try:
+        kept = json.loads(text) if text else {}
+        return Gate(**{**kept, "model": versions.name})
+    except (ValueError, TypeError):  # another release's
+        return Gate(model=versions.name)
