@@ -103,6 +103,7 @@ def _parsers() -> tuple[_Parser, dict[str, _Parser]]:
         "sweep": _sweep(commands),
         "resume": _resume(commands),
         "train": _train(commands),
+        "reproduce": _reproduce(commands),
         "predict": _predict(commands),
         "verify": _verify(commands),
         "evaluate": _evaluate(commands),
@@ -201,6 +202,30 @@ def _recipe_flags(flags: Any) -> None:
     _flag(flags, "--balance", values.number, "SHARE", "weigh rare classes more; 1: all alike")
     _flag(flags, "--average-weights", values.number, "MOMENTUM", "of the weights' moving average")
     _flag(flags, "--flips", values.text, "NAME", "mirrored when it answers: none, horizontal, all")
+
+
+def _reproduce(commands: Any) -> _Parser:
+    parser = _add(
+        commands, "reproduce", "reproduce", "Train the study's five variants again, as it did."
+    )
+    flags = parser.add_argument_group("settings ('auto': as the preset says)")
+    _flag(
+        flags, "--data", values.text, "PATH", "sample, minet, or a folder with one folder a class"
+    )
+    _flag(flags, "--preset", values.text, "NAME", "full (default), or quick: fewer epochs")
+    _flag(
+        flags, "--variants", values.text, "NAMES",
+        "some of model1,model2,model2_1,vgg16,vgg16_fine_tuned",
+    )  # fmt: skip
+    _flag(flags, "--seeds", values.whole, "N", "single splits with the study's shares")
+    _flag(flags, "--folds", values.whole, "N", "of all images; 0: none")
+    _flag(flags, "--epochs", values.whole, "N", "on a single split, at most")
+    _flag(flags, "--fold-epochs", values.whole, "N", "on a fold, at most")
+    _flag(flags, "--workers", values.whole, "N", "trainings at a time")
+    _flag(flags, "--study", values.text, "NAME", "a name; an existing one goes on")
+    _flag(flags, "--weights", values.text, "WEIGHTS", "for VGG16: imagenet, a file, or none")
+    _training_flags(flags)
+    return parser
 
 
 def _training_flags(flags: Any) -> None:

@@ -74,8 +74,10 @@ class Dataset:
         """Return the rows that a search may see: all but the test split, sorted."""
         return tuple(sorted(self.split.train + self.split.validation))
 
-    def folds(self, k: int, repeats: int = 1) -> list[tuple[Rows, Rows]]:
-        """Divide the pool, whatever the files' names, near-duplicates together: `folds.folds`.
+    def folds(self, k: int, repeats: int = 1, rows: Rows | None = None) -> list[tuple[Rows, Rows]]:
+        """Divide the pool, or other rows, whatever the files' names: `folds.folds`.
+
+        Near-duplicates stay together.
 
         Returns:
             (train, validation) a fold: rows, sorted.
@@ -84,7 +86,8 @@ class Dataset:
             DataError: a class is too small for so many folds.
         """
         images, labels = self.catalog.images, self.labels()
-        rows = sorted(self.pool(), key=lambda row: (labels[row], images[row].digest))
+        rows = self.pool() if rows is None else rows
+        ordered = sorted(rows, key=lambda row: (labels[row], images[row].digest))
         for label, name in enumerate(self.classes):
             own = len({self.near_duplicates[row] for row in rows if labels[row] == label})
             if own < k:
@@ -93,12 +96,12 @@ class Dataset:
                     f" (near-duplicates counted once), too few for {k} folds; add images, or use"
                     " fewer folds"
                 )
-        groups = [self.near_duplicates[row] for row in rows]
-        divided = folds([labels[row] for row in rows], groups, k, repeats, self.split_seed)
+        groups = [self.near_duplicates[row] for row in ordered]
+        divided = folds([labels[row] for row in ordered], groups, k, repeats, self.split_seed)
         return [
             (
-                tuple(sorted(rows[i] for i in train)),
-                tuple(sorted(rows[i] for i in validation)),
+                tuple(sorted(ordered[i] for i in train)),
+                tuple(sorted(ordered[i] for i in validation)),
             )
             for train, validation in divided
         ]

@@ -6,6 +6,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 from mineralsweep.data.catalog import Catalog
 from mineralsweep.errors import ConfigError, DataError
@@ -24,6 +25,14 @@ class Split:
     validation: tuple[int, ...]
     test: tuple[int, ...]
     digest: str
+
+    @classmethod
+    def of(
+        cls, catalog: Catalog, train: Sequence[int], validation: Sequence[int], test: Sequence[int]
+    ) -> Self:
+        """Return a split of given rows, in any order."""
+        parts = (tuple(sorted(train)), tuple(sorted(validation)), tuple(sorted(test)))
+        return cls(*parts, _digest(catalog, parts))
 
 
 def parse_shares(text: str) -> tuple[int, int, int]:
@@ -79,8 +88,7 @@ def split(
     for label in catalog.classes:
         if any(all(catalog.images[row].label != label for row in part) for part in parts):
             raise _too_small(catalog, label, shares)
-    train, validation, test = (tuple(sorted(part)) for part in parts)
-    return Split(train, validation, test, _digest(catalog, (train, validation, test)))
+    return Split.of(catalog, *parts)
 
 
 _Room = dict[str, list[int]]

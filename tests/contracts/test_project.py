@@ -52,6 +52,7 @@ def test_the_defaults_are_accepted_and_leave_every_setting_to_the_file(name: str
         "main": {"module", "architecture", "data"},
         "sweep": {"module", "file"},
         "resume": {"module", "study"},
+        "reproduce": {"module"},
     }
     assert given.keys() == expected[name]
 

@@ -1,0 +1,149 @@
+"""The study's table beside our own figures."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+import pandas as pd
+
+from mineralsweep.evaluation import Scores, fold_mean, wilson
+from mineralsweep.evaluation.folds import corrected_half_width
+from mineralsweep.models.study import Variant
+
+NEEDS_WEIGHTS = "needs ImageNet weights"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one training of a reproduction gave.
+
+    Attributes:
+        variant: its name.
+        kind: "split" or "fold".
+        index: the split's seed, or the fold from 1.
+        of: folds in all, 0 for a split.
+        epochs: that were trained.
+        best_epoch: whose weights are kept.
+        train, validation: images.
+        scores: on the test part, which had no say in the training.
+        run_id: MLflow's run of it.
+        seconds: of the training.
+    """
+
+    variant: str
+    kind: str
+    index: int
+    of: int
+    epochs: int
+    best_epoch: int
+    train: int
+    validation: int
+    scores: Scores
+    run_id: str
+    seconds: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data that JSON can hold."""
+        return {**asdict(self), "scores": self.scores.to_dict()}
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Self:
+        """Read what `to_dict` gave."""
+        return cls(**{**data, "scores": Scores.from_dict(data["scores"])})
+
+
+def table(
+    variants: Iterable[Variant], outcomes: Sequence[Outcome], missing: Iterable[str]
+) -> pd.DataFrame:
+    """Return one row a variant: the study's figures, and ours on single splits and over folds.
+
+    Args:
+        variants: in the order of the rows.
+        outcomes: in any order; of one protocol.
+        missing: names of the variants whose weights can't be had.
+    """
+    gone = set(missing)
+    return pd.DataFrame([_row(variant, outcomes, variant.name in gone) for variant in variants])
+
+
+def _row(variant: Variant, outcomes: Sequence[Outcome], missing: bool) -> dict[str, str]:
+    mine = [one for one in outcomes if one.variant == variant.name]
+    splits = [one for one in mine if one.kind == "split"]
+    folds = [one for one in mine if one.kind == "fold"]
+    nothing = NEEDS_WEIGHTS if missing else "not run"
+    return {
+        "variant": variant.title,
+        "study: test accuracy": str(wilson(variant.right, variant.n)),
+        "study: loss": f"{variant.loss:.2f}",
+        "ours: splits of the same shares": _over_splits(splits) if splits else nothing,
+        "their loss": _loss(splits),
+        "ours: folds of all images": _over_folds(folds) if folds else nothing,
+        "folds' loss": _loss(folds),
+        "epochs": " / ".join(_epochs(some) for some in (splits, folds) if some),
+    }
+
+
+def _over_splits(outcomes: Sequence[Outcome]) -> str:
+    """One split: Wilson's interval. More: the corrected one; see `evaluation.folds`."""
+    if len(outcomes) == 1:
+        return f"{outcomes[0].scores.accuracy}, 1 split"
+    values = [one.scores.accuracy.value for one in outcomes]
+    mean, spread = statistics.fmean(values), statistics.stdev(values)
+    n = outcomes[0].scores.accuracy.n
+    half = corrected_half_width(spread, len(values), n / outcomes[0].train)
+    return (
+        f"{mean:.3f} ± {spread:.3f} over {len(values)} splits"
+        f" [{max(0.0, mean - half):.3f}, {min(1.0, mean + half):.3f}], n = {n} each"
+    )
+
+
+def _over_folds(outcomes: Sequence[Outcome]) -> str:
+    values = [one.scores.accuracy.value for one in outcomes]
+    return str(fold_mean(values, outcomes[0].of, sum(one.scores.accuracy.n for one in outcomes)))
+
+
+def _loss(outcomes: Sequence[Outcome]) -> str:
+    return f"{statistics.fmean(one.scores.loss for one in outcomes):.2f}" if outcomes else ""
+
+
+def _epochs(outcomes: Sequence[Outcome]) -> str:
+    return ", ".join(str(epochs) for epochs in sorted({one.epochs for one in outcomes}))
+
+
+def markdown(shown: pd.DataFrame) -> str:
+    """Return a table as Markdown."""
+    rows = [list(map(str, shown.columns)), ["---"] * len(shown.columns)]
+    rows += [[str(cell) for cell in row] for row in shown.to_numpy(object)]
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows) + "\n"
+
+
+def page(
+    shown: pd.DataFrame,
+    outcomes: Sequence[Outcome],
+    wanted: int,
+    failed: Mapping[str, str],
+    missing: Iterable[str],
+) -> str:
+    """Return the table with what must be said beside it, as Markdown.
+
+    Args:
+        shown: from `table`.
+        outcomes: that it is made of.
+        wanted: trainings that were asked for.
+        failed: name of a training -> why it failed.
+        missing: variants whose weights can't be had.
+    """
+    lines = [
+        markdown(shown),
+        f"{len(outcomes)} of {wanted} trainings. One split: 95 % Wilson interval. Several splits or"
+        " folds: mean ± standard deviation, and the 95 % interval corrected for images that they"
+        " share (Nadeau & Bengio 2003).",
+        f"Test parts read: {len(outcomes)}, each once, after its training had ended; nothing was"
+        " chosen by them. The epoch that is kept is that of the lowest validation loss.",
+        *(f"Failed: {name}: {reason}." for name, reason in failed.items()),
+        *(f"Left out: {name}: {NEEDS_WEIGHTS}." for name in missing),
+    ]
+    return "\n\n".join(lines) + "\n"
