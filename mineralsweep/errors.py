@@ -9,7 +9,8 @@
     │   │   └── UnusableImage        one file, or one row of a request
     │   ├── ArchitectureError        an architecture and its hyperparameters or image size
     │   ├── WeightsUnavailable       pretrained weights neither cached nor reachable
-    │   └── StudyConflict            a study name that is taken by a different question
+    │   ├── StudyConflict            a study name that is taken by a different question
+    │   └── UntrustedModel           a model's file that holds what no model of ours does
     └── RunError                     the work itself failed: exit code 1
         ├── TrainingDiverged         the loss is no longer a finite number
         └── SweepFailed              no trial could be completed
@@ -55,6 +56,10 @@ class WeightsUnavailable(InputError):
 
 class StudyConflict(InputError):
     """A study of this name exists and asks another question."""
+
+
+class UntrustedModel(InputError):
+    """A model's file names types, sizes or links that no model of this package has."""
 
 
 class RunError(MineralsweepError):

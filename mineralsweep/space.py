@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from mineralsweep.config import Choices, Entry, Range, Space
 from mineralsweep.models import get as get_architecture
-from mineralsweep.models.recipe import SEARCHABLE
 
 if TYPE_CHECKING:
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
@@ -16,9 +15,7 @@ if TYPE_CHECKING:
 Value = float | int | str
 Params = dict[str, Value]
 
-WHOLE = ("unfrozen", "batch_size", "width", "depth")
-FOR_ALL = ("architecture", "learning_rate", "optimizer", "batch_size", *SEARCHABLE)
-"""Asked for whatever the architecture; the others only of those that have them."""
+WHOLE = ("unfrozen", "batch_size", "width", "depth", "trees")
 
 
 def propose(space: Space, choose: Callable[[str, Entry], Value]) -> Params:
@@ -28,7 +25,7 @@ def propose(space: Space, choose: Callable[[str, Entry], Value]) -> Params:
     """
     params: Params = {}
     for name, entry in space.entries().items():
-        if name not in FOR_ALL and not _has(str(params["architecture"]), name):
+        if name != "architecture" and not get_architecture(str(params["architecture"])).has(name):
             continue
         only = constant(entry)
         params[name] = _typed(name, choose(name, entry) if only is None else only)
@@ -89,10 +86,6 @@ def describe(entry: Entry) -> str:
             f", step {entry.step:g}" if entry.step else ""
         )
     return " | ".join(str(choice) for choice in entry.choices)
-
-
-def _has(architecture: str, name: str) -> bool:
-    return name in get_architecture(architecture).hyperparameters
 
 
 def _typed(name: str, value: Value) -> Value:

@@ -267,11 +267,14 @@ class Study:
         report, fold, number = event.report, event.fold, event.number
         self._writer.do(lambda: live.run.result().epoch(report, fold))
         reason = None
-        if fold is None:  # folds are judged when they have ended
+        # Folds are judged when they have ended. An estimator's only epoch is no measure for the
+        # first one of a network.
+        only = live.spec.epochs == 1 < self._sweep.budget.epochs
+        if fold is None and not only:
             value = getattr(report, self._sweep.metric())
             reason = self._engine.report(number, report.epoch, value)
         # After the last epoch there is nothing left to save by stopping.
-        last = report.epoch == self._sweep.budget.epochs
+        last = report.epoch == live.spec.epochs
         self._executor.answer(number, None if last else reason or self._time_is_up(), fold)
         self._listener.epoch_ended(live.spec, report, fold)
 

@@ -163,7 +163,7 @@ def _train(commands: Any) -> _Parser:
         "--architecture",
         default="model2_1",
         metavar="NAME",
-        help="one of the networks, such as model2_1 or compact",
+        help="one of README's models, such as model2_1 or compact",
     )
     flags = parser.add_argument_group("settings ('auto': the architecture's own)")
     _flag(
@@ -186,6 +186,7 @@ def _train(commands: Any) -> _Parser:
     _training_flags(flags)
     _flag(flags, "--head-epochs", values.whole, "N", "first train the head alone (default 0)")
     _recipe_flags(parser.add_argument_group("training recipe ('auto': the architecture's own)"))
+    _estimator_flags(parser.add_argument_group("settings of colour_texture"))
     return parser
 
 
@@ -233,6 +234,13 @@ def _training_flags(flags: Any) -> None:
     _flag(
         flags, "--views", values.whole, "N", "kept views of an image under a frozen trunk; 0: off"
     )
+
+
+def _estimator_flags(flags: Any) -> None:
+    _flag(flags, "--estimator", values.text, "NAME", "extra_trees, forest, linear, svm or vote")
+    _flag(flags, "--trees", values.whole, "N", "of extra_trees, forest and vote")
+    _flag(flags, "--penalty", values.number, "X", "on large weights of linear, svm and vote")
+    _flag(flags, "--features", values.text, "SET", "whole, all, colour or texture")
 
 
 def _predict(commands: Any) -> _Parser:

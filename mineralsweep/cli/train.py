@@ -21,9 +21,9 @@ def run(options: Namespace) -> int:
         "space": {"architecture": architecture.name},
         "budget": {"trials": 1, "epochs": architecture.epochs},
     }
-    own = {"dropout": options.dropout, "augmentation": options.augmentation,
-           "unfrozen": options.unfrozen, "width": options.width,
-           "depth": options.depth}  # fmt: skip
+    names = ("dropout", "augmentation", "unfrozen", "width", "depth", "estimator", "trees", "penalty",
+             "features")  # fmt: skip
+    own = {name: getattr(options, name) for name in names}
     architecture.check_hyperparameters([name for name, value in own.items() if value is not None])
     sweep = build(
         defaults,
@@ -54,9 +54,9 @@ def run(options: Namespace) -> int:
     if outcome.reason:
         console.print(f"Ended early: {outcome.reason}")
     accuracy = outcome.over_folds or outcome.scores.accuracy
+    kept = f", weights of epoch {outcome.best_epoch} kept" if architecture.kind == "network" else ""
     console.print(
-        f"{architecture.name}: validation accuracy {accuracy}, loss"
-        f" {outcome.scores.loss:.3f}, weights of epoch {outcome.best_epoch} kept"
+        f"{architecture.name}: validation accuracy {accuracy}, loss {outcome.scores.loss:.3f}{kept}"
     )
     console.print("The test split was not opened: only a sweep's champion is tested.")
     store = outcome.store

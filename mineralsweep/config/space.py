@@ -11,8 +11,15 @@ from mineralsweep.config.entries import Entry, Range, SpaceEntry, Strict
 from mineralsweep.config.rules import Misplaced, number_hint
 from mineralsweep.errors import did_you_mean
 from mineralsweep.models import ARCHITECTURES, get
+from mineralsweep.models.colour_texture import (
+    ESTIMATORS,
+    LARGEST_PENALTY,
+    MOST_TREES,
+    SMALLEST_PENALTY,
+)
 from mineralsweep.models.compact import DEEPEST, WIDEST
 from mineralsweep.models.vgg16 import TRUNK_LAYERS
+from mineralsweep.texture import SETS
 
 OPTIMIZERS = ("adam", "adamw", "rmsprop", "sgd")
 
@@ -38,6 +45,10 @@ class Space(Strict):
     mixup: SpaceEntry | None = None
     colour: SpaceEntry | None = None
     crop: SpaceEntry | None = None
+    estimator: SpaceEntry | None = None
+    trees: SpaceEntry | None = None
+    penalty: SpaceEntry | None = None
+    features: SpaceEntry | None = None
 
     @model_validator(mode="after")
     def _within_the_rules(self) -> Self:
@@ -55,15 +66,20 @@ class Space(Strict):
         _check_numbers("mixup", self.mixup, 0.0, 10.0)
         _check_numbers("colour", self.colour, 0.0, 1.0)
         _check_numbers("crop", self.crop, 0.0, 1.0)
-        self._check_somebody_has(("dropout", "augmentation", "unfrozen", "width", "depth"))
+        _check_names("estimator", self.estimator, ESTIMATORS)
+        _check_numbers("trees", self.trees, 1, MOST_TREES, whole=True)
+        _check_numbers("penalty", self.penalty, SMALLEST_PENALTY, LARGEST_PENALTY)
+        _check_names("features", self.features, SETS)
+        self._check_somebody_has()
         return self
 
-    def _check_somebody_has(self, names: tuple[str, ...]) -> None:
+    def _check_somebody_has(self) -> None:
         """An entry that no listed architecture has would be ignored in silence."""
-        for name in names:
-            owners = [one for one in self.architectures() if name in get(one).hyperparameters]
-            if getattr(self, name) is not None and not owners:
-                known = [one for one in ARCHITECTURES if name in get(one).hyperparameters]
+        for name in self.entries():
+            if name != "architecture" and not any(
+                get(one).has(name) for one in self.architectures()
+            ):
+                known = [one for one in ARCHITECTURES if get(one).has(name)]
                 raise Misplaced(
                     name,
                     f"none of {', '.join(self.architectures())} has it; leave it out, or add"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 
 import numpy as np
@@ -61,9 +61,9 @@ def put_together(
         probabilities=probabilities,
         stop_reason=stop_reason or _reasons(ended),
         pruned=stop_reason is not None,
-        parameters=sum(one.parameters for one in ended),
-        trainable=sum(one.trainable for one in ended),
-        flops=sum(one.flops for one in ended),
+        parameters=_sum(one.parameters for one in ended),
+        trainable=_sum(one.trainable for one in ended),
+        flops=_sum(one.flops for one in ended),
         precision=ended[0].precision,
         folder=spec.folder,
         seconds=sum(one.seconds for one in ended),
@@ -72,15 +72,24 @@ def put_together(
     )
 
 
+def _sum(values: Iterable[int | None]) -> int | None:
+    """Return the sum; None where there is none, as of an estimator's parameters."""
+    known = [value for value in values if value is not None]
+    return sum(known) if known else None
+
+
 def mean_history(histories: Sequence[Sequence[EpochReport]]) -> tuple[EpochReport, ...]:
     """Return the mean of each epoch over folds, as far as all of them went."""
-    names = [one.name for one in fields(EpochReport) if one.name != "epoch"]
-    return tuple(
-        EpochReport(
-            epoch=reports[0].epoch,
-            **{name: statistics.fmean(getattr(one, name) for one in reports) for name in names},
-        )
-        for reports in zip(*histories, strict=False)
+    return tuple(_mean_report(reports) for reports in zip(*histories, strict=False))
+
+
+def _mean_report(reports: Sequence[EpochReport]) -> EpochReport:
+    names = [one.name for one in fields(EpochReport) if one.name not in ("epoch", "learning_rate")]
+    rates = [one.learning_rate for one in reports if one.learning_rate is not None]
+    return EpochReport(
+        epoch=reports[0].epoch,
+        learning_rate=statistics.fmean(rates) if rates else None,
+        **{name: statistics.fmean(getattr(one, name) for one in reports) for name in names},
     )
 
 

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from mineralsweep.errors import ArchitectureError, did_you_mean
-from mineralsweep.models.recipe import STUDY, Recipe
+from mineralsweep.models.recipe import SEARCHABLE, STUDY, Recipe
 
 if TYPE_CHECKING:
     import keras
 
 Hyperparameter = float | int | str | None
+
+
+Kind = Literal["network", "estimator"]
+OF_NETWORKS = ("learning_rate", "optimizer", "batch_size", *SEARCHABLE)
+"""Settings of every network, and of no estimator."""
 
 
 class Builder(Protocol):
@@ -25,6 +30,16 @@ class Builder(Protocol):
     def __call__(
         self, input_shape: tuple[int, int, int], num_classes: int, **hyperparameters: Hyperparameter
     ) -> keras.Model: ...
+
+
+class EstimatorBuilder(Protocol):
+    """`build(num_classes, **hyperparameters) -> unfitted scikit-learn classifier`.
+
+    The classifier takes numbers that `texture` computed, float32 (n, d), and answers
+    `predict_proba`, float (n, num_classes). Nothing random in it is seeded yet.
+    """
+
+    def __call__(self, num_classes: int, **hyperparameters: Hyperparameter) -> Any: ...
 
 
 class Segmenter(Protocol):
@@ -40,7 +55,11 @@ class Segmenter(Protocol):
 
 @dataclass(frozen=True)
 class Architecture:
-    """A named network: how to build it, and the study's settings for it.
+    """A named model: how to build it, and its default settings, the study's where it had some.
+
+    There are two kinds. A `network` takes pixels and trains epoch by epoch: it has a learning
+    rate, an optimiser and a batch size. An `estimator` takes numbers computed from an image and
+    is fitted once: it has `build_estimator`, and none of these.
 
     Attributes:
         hyperparameters: the builder's own, with their defaults; a sweep asks for no others.
@@ -56,15 +75,16 @@ class Architecture:
     """
 
     name: str
-    builder: Builder
     image_size: tuple[int, int]
     smallest: int
-    optimizer: str
-    learning_rate: float
-    batch_size: int
-    epochs: int
     split: str
     summary: str
+    builder: Builder | None = None
+    build_estimator: EstimatorBuilder | None = None
+    optimizer: str = ""
+    learning_rate: float = 0.0
+    batch_size: int = 1
+    epochs: int = 1
     hyperparameters: Mapping[str, Hyperparameter] = field(default_factory=dict)
     decay: float = 0.0
     pretrained: bool = False
@@ -74,10 +94,14 @@ class Architecture:
     gains_from_bfloat16: bool = True
     recipe: Recipe = STUDY
 
+    @property
+    def kind(self) -> Kind:
+        return "estimator" if self.build_estimator else "network"
+
     def build(
         self, input_shape: tuple[int, int, int], num_classes: int, **hyperparameters: Hyperparameter
-    ) -> keras.Model:
-        """Build the network, uncompiled; see `Builder`.
+    ) -> keras.Model | Any:
+        """Build it: a network uncompiled, an estimator unfitted; see the builders.
 
         Args:
             input_shape: (height, width, 3) in pixels.
@@ -95,17 +119,25 @@ class Architecture:
         if num_classes < 2:
             raise ArchitectureError(f"{self.name}: needs at least 2 classes, got {num_classes}")
         self.check_hyperparameters(hyperparameters)
-        return self.builder(input_shape, num_classes, **{**self.hyperparameters, **hyperparameters})
+        settings = {**self.hyperparameters, **hyperparameters}
+        if self.build_estimator is not None:
+            return self.build_estimator(num_classes, **settings)
+        assert self.builder is not None  # a network has one
+        return self.builder(input_shape, num_classes, **settings)
+
+    def has(self, name: str) -> bool:
+        """Say whether a trial of this model has such a setting: of its kind, or of its own."""
+        return name in self.hyperparameters or (self.kind == "network" and name in OF_NETWORKS)
 
     def check_hyperparameters(self, names: Iterable[str]) -> None:
-        """Raise ArchitectureError where a name is none of this network's hyperparameters."""
+        """Raise ArchitectureError where a name is none of this model's hyperparameters."""
         for name in names:
             if name not in self.hyperparameters:
                 hint = did_you_mean(name, self.hyperparameters) if self.hyperparameters else ""
                 raise ArchitectureError(f"{self.name}: has no hyperparameter '{name}'{hint}")
 
     def check_image_size(self, size: tuple[int, int]) -> None:
-        """Raise ArchitectureError where (height, width) is too small for this network."""
+        """Raise ArchitectureError where (height, width) is too small for this model."""
         if min(size) < self.smallest:
             raise ArchitectureError(
                 f"{self.name}: needs images of at least {self.smallest} x {self.smallest} pixels,"

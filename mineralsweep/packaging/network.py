@@ -1,4 +1,4 @@
-"""A trained network in a folder: a .keras file (no pickle) and the names of its classes."""
+"""A trained model in a folder, and a network's own: a .keras file (no pickle) and its classes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from mineralsweep.data.decode import Pixels
 from mineralsweep.models.recipe import Flips
-from mineralsweep.packaging import ensemble
+from mineralsweep.packaging import ensemble, estimator
 from mineralsweep.packaging import flips as views
 from mineralsweep.packaging.ensemble import CLASSES_FILE, Classifier
 
@@ -98,15 +98,19 @@ def _tensorflow_silenced() -> Iterator[None]:
 
 
 def load(folder: Path) -> Classifier:
-    """Read a trained model's folder: what `save` wrote, or what `ensemble.combine` made of several.
+    """Read a trained model of any kind; nothing in its files is executed.
 
-    Keras' safe mode is on: nothing in a file is executed.
+    What lies in the folder tells the kind: several models that answer together, an estimator, or
+    a network, for which Keras' safe mode is on.
 
     Raises:
+        UntrustedModel: it holds what no model of this package does.
         OSError, ValueError: the folder lacks a file, or one is damaged.
     """
     if ensemble.is_ensemble(folder):
         return ensemble.load(folder, load)
+    if (folder / estimator.ESTIMATOR_FILE).is_file():
+        return estimator.load(folder)
     with _tensorflow_silenced():
         import keras
 

@@ -40,6 +40,7 @@ BLOCKS = (
 SETS: dict[str, tuple[str, ...]] = {
     "colour": ("histograms", "moments", "grid"),
     "texture": ("local_binary", "gradients", "co_occurrence"),
+    "whole": tuple(block.name for block in BLOCKS if block.name != "grid"),
     "all": tuple(block.name for block in BLOCKS),
 }
 """Named choices of blocks; the numbers of a set stand in the order of BLOCKS."""

@@ -9,11 +9,13 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from mineralsweep import machine
 from mineralsweep.errors import TrainingDiverged
 from mineralsweep.features.store import NoRoomForFeatures
 from mineralsweep.models import get as get_architecture
 from mineralsweep.packaging import flips, network
 from mineralsweep.training import averaging, flops, phases, recipe
+from mineralsweep.training.fit import fit_trial
 from mineralsweep.training.phases import Phase
 from mineralsweep.training.precision import choose, used
 from mineralsweep.training.spec import EpochReport, Report, Say, TrialResult, TrialSpec
@@ -34,6 +36,9 @@ def run_trial(spec: TrialSpec, report: Report, say: Say = lambda words: None) ->
         TrainingDiverged: a loss is NaN or infinite.
         InputError: the architecture can't be built as asked.
     """
+    if get_architecture(spec.architecture).kind == "estimator":
+        threads = tf.config.threading.get_intra_op_parallelism_threads() or machine.cores()
+        return fit_trial(spec, report, say, threads)
     started = time.monotonic()
     gains = get_architecture(spec.architecture).gains_from_bfloat16
     precision = choose(spec.training.precision, gains)

@@ -72,7 +72,8 @@ class TrialSpec:
     Attributes:
         number: of the trial in its study, from 0.
         hyperparameters: the architecture's own (dropout, augmentation, unfrozen, weights).
-        learning_rate: of the first step; see `decay`.
+        learning_rate: of the first step; see `decay`. An estimator has none: it is 0, its
+            epochs are 1, and `optimizer` is "".
         decay: the rate of step t is learning_rate / (1 + decay * t).
         patience: epochs without a lower validation loss before training ends; 0: never.
         image_size: (height, width) in pixels.
@@ -103,6 +104,13 @@ class TrialSpec:
 
     def params(self) -> dict[str, Hyperparameter]:
         """Return the settings that tell trials apart, as they are shown and logged."""
+        if get_architecture(self.architecture).kind == "estimator":
+            return {
+                "architecture": self.architecture,
+                **self.hyperparameters,
+                "image_size": self._size(),
+                "seed": self.seed,
+            }
         return {
             "architecture": self.architecture,
             "learning_rate": self.learning_rate,
@@ -111,7 +119,7 @@ class TrialSpec:
             "batch_size": self.batch_size,
             "epochs": self.epochs,
             "patience": self.patience,
-            "image_size": f"{self.image_size[0]}x{self.image_size[1]}",
+            "image_size": self._size(),
             **self.recipe.differing(),
             **self._trunk_params(),
             "seed": self.seed,
@@ -121,6 +129,9 @@ class TrialSpec:
         """Return the labels that a result's probabilities stand for, in their order."""
         labels = self.examples.validation_labels
         return labels if result.rows is None else tuple(labels[row] for row in result.rows)
+
+    def _size(self) -> str:
+        return f"{self.image_size[0]}x{self.image_size[1]}"
 
     def _trunk_params(self) -> dict[str, Hyperparameter]:
         if get_architecture(self.architecture).segment is None:
@@ -164,7 +175,7 @@ def specify(
         learning_rate=float(params.get("learning_rate") or default_rate),
         decay=architecture.decay if optimizer == architecture.optimizer else 0.0,
         batch_size=int(params.get("batch_size") or architecture.batch_size),
-        epochs=epochs,
+        epochs=1 if architecture.kind == "estimator" else epochs,
         patience=patience,
         image_size=image_size,
         training=training,
@@ -180,19 +191,22 @@ def specify(
 
 @dataclass(frozen=True)
 class EpochReport:
-    """One epoch, counted from 1. Losses in nats, accuracies in [0, 1]."""
+    """One epoch, counted from 1. Losses in nats, accuracies in [0, 1].
+
+    An estimator is fitted once: that is its only epoch, and it has no learning rate.
+    """
 
     epoch: int
     train_loss: float
     train_accuracy: float
     val_loss: float
     val_accuracy: float
-    learning_rate: float
+    learning_rate: float | None
     seconds: float
 
     def metrics(self) -> dict[str, float]:
         """Return the metrics as they are logged, by name."""
-        return {
+        metrics = {
             "train_loss": self.train_loss,
             "train_accuracy": self.train_accuracy,
             "val_loss": self.val_loss,
@@ -200,6 +214,7 @@ class EpochReport:
             "learning_rate": self.learning_rate,
             "epoch_seconds": self.seconds,
         }
+        return {name: value for name, value in metrics.items() if value is not None}
 
 
 Report = Callable[[EpochReport], str | None]
@@ -245,9 +260,10 @@ class TrialResult:
             image is answered by the network that was not trained on it (the mean over repeats).
         stop_reason: why it ended before its last epoch, None if it did not.
         pruned: the reason came from `report`.
-        parameters: weights' numbers in all; `trainable` of them train.
-        flops: floating-point operations of one image's forward pass.
-        precision: of the training, "float32" or "bfloat16".
+        parameters: weights' numbers in all; `trainable` of them train. None for an estimator:
+            a tree's nodes and a linear model's weights are no common measure.
+        flops: floating-point operations of one image's forward pass; None for an estimator.
+        precision: of the training, "float32" or "bfloat16"; "float64" of an estimator.
         folder: holds the trained network; see `packaging.network`.
         seconds: wall time; with folds, the sum of theirs, as `parameters` and `flops` are sums.
         folds: the folds that ended, by number; empty for a trial without folds.
@@ -260,9 +276,9 @@ class TrialResult:
     probabilities: NDArray[np.float32]
     stop_reason: str | None
     pruned: bool
-    parameters: int
-    trainable: int
-    flops: int
+    parameters: int | None
+    trainable: int | None
+    flops: int | None
     precision: str
     folder: Path
     seconds: float

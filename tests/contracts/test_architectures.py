@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mineralsweep import models
+from mineralsweep import models, texture
 from mineralsweep.errors import ArchitectureError, WeightsUnavailable
 from mineralsweep.models import ARCHITECTURES
 
@@ -20,11 +20,15 @@ COUNTS = {
     "vgg16": ((180, 180, 3), 14_714_688 + 3_277_056 + 771, 14_714_688),
     "compact": ((144, 144, 3), 309_683, 1_472),
 }
+# name -> numbers an image that it is fitted on by default
+NUMBERS = {"colour_texture": 708}
 RANDOM: dict[str, dict[str, Any]] = {"vgg16": {"weights": "none"}}
 SMALL = (96, 96, 3)
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
-every = pytest.mark.parametrize("name", sorted(ARCHITECTURES))
+any_kind = pytest.mark.parametrize("name", sorted(ARCHITECTURES))
+every = pytest.mark.parametrize("name", sorted(COUNTS))
+every_estimator = pytest.mark.parametrize("name", sorted(NUMBERS))
 
 
 def build(name: str, shape: tuple[int, int, int] = SMALL, classes: int = 3, **more: Any) -> Any:
@@ -32,7 +36,8 @@ def build(name: str, shape: tuple[int, int, int] = SMALL, classes: int = 3, **mo
 
 
 def test_each_architecture_has_a_pinned_count() -> None:
-    assert COUNTS.keys() == ARCHITECTURES.keys()
+    kinds = {name: one.kind for name, one in ARCHITECTURES.items()}
+    assert kinds == {**dict.fromkeys(COUNTS, "network"), **dict.fromkeys(NUMBERS, "estimator")}
 
 
 @every
@@ -59,7 +64,7 @@ def test_the_model_is_uncompiled_and_answers_probabilities_for_raw_pixels(name: 
     assert answers.sum(axis=1) == pytest.approx([1, 1], abs=1e-5)
 
 
-@every
+@any_kind
 def test_images_at_the_limit_work_and_smaller_ones_are_refused(name: str) -> None:
     smallest = ARCHITECTURES[name].smallest
     build(name, (smallest, smallest, 3))
@@ -72,7 +77,7 @@ def test_odd_sizes_work(name: str) -> None:
     assert build(name, (97, 131, 3)).output_shape == (None, 3)
 
 
-@every
+@any_kind
 def test_unknown_hyperparameters_and_shapes_are_refused(name: str) -> None:
     with pytest.raises(ArchitectureError, match="has no hyperparameter 'wings'"):
         build(name, wings=2)
@@ -181,3 +186,45 @@ def test_the_last_layer_answers_in_float32_also_under_mixed_precision(name: str)
     assert {layer.compute_dtype for layer in model.layers} == {"float32", "bfloat16"}
     images = np.zeros((1, *SMALL), np.uint8)
     assert np.asarray(model(images, training=False)).dtype == np.float32
+
+
+@every_estimator
+def test_an_estimator_answers_probabilities_from_the_pinned_numbers(name: str) -> None:
+    architecture = ARCHITECTURES[name]
+    assert texture.count(str(architecture.hyperparameters["features"])) == NUMBERS[name]
+    rng = np.random.default_rng(0)
+    labels = np.arange(24) % 4
+    numbers = rng.normal(size=(24, NUMBERS[name])) + labels[:, None]
+    answers = build(name, classes=4, trees=5).fit(numbers, labels).predict_proba(numbers)
+    assert answers.shape == (24, 4)
+    assert answers.sum(axis=1) == pytest.approx(np.ones(24))
+    assert (answers.argmax(axis=1) == labels).mean() > 0.9
+
+
+@every_estimator
+def test_an_estimator_has_no_setting_of_networks(name: str) -> None:
+    architecture = ARCHITECTURES[name]
+    assert not any(architecture.has(setting) for setting in ("learning_rate", "batch_size"))
+    assert all(ARCHITECTURES[other].has("learning_rate") for other in COUNTS)
+    assert (architecture.optimizer, architecture.epochs) == ("", 1)
+
+
+@every_estimator
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"estimator": "forrest"}, "'forrest'; did you mean 'forest'"),
+        (
+            {"features": "sound"},
+            "features: unknown set 'sound'; known: all, colour, texture, whole",
+        ),
+        ({"trees": 0}, "trees: must be a number from 1 to 1000"),
+        ({"trees": 2.5}, "trees: must be a whole number"),
+        ({"penalty": 0}, "penalty: must be a number from 0.0001"),
+    ],
+)
+def test_an_estimator_refuses_what_it_does_not_know(
+    name: str, setting: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ArchitectureError, match=message):
+        build(name, **setting)
