@@ -21,8 +21,8 @@ def run(options: Namespace) -> int:
         "space": {"architecture": architecture.name},
         "budget": {"trials": 1, "epochs": architecture.epochs},
     }
-    names = ("dropout", "augmentation", "unfrozen", "width", "depth", "estimator", "trees", "penalty",
-             "features")  # fmt: skip
+    names = ("dropout", "augmentation", "unfrozen", "width", "depth",
+             "estimator", "trees", "penalty", "features")  # fmt: skip
     own = {name: getattr(options, name) for name in names}
     architecture.check_hyperparameters([name for name, value in own.items() if value is not None])
     sweep = build(
