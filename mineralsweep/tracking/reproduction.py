@@ -116,8 +116,8 @@ def _metrics(result: TrialResult, test: Scores) -> dict[str, float]:
         "test_images": test.accuracy.n,
         "test_loss": test.loss,
         "test_macro_f1": test.macro_f1,
-        "parameters": result.parameters,
         "training_seconds": result.seconds,
+        **result.sizes(),
         **{f"test_recall_{name}": recall.value for name, recall in test.recall.items()},
     }
 

@@ -172,11 +172,6 @@ def _summary(result: TrialResult, scores: Scores, over_folds: FoldMean | None) -
     if over_folds is not None:
         of_folds = {"best_val_accuracy_spread": over_folds.spread, "folds_trained": over_folds.fits}
     losses = [fold.loss for fold in result.folds] or [scores.loss]
-    sizes = {
-        "parameters": result.parameters,
-        "trainable_parameters": result.trainable,
-        "gigaflops": None if result.flops is None else result.flops / 1e9,
-    }
     return {
         "best_epoch": result.best_epoch,
         "best_val_accuracy": accuracy.value,
@@ -186,5 +181,5 @@ def _summary(result: TrialResult, scores: Scores, over_folds: FoldMean | None) -
         **of_folds,
         "best_val_macro_f1": scores.macro_f1,
         "training_seconds": result.seconds,
-        **{name: float(value) for name, value in sizes.items() if value is not None},
+        **result.sizes(),
     }

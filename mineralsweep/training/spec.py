@@ -284,3 +284,12 @@ class TrialResult:
     seconds: float
     folds: tuple[FoldResult, ...] = ()
     rows: tuple[int, ...] | None = None
+
+    def sizes(self) -> dict[str, float]:
+        """Return the metrics of its size as they are logged; of an estimator there are none."""
+        sizes = {
+            "parameters": self.parameters,
+            "trainable_parameters": self.trainable,
+            "gigaflops": None if self.flops is None else self.flops / 1e9,
+        }
+        return {name: float(value) for name, value in sizes.items() if value is not None}
