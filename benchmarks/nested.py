@@ -1,0 +1,316 @@
+"""What a choice between models is worth on photographs that took no part in it: nested folds.
+
+    python -m benchmarks.nested RESULTS.jsonl --data ../shared/minerals
+
+The images are divided into outer folds, near-duplicates together. Within the training part of an
+outer fold, inner folds train each member (the estimator on colour and texture, `compact`) once a
+fold; every image of that part is answered by a member that did not see it. By these answers one
+candidate is chosen: the estimator, the networks, or their vote. The chosen one, which is the mean
+over its inner folds' models, then answers the outer fold, once.
+
+Each fit is one line of RESULTS.jsonl, written when it is done. The same command goes on where the
+file ends, whatever ended it; `--minutes` ends it after a while, `--show` only tells what is there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+ARCHITECTURES_OF = {"texture": "colour_texture", "compact": "compact"}
+MEMBERS = tuple(ARCHITECTURES_OF)
+CANDIDATES = {"texture": ("texture",), "compact": ("compact",), "vote": ("texture", "compact")}
+"""The members whose probabilities are averaged; the members are weighed alike."""
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """What may not change while a file of results grows. `size` is in pixels, a side."""
+
+    folds: int = 5
+    repeats: int = 3
+    inner: int = 4
+    size: int = 128
+    epochs: int = 40
+
+
+@dataclass(frozen=True)
+class Fit:
+    """One member, fitted on all inner folds but one of an outer fold's training part."""
+
+    repeat: int
+    outer: int
+    inner: int
+    member: str
+
+
+def main() -> None:
+    """Fit what is missing, and tell what is there."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("results", type=Path)
+    parser.add_argument("--data", default=str(Path("..") / "shared" / "minerals"))
+    parser.add_argument("--minutes", type=float, default=float("inf"))
+    parser.add_argument("--only", choices=MEMBERS, help="fit this member alone")
+    parser.add_argument("--show", action="store_true", help="train nothing")
+    for name in ("folds", "repeats", "inner", "size", "epochs"):
+        parser.add_argument(f"--{name}", type=int, default=getattr(Protocol, name))
+    options = parser.parse_args()
+    if not options.show:
+        protocol = Protocol(**{name: getattr(options, name) for name in asdict(Protocol())})
+        members = (options.only,) if options.only else MEMBERS
+        run(options.results, Bench(options.data, protocol), members, options.minutes * 60)
+    print(table(options.results))
+
+
+def run(results: Path, bench: Bench, members: Sequence[str], seconds: float) -> None:
+    """Make the fits that `results` lacks, in order, until the time is up."""
+    ends = time.monotonic() + seconds
+    header, done = read(results)
+    if header is None:
+        _append(results, bench.header())
+    elif header != json.loads(json.dumps(bench.header())):
+        raise SystemExit(f"{results}: was begun with other settings or images; take another file")
+    made = {fit for fit, line in done if line["settings"] == bench.settings(fit.member)}
+    if len(made) < len(done):
+        raise SystemExit(f"{results}: holds fits of other hyperparameters; take another file")
+    for fit in fits(bench.protocol, members):
+        if fit not in made:
+            if time.monotonic() > ends:
+                return
+            _append(results, bench.make(fit))
+
+
+def fits(protocol: Protocol, members: Sequence[str] = MEMBERS) -> Iterator[Fit]:
+    """Return every fit, an outer fold after the other."""
+    for repeat in range(protocol.repeats):
+        for outer in range(protocol.folds):
+            for member in members:
+                for inner in range(protocol.inner):
+                    yield Fit(repeat, outer, inner, member)
+
+
+class Bench:
+    """The photographs, and how one fit is made of them."""
+
+    def __init__(self, data: str, protocol: Protocol) -> None:
+        from mineralsweep.data.dataset import open_dataset
+
+        self.protocol = protocol
+        self._dataset = open_dataset(data, "40/20/40", 0)
+        self._labels = list(self._dataset.labels())
+        self._arrays = self._dataset.arrays((protocol.size, protocol.size))
+        self._groups = self._dataset.groups()
+
+    def header(self) -> dict[str, Any]:
+        """Return the file's first line."""
+        return {
+            "protocol": asdict(self.protocol),
+            "digest": self._dataset.catalog.digest,
+            "classes": self._dataset.classes,
+            "labels": self._labels,
+            "groups": list(self._groups),
+        }
+
+    def settings(self, member: str) -> dict[str, Any]:
+        """Return what of an architecture's defaults decides a fit."""
+        from mineralsweep.models import get
+
+        one = get(ARCHITECTURES_OF[member])
+        return {
+            "hyperparameters": dict(one.hyperparameters), "recipe": one.recipe.differing(),
+            "optimizer": one.optimizer, "learning_rate": one.learning_rate,
+            "batch_size": one.batch_size,
+        }  # fmt: skip
+
+    def make(self, fit: Fit) -> dict[str, Any]:
+        """Return a fit's line: what its model answers to its inner and its outer fold."""
+        train, validation, test = self._rows(fit)
+        began = time.monotonic()
+        of_validation, of_test, more = self._trained(fit, train, validation, test)
+        return {
+            "fit": asdict(fit),
+            "settings": self.settings(fit.member),
+            "validation": validation,
+            "validation_probabilities": of_validation.round(5).tolist(),
+            "test": test,
+            "test_probabilities": of_test.round(5).tolist(),
+            "seconds": round(time.monotonic() - began, 1),
+            **more,
+        }
+
+    def _rows(self, fit: Fit) -> tuple[list[int], list[int], list[int]]:
+        """Return the rows that are trained on, validated on, and tested on."""
+        protocol = self.protocol
+        whole = list(range(len(self._labels)))
+        outer = self._divide(whole, protocol.folds, fit.repeat)[fit.outer]
+        pool, test = [[whole[place] for place in part] for part in outer]
+        inner = self._divide(pool, protocol.inner, 1000 + fit.repeat)[fit.inner]
+        train, validation = [[pool[place] for place in part] for part in inner]
+        return train, validation, test
+
+    def _divide(self, rows: Sequence[int], k: int, seed: int) -> Any:
+        from mineralsweep.data.folds import folds
+
+        order = [self._labels[row] for row in rows], [self._groups[row] for row in rows]
+        return folds(*order, k, 1, seed)
+
+    def _trained(self, fit: Fit, train: Any, validation: Any, test: Any) -> Any:
+        """Train as a sweep's trial does, and let the saved model answer the outer fold."""
+        from mineralsweep.config import Training
+        from mineralsweep.data import arrays
+        from mineralsweep.packaging import network
+        from mineralsweep.training.run import run_trial
+        from mineralsweep.training.spec import Examples, specify
+
+        size = (self.protocol.size, self.protocol.size)
+        labels = self._labels
+        examples = Examples(
+            self._arrays, self._dataset.classes,
+            tuple(train), tuple(labels[row] for row in train),
+            tuple(validation), tuple(labels[row] for row in validation),
+        )  # fmt: skip
+        with tempfile.TemporaryDirectory() as scratch:
+            spec = specify(
+                {"architecture": ARCHITECTURES_OF[fit.member]}, number=0,
+                epochs=self.protocol.epochs, patience=0,
+                image_size=size, seed=seed_of(fit), weights="none", training=Training(),
+                deepest=0, folder=Path(scratch) / "model", examples=examples,
+            )  # fmt: skip
+            result = run_trial(spec, lambda report: None)
+            images = np.asarray(arrays.load(self._arrays)[list(test)])
+            of_test = network.load(spec.folder).predict(images)
+        return result.probabilities, of_test, {"best_epoch": result.best_epoch}
+
+
+def seed_of(fit: Fit) -> int:
+    """Return a seed of the fit's own."""
+    return (fit.repeat * 100 + fit.outer) * 100 + fit.inner
+
+
+def _append(path: Path, line: dict[str, Any]) -> None:
+    # A line that was cut off gets its end: what follows must not become part of it.
+    cut_off = path.exists() and not path.read_bytes().endswith(b"\n")
+    with path.open("a", encoding="utf-8") as file:
+        file.write("\n" * cut_off + json.dumps(line) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read(path: Path) -> tuple[dict[str, Any] | None, list[tuple[Fit, dict[str, Any]]]]:
+    """Return a file's header and its fits; a last line that was cut off is passed over."""
+    lines = []
+    for text in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+        try:
+            lines.append(json.loads(text))
+        except ValueError:
+            continue
+    if not lines:
+        return None, []
+    return lines[0], [(Fit(**line["fit"]), line) for line in lines[1:]]
+
+
+@dataclass(frozen=True)
+class OuterFold:
+    """How the candidates did in one outer fold; accuracies in [0, 1], by candidate."""
+
+    repeat: int
+    outer: int
+    inner: dict[str, float]
+    test: dict[str, float]
+    chosen: str
+    n: int
+
+
+def outer_folds(path: Path) -> list[OuterFold]:
+    """Return what can be said of the outer folds whose fits are all there, for any member."""
+    header, done = read(path)
+    if header is None:
+        return []
+    labels = np.array(header["labels"])
+    found = []
+    inner = header["protocol"]["inner"]
+    for repeat, outer in sorted({(fit.repeat, fit.outer) for fit, _ in done}):
+        by_member: dict[str, list[dict[str, Any]]] = {}
+        for fit, line in done:
+            if (fit.repeat, fit.outer) == (repeat, outer):
+                by_member.setdefault(fit.member, []).append(line)
+        whole = {name: lines for name, lines in by_member.items() if len(lines) == inner}
+        if whole:
+            found.append(_outer_fold(repeat, outer, whole, labels))
+    return found
+
+
+def _outer_fold(
+    repeat: int, outer: int, by_member: dict[str, list[dict[str, Any]]], labels: NDArray[np.int64]
+) -> OuterFold:
+    inner, losses, test = {}, {}, {}
+    for name, members in CANDIDATES.items():
+        if all(member in by_member for member in members):
+            lines = [by_member[member] for member in members]
+            rows, answers = _out_of_fold(lines)
+            inner[name], losses[name] = (
+                _accuracy(answers, labels[rows]),
+                _loss(answers, labels[rows]),
+            )
+            tests = [line["test_probabilities"] for one in lines for line in one]
+            truth = labels[lines[0][0]["test"]]
+            test[name] = _accuracy(np.mean(tests, axis=0), truth)
+    chosen = max(inner, key=lambda name: (inner[name], -losses[name]))
+    return OuterFold(repeat, outer, inner, test, chosen, len(truth))
+
+
+def _out_of_fold(lines: Sequence[Sequence[dict[str, Any]]]) -> tuple[NDArray[np.int64], Floats]:
+    """Return rows, and the mean of the members' answers to them."""
+    answers: dict[int, list[Any]] = {}
+    for one in lines:
+        for line in one:
+            for row, row_s in zip(
+                line["validation"], line["validation_probabilities"], strict=True
+            ):
+                answers.setdefault(row, []).append(row_s)
+    rows = sorted(answers)
+    return np.array(rows), np.array([np.mean(answers[row], axis=0) for row in rows])
+
+
+def _accuracy(answers: Floats, truth: NDArray[np.int64]) -> float:
+    return float((answers.argmax(axis=1) == truth).mean())
+
+
+def _loss(answers: Floats, truth: NDArray[np.int64]) -> float:
+    return float(-np.log(np.clip(answers[range(len(truth)), truth], 1e-7, 1)).mean())
+
+
+def table(path: Path) -> str:
+    """Tell each candidate's accuracy in the outer folds, and that of the chosen ones."""
+    found = outer_folds(path)
+    if not found:
+        return f"{path}: no outer fold is complete"
+    both = [fold for fold in found if len(fold.test) == len(CANDIDATES)]
+    lines = [_line(name, [f.test[name] for f in found if name in f.test]) for name in CANDIDATES]
+    lines.append(_line("chosen by inner folds", [fold.test[fold.chosen] for fold in both]))
+    counts = {name: sum(fold.chosen == name for fold in both) for name in CANDIDATES}
+    lines.append(f"chosen: {', '.join(f'{name} {count} times' for name, count in counts.items())}")
+    return "\n".join(lines)
+
+
+def _line(name: str, accuracies: Sequence[float]) -> str:
+    if not accuracies:
+        return f"{name}: no outer fold yet"
+    spread = f", sd {statistics.stdev(accuracies):.3f}" if len(accuracies) > 1 else ""
+    return f"{name}: {statistics.fmean(accuracies):.3f}{spread} over {len(accuracies)} outer folds"
+
+
+if __name__ == "__main__":
+    main()
