@@ -110,6 +110,7 @@ def _parsers() -> tuple[_Parser, dict[str, _Parser]]:
         "champion": _champion(commands),
         "promote": _promote(commands),
         "rollback": _rollback(commands),
+        "report": _report(commands),
         "data_check": _data(commands),
         "cache": _cache(commands),
         "doctor": _doctor(commands),
@@ -306,6 +307,13 @@ def _rollback(commands: Any) -> _Parser:
 def _registered_model(parser: _Parser) -> None:
     parser.add_argument("--model", metavar="NAME", help="another registered model")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def _report(commands: Any) -> _Parser:
+    parser = _add(commands, "report", "report", "Make the report of a study again.")
+    parser.add_argument("study", metavar="STUDY", help="its name, or the id of its run in MLflow")
+    _flag(parser, "--out", values.text, "FILE", "write the page there too")
+    return parser
 
 
 def _data(commands: Any) -> _Parser:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from argparse import Namespace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -71,7 +72,7 @@ def _show(console: Console, outcome: SweepOutcome) -> None:
     from mineralsweep.cli import leaderboard
 
     console.print(leaderboard.render(outcome))
-    _show_champion(console, outcome.crowned, outcome.model)
+    _show_champion(console, outcome.crowned, outcome.model, outcome.warnings)
     console.print(f"Took {outcome.minutes:.1f} minutes.")
     store = outcome.store
     console.print(f"Run: {outcome.run_id} in experiment '{store.experiment}', {store.shown_uri}")
@@ -80,7 +81,7 @@ def _show(console: Console, outcome: SweepOutcome) -> None:
     console.print(next_commands(store.uri, serve=f"models:/{outcome.model}{stands}"))
 
 
-def _show_champion(console: Console, crowned: Crowned, model: str) -> None:
+def _show_champion(console: Console, crowned: Crowned, model: str, warnings: Sequence[str]) -> None:
     from mineralsweep.registry.decision import times
 
     best, decision, scores = crowned.record, crowned.decision, crowned.scores
@@ -93,12 +94,12 @@ def _show_champion(console: Console, crowned: Crowned, model: str) -> None:
     console.print(f"  test accuracy {scores.accuracy}; macro-F1 {scores.macro_f1:.3f}")
     for name, recall in scores.recall.items():
         console.print(f"  recall of {name}: {recall}")
-    for name in scores.never_found():
-        console.print(f"  Careful: no image of {name} was recognised. Try more epochs or trials.")
     stale = ": each look makes the score less fresh" if crowned.openings > 1 else ""
     console.print(
         f"  (95 % Wilson intervals; the test split was opened {times(crowned.openings)}{stale})"
     )
+    for warning in warnings:
+        console.print(f"  Careful: {warning}")
     console.print(f"Gate: {decision.sentence()}. {decision.why}")
     if not decision.takes:
         stands = f"version {decision.against}" if decision.against else "nobody"

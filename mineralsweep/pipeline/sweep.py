@@ -27,6 +27,7 @@ from mineralsweep.pipeline.checks import (
     study_locked,
     suited_to_machine,
 )
+from mineralsweep.pipeline.report import write_report
 from mineralsweep.pipeline.settings import Settings
 from mineralsweep.pipeline.settings import write as write_settings
 
@@ -40,8 +41,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SweepOutcome:
-    """What a sweep found, and where it stands. `minutes` is the wall time of this session; `model`
-    the registered model's name."""
+    """What a sweep found, and where it stands.
+
+    `warnings` are those of its report, a sentence each; `minutes` is the wall time of this session;
+    `model` the registered model's name.
+    """
 
     study: str
     store: Store
@@ -49,6 +53,7 @@ class SweepOutcome:
     records: list[TrialRecord]
     table: pd.DataFrame
     crowned: Crowned
+    warnings: tuple[str, ...]
     minutes: float
     model: str
 
@@ -177,11 +182,17 @@ def _conclude(
     run.log_table(table, "leaderboard")
     run.log_text(report.plots_page(engine, study), "plots.html")
     crowned = _crown(engine, store, run, best, dataset, study, sweep.gate)
+    warnings = write_report(
+        report.Evidence(
+            study, sweep, dataset, tuple(records), crowned, store, run.run_id, tuple(left_out)
+        )
+    )
     minutes = (time.monotonic() - started) / 60
-    run.describe(report.description(sweep, table, crowned, dataset.describe(), left_out, minutes))
+    data = dataset.describe()
+    run.describe(report.description(sweep, table, crowned, data, left_out, warnings, minutes))
     run.end("FINISHED")
     return SweepOutcome(
-        study, store, run.run_id, records, table, crowned, minutes, sweep.gate.model
+        study, store, run.run_id, records, table, crowned, warnings, minutes, sweep.gate.model
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from mineralsweep.config import Sweep
@@ -16,16 +18,18 @@ def description(
     table: pd.DataFrame,
     crowned: Crowned,
     data: str,
-    left_out: list[str],
+    left_out: Sequence[str],
+    warnings: Sequence[str],
     minutes: float,
 ) -> str:
     """Return the Markdown that stands on top of the sweep's page in MLflow."""
     best = crowned.record
+    where = " on the validation split" if best.folds == 1 else ""
     lines = [
         f"**Question.** {' '.join(sweep.question.split())}",
         "",
-        f"**Answer.** Trial {best.number} ({best.params['architecture']}) was best on the"
-        f" validation split: accuracy {best.interval()}. On the test split, opened after the"
+        f"**Answer.** Trial {best.number} ({best.params['architecture']}) was best"
+        f"{where}: accuracy {best.interval()}. On the test split, opened after the"
         f" choice, it reached **{crowned.scores.accuracy}** (95 % Wilson interval), macro-F1"
         f" {crowned.scores.macro_f1:.3f}. It is registered as version {crowned.version}"
         f" of `{sweep.gate.model}`.",
@@ -33,16 +37,8 @@ def description(
         f"**The gate.** {crowned.decision.sentence().capitalize()}. {crowned.decision.why}",
         "",
     ]
-    if crowned.openings > 1:
-        lines += [
-            f"**Careful.** The test split has been opened {crowned.openings} times, over all"
-            " studies of it: each look makes its score less fresh.",
-            "",
-        ]
-    lines += [
-        f"**Careful.** It recognised no image of {name} on the test split.\n"
-        for name in crowned.scores.never_found()
-    ]
+    lines += [f"**Careful.** {warning}\n" for warning in warnings]
+    lines += ["**Report.** `report.html`, among this run's artifacts.", ""]
     lines += [f"**Left out.** {reason}\n" for reason in left_out]
     lines += [f"**Data.** {data}.", "", f"**Time.** {minutes:.1f} minutes.", ""]
     lines += [f"**Leaderboard**, validation split, n = {best.n}:", ""]

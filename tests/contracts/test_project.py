@@ -53,6 +53,7 @@ def test_the_defaults_are_accepted_and_leave_every_setting_to_the_file(name: str
         "sweep": {"module", "file"},
         "resume": {"module", "study"},
         "reproduce": {"module"},
+        "report": {"module", "study"},
     }
     assert given.keys() == expected[name]
 
@@ -62,7 +63,7 @@ def test_every_flag_of_the_command_is_a_parameter(name: str) -> None:
     module = {"main": "train"}.get(name, name)
     parser = _parsers()[1][module]
     flags = {action.dest for action in parser._actions if action.option_strings} - {"help"}
-    positional = {"sweep": "config", "resume": "study"}.get(name)
+    positional = {"sweep": "config", "resume": "study", "report": "study"}.get(name)
     declared = {key for key in ENTRY_POINTS[name]["parameters"] if key != positional}
     assert flags == declared
 

@@ -108,7 +108,7 @@ def test_one_parent_with_a_child_a_trial(client: MlflowClient) -> None:
     assert "**Answer.**" in parent.data.tags["mlflow.note.content"]
     assert {run.info.status for run in children} == {"FINISHED"}
     assert {file.path for file in client.list_artifacts(parent.info.run_id)} == {
-        "leaderboard.csv", "leaderboard.json", "mine.yaml", "plots.html",
+        "leaderboard.csv", "leaderboard.json", "mine.yaml", "plots.html", "report.html",
         "test_confusion_matrix.png",
     }  # fmt: skip
     assert {"test_accuracy", "test_accuracy_low", "test_macro_f1", "test_recall_bornite"} <= (
@@ -138,6 +138,18 @@ def test_the_same_command_again_opens_nothing_and_registers_nothing(
     parent, children = runs(client)
     assert len(children) == 2
     assert parent.data.tags["mineralsweep.test_split_openings"] == "1"
+
+
+def test_the_report_is_whole_and_is_made_again_from_mlflow_and_the_study(
+    client: MlflowClient, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parent, _ = runs(client)
+    first = mlflow.artifacts.load_text(f"runs:/{parent.info.run_id}/report.html")
+    assert "could not be made" not in first
+    assert "Does the whole way work?" in first
+    assert main(["report", parent.info.run_id, "--out", str(tmp_path / "again.html")]) == 0
+    assert "Careful: " in capsys.readouterr().out
+    assert (tmp_path / "again.html").read_text() == first
 
 
 def test_predict_answers_as_the_registered_model_does(

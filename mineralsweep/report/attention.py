@@ -1,0 +1,125 @@
+"""Where a network looks: Grad-CAM, and the feature maps of its last convolution."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mineralsweep.data.decode import Pixels
+
+MAPS = 12
+PLACES = 5
+"""A convolution whose output has fewer places, in height or width, can't show where."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a network came to its answer for one image.
+
+    Attributes:
+        predicted: the class with the highest probability.
+        probability: of that class, in [0, 1].
+        heat: float (h, w) in [0, 1], at the size of the last convolution's output; all 0 where
+            nothing speaks for the class.
+        maps: float (h, w, at most 12): the channels of that convolution that answered most.
+    """
+
+    predicted: int
+    probability: float
+    heat: NDArray[np.float64]
+    maps: NDArray[np.float64]
+
+
+def look(model: Any, images: Pixels) -> list[Look]:
+    """Return Grad-CAM (Selvaraju et al. 2017, arXiv:1610.02391) for the predicted class.
+
+    It is taken at `last_convolution`. The gradient is that of the logarithm of the class's
+    probability with respect to that layer's output: its mean over the places weighs the channels,
+    and what is below 0 after the weighing is cut off.
+
+    Args:
+        model: a Keras network that takes uint8 (n, height, width, 3).
+        images: the images to look at.
+
+    Raises:
+        ValueError: the network has no convolution.
+    """
+    import tensorflow as tf
+
+    with tf.GradientTape() as tape, _recorded(last_convolution(model), tape) as features:
+        answers = model(images, training=False)
+        predicted = tf.argmax(answers, axis=1)
+        chosen = tf.gather(answers, predicted, axis=1, batch_dims=1)
+        target = tf.math.log(tf.maximum(chosen, 1e-12))
+    gradient = np.asarray(tf.cast(tape.gradient(target, features[-1]), tf.float32))
+    values = np.asarray(tf.cast(features[-1], tf.float32), np.float64)
+    weights = gradient.mean(axis=(1, 2))
+    heats = np.maximum(np.einsum("nhwc,nc->nhw", values, weights), 0)
+    strongest = np.argsort(-values.mean(axis=(0, 1, 2)), kind="stable")[:MAPS]
+    return [
+        Look(
+            predicted=int(predicted[i]),
+            probability=float(chosen[i]),
+            heat=heats[i] / (heats[i].max() or 1.0),
+            maps=values[i][:, :, strongest],
+        )
+        for i in range(len(images))
+    ]
+
+
+def last_convolution(model: Any) -> Any:
+    """Return the convolution nearest to the answer whose output has at least 5 x 5 places.
+
+    Convolutions of single pixels count where there are no others. Where all outputs are smaller,
+    it is the one with the most places.
+
+    Raises:
+        ValueError: there is none.
+    """
+    found = convolutions(model)
+    if not found:
+        raise ValueError("the network has no convolution")
+    large = [layer for layer in found if min(layer.output.shape[1:3]) >= PLACES]
+    return large[-1] if large else max(found, key=lambda layer: min(layer.output.shape[1:3]))
+
+
+def convolutions(model: Any) -> list[Any]:
+    """Return the layers that convolve, from the image on; wider than one pixel, if any is."""
+    import keras
+
+    kinds = (keras.layers.Conv2D, keras.layers.SeparableConv2D, keras.layers.DepthwiseConv2D)
+    found = [layer for layer in _all_layers(model) if isinstance(layer, kinds)]
+    return [layer for layer in found if max(layer.kernel_size) > 1] or found
+
+
+def _all_layers(model: Any) -> Iterator[Any]:
+    """Give the layers in their order, those of nested networks (a pretrained trunk) included."""
+    for layer in model.layers:
+        if hasattr(layer, "layers"):
+            yield from _all_layers(layer)
+        else:
+            yield layer
+
+
+@contextmanager
+def _recorded(layer: Any, tape: Any) -> Iterator[list[Any]]:
+    """Keep what a layer answers while the context lasts, watched by the tape."""
+    kept: list[Any] = []
+    call = layer.call
+
+    def recording(*inputs: Any, **options: Any) -> Any:
+        answer = call(*inputs, **options)
+        tape.watch(answer)
+        kept.append(answer)
+        return answer
+
+    layer.call = recording
+    try:
+        yield kept
+    finally:
+        layer.call = call

@@ -1,0 +1,59 @@
+"""Grad-CAM on networks whose answer is known."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mineralsweep.report.attention import MAPS, last_convolution, look
+
+pytestmark = pytest.mark.slow
+
+
+def bright_spot_network(nested: bool = False) -> Any:
+    """Build a network whose class 1 is "there is something bright", by hand-set weights."""
+    import keras
+    from keras import layers
+
+    inputs = keras.Input((16, 16, 3))
+    convolution = layers.Conv2D(2, 3, padding="same", activation="relu", name="last")
+    x: Any = layers.Rescaling(1 / 255)(inputs)
+    if nested:
+        inner = keras.Input((16, 16, 3))
+        x = keras.Model(inner, convolution(inner), name="trunk")(x)
+    else:
+        x = convolution(x)
+    x = layers.GlobalAveragePooling2D()(x)
+    model = keras.Model(inputs, layers.Dense(2, activation="softmax")(x))
+    kernel = np.zeros((3, 3, 3, 2), np.float32)
+    kernel[1, 1, :, 0] = 1
+    convolution.set_weights([kernel, np.zeros(2, np.float32)])
+    model.layers[-1].set_weights([np.array([[-50, 50], [0, 0]], np.float32), np.array([1.0, 0])])
+    return model
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_the_heat_lies_where_the_evidence_is(nested: bool) -> None:
+    images = np.zeros((2, 16, 16, 3), np.uint8)
+    images[0, 2:5, 10:13] = 255
+    model = bright_spot_network(nested)
+    bright, dark = look(model, images)
+    assert bright.predicted == 1
+    assert bright.probability > 0.9
+    assert bright.heat.shape == (16, 16)
+    assert bright.heat[2:5, 10:13].min() == pytest.approx(1)
+    assert bright.heat[8:, :8].max() == 0
+    assert dark.predicted == 0
+    assert dark.heat.max() == 0
+    assert bright.maps.shape == (16, 16, min(2, MAPS))
+    assert model(images, training=False).shape == (2, 2)  # it works as before
+
+
+def test_a_network_without_a_convolution_is_refused() -> None:
+    import keras
+
+    model = keras.Sequential([keras.Input((4, 4, 3)), keras.layers.Flatten()])
+    with pytest.raises(ValueError, match="no convolution"):
+        last_convolution(model)
