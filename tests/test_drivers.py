@@ -11,7 +11,9 @@ import pytest
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-from mineralsweep.engines.drivers import Alone, Sharing
+from mineralsweep.engines.drivers import Alone, Drivers, Sharing
+from mineralsweep.engines.optuna import OptunaEngine
+from tests.contracts.test_engines import record, sweep
 
 BEAT, LEASE = 0.05, 0.6
 
@@ -89,3 +91,64 @@ def test_on_this_machine_a_driver_without_its_process_is_dead_at_once(
     with sharing(tmp_path) as watching:
         host = watching.me.rsplit(":", 2)[0]
         assert watching.is_dead(f"{host}:{process}")
+
+
+def opened(path: Path, drivers: Drivers, trials: int, sampler: str = "random") -> OptunaEngine:
+    settings = sweep(
+        space={"architecture": ["model2", "model1"], "learning_rate": [0.1, 0.2]},
+        budget={"trials": trials, "epochs": 2},
+        engine={"sampler": sampler},
+        warm_start=[],
+    )
+
+    def is_dead(driver: str) -> bool:
+        return drivers.leads() and drivers.is_dead(driver)
+
+    return OptunaEngine(settings, "granite", path, storage(path), {}, drivers.me, is_dead)
+
+
+@pytest.mark.parametrize(("sampler", "trials", "wanted"), [("random", 3, 3), ("grid", 9, 4)])
+def test_of_two_drivers_the_slower_gives_the_last_trial_back(
+    tmp_path: Path, sampler: str, trials: int, wanted: int
+) -> None:
+    with sharing(tmp_path) as one, sharing(tmp_path) as other:
+        first, second = (opened(tmp_path, who, trials, sampler) for who in (one, other))
+        asked = [(engine, engine.ask()) for engine in (first, second) * 3]
+        given = [(engine, proposal) for engine, proposal in asked if proposal is not None]
+        assert [proposal.number for _, proposal in given] == list(range(wanted))
+        assert first.taken() == second.taken() == wanted
+        assert first.at_work() == [n for n in range(wanted) if n % 2]
+        for engine, proposal in given:
+            engine.tell(record(proposal.number, proposal.params))
+        assert len(first.records()) == wanted
+        assert first.at_work() == second.at_work() == []
+
+
+def test_a_trial_given_back_leaves_no_gap_in_a_grid_that_goes_on(tmp_path: Path) -> None:
+    with sharing(tmp_path) as one, sharing(tmp_path) as other:
+        first, second = opened(tmp_path, one, 1, "grid"), opened(tmp_path, other, 1, "grid")
+        begun = first.ask()
+        assert second.ask() is None
+    assert begun is not None
+    first.tell(record(begun.number, begun.params))
+    with sharing(tmp_path) as alone:
+        later = opened(tmp_path, alone, 9, "grid")
+        points = [begun.params]
+        while (proposal := later.ask()) is not None:
+            points.append(proposal.params)
+            later.tell(record(proposal.number, proposal.params))
+        assert len({tuple(point.items()) for point in points}) == len(points) == 4
+
+
+def test_only_the_leader_takes_up_what_a_dead_driver_left(tmp_path: Path) -> None:
+    with sharing(tmp_path) as one, sharing(tmp_path) as other:
+        first, second = (opened(tmp_path, who, 9) for who in (one, other))
+        with sharing(tmp_path) as third:
+            lost = opened(tmp_path, third, 9).ask()
+        assert lost is not None
+        fresh = second.ask()
+        assert fresh is not None
+        assert fresh.number == lost.number + 1
+        again = first.ask()
+        assert again is not None
+        assert again == lost

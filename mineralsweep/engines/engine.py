@@ -139,6 +139,12 @@ class Engine(Protocol):
     def records(self) -> list[TrialRecord]:
         """Return every ended trial of the study, earlier sessions' included, by number."""
 
+    def taken(self) -> int:
+        """Count the trials that have ended or are at work, in every driver; dead ones' don't."""
+
+    def at_work(self) -> list[int]:
+        """Return the numbers of the trials that are not ended and not this driver's."""
+
     def notes(self) -> dict[str, str]:
         """Return the study's own notes (such as its parent run), as they were set."""
 

@@ -68,6 +68,7 @@ class OptunaEngine:
         self._metric = sweep.metric()
         self._pruner_name = sweep.engine.pruner
         self._driver = driver or driver_id()
+        self._shares = is_dead is not None
         self._is_dead = is_dead or (lambda driver: True)
         self._storage = _open_storage(storage, folder)
         self._study = optuna.create_study(
@@ -92,10 +93,13 @@ class OptunaEngine:
         lost = self._lost()
         if lost:
             trial = self._adopt(lost[0])
-        elif self._finite and len(self._study.get_trials(deepcopy=False)) >= len(self._points):
+        elif self._finite and self._place(len(self._trials())) >= len(self._points):
             return None
         else:
             trial = self._begin()
+            if self._shares and self._is_surplus(trial.number):
+                self._give_back(trial)
+                return None
         self._live[trial.number] = trial
         return Proposal(trial.number, self._fill_in(trial))
 
@@ -129,6 +133,19 @@ class OptunaEngine:
             for trial in trials
             if trial.state.is_finished() and RECORD in trial.user_attrs
         ]
+
+    def taken(self) -> int:
+        return sum(
+            not (
+                _is_given_back(trial)
+                or (trial.state == TrialState.RUNNING and self._is_lost(trial))
+            )
+            for trial in self._trials()
+        )
+
+    def at_work(self) -> list[int]:
+        others = self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        return [trial.number for trial in others if trial.number not in self._live]
 
     def notes(self) -> dict[str, str]:
         attributes = self._study.user_attrs
@@ -195,6 +212,23 @@ class OptunaEngine:
         trial_id = self._storage.create_new_trial(study_id, template_trial=template)
         return Trial(self._study, trial_id)
 
+    def _is_surplus(self, number: int) -> bool:
+        """Say whether another driver was faster, and took the last trial of the budget."""
+        before = [trial for trial in self._trials()[:number] if not _is_given_back(trial)]
+        return len(before) >= self._sweep.budget.trials or (
+            self._finite and len(before) >= len(self._points)
+        )
+
+    def _give_back(self, trial: Trial) -> None:
+        self._study.tell(trial.number, state=TrialState.FAIL)
+
+    def _place(self, number: int) -> int:
+        """Return how many trials before this number were not given back."""
+        return number - sum(map(_is_given_back, self._trials()[:number]))
+
+    def _trials(self) -> list[FrozenTrial]:
+        return self._study.get_trials(deepcopy=False)
+
     def _fill_in(self, trial: Trial) -> Params:
         """Return a trial's parameters, and have the storage know those that it doesn't yet."""
         known = trial.params
@@ -211,7 +245,8 @@ class OptunaEngine:
         return params
 
     def _draw(self, number: int, known: Params) -> tuple[Params, dict[str, Any]]:
-        given = self._points[number] if number < len(self._points) else {}
+        place = self._place(number)
+        given = self._points[place] if place < len(self._points) else {}
         if self._finite and given:
             return given, {}
         new = sampler(self._sweep, number)
@@ -234,6 +269,10 @@ class OptunaEngine:
     def _trial_id(self, number: int) -> int:
         study_id = self._storage.get_study_id_from_name(self._study.study_name)
         return self._storage.get_trial_id_from_study_id_trial_number(study_id, number)
+
+
+def _is_given_back(trial: FrozenTrial) -> bool:
+    return trial.state == TrialState.FAIL and RECORD not in trial.user_attrs
 
 
 def _open_storage(url: str | BaseStorage | None, folder: Path) -> BaseStorage:
