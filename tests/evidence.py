@@ -34,6 +34,7 @@ def made(
         "drawn": False,
         "classes": CLASSES,
         "images": tuple(name(at) for at in range(first, first + len(right))),
+        "groups": tuple(range(len(right))),
         "labels": tuple(labels),
         "probabilities": probabilities,
         "learned": frozenset(map(name, [*learned, 1000])),

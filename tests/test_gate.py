@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 
-from mineralsweep.config import Gate
+from mineralsweep.config import Gate, load_gate
+from mineralsweep.errors import ConfigError
 from mineralsweep.registry.gate import broken_minimums, fair_images, first, rule
+from tests.conftest import ROOT
 from tests.evidence import answers, made, name
 
 
@@ -127,6 +131,12 @@ def test_images_that_the_champion_learned_from_are_left_out() -> None:
     assert ruling.takes
 
 
+def test_near_duplicates_of_what_the_champion_learned_from_are_left_out_too() -> None:
+    champion = made([True] * 10, first=100, learned=[0])
+    challenger = made([True] * 6, groups=(0, 0, 1, 2, 2, 3))
+    assert fair_images(challenger, champion) == [name(at) for at in range(2, 6)]
+
+
 def test_another_test_split_that_the_champion_was_not_asked_about_is_not_compared() -> None:
     ruling = rule(made([True] * 40), made([False] * 30, first=100), Gate())
     assert not ruling.takes
@@ -139,3 +149,26 @@ def test_an_image_that_was_sorted_anew_counts_by_its_class_of_now() -> None:
     ruling = rule(moved, champion, Gate())
     assert ruling.paired is not None
     assert ruling.paired.both + ruling.paired.lost == 0  # the champion is wrong on every one
+
+
+def test_the_guide_shows_the_defaults() -> None:
+    guide = (ROOT / "docs" / "evaluation.md").read_text()
+    shown = yaml.safe_load(guide.split("```yaml\n")[1].split("```")[0])
+    assert Gate(**shown["gate"]) == Gate()
+    assert shown["gate"].keys() == Gate.model_fields.keys()
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "rule"),
+    [
+        ("alpha", 0.0, "greater than 0"),
+        ("min_recall", 1.5, "less than or equal to 1"),
+        ("max_size_mb", -1.0, "greater than 0"),
+        ("model", "a/b", "match pattern"),
+    ],
+)
+def test_a_rule_out_of_range_is_told(key: str, value: Any, rule: str, tmp_path: Path) -> None:
+    file = tmp_path / "rules.yaml"
+    file.write_text(yaml.safe_dump({"gate": {key: value}}))
+    with pytest.raises(ConfigError, match=rf"gate\.{key}: must .*{rule}"):
+        load_gate(file)

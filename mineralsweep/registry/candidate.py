@@ -9,7 +9,7 @@ from typing import Any
 from mlflow.exceptions import MlflowException
 
 from mineralsweep.config import Gate
-from mineralsweep.data.dataset import Dataset, open_dataset
+from mineralsweep.data.dataset import Dataset, NearDuplicates, open_dataset
 from mineralsweep.errors import DataError, InputError
 from mineralsweep.packaging import digest
 from mineralsweep.registry.evidence import Evidence, digest_of_split, measure
@@ -18,6 +18,8 @@ from mineralsweep.registry.names import DIGEST, GATE, NAME
 from mineralsweep.registry.versions import Versions
 from mineralsweep.tracking import Store
 from mineralsweep.tracking.store import TEST_DIGEST
+
+NEAR_DUPLICATES: tuple[NearDuplicates, ...] = ("group", "ignore")
 
 
 def find(store: Store, text: str, model: str | None = None) -> tuple[Versions, str]:
@@ -107,13 +109,14 @@ def _dataset_of(store: Store, run_id: str, name: str, version: str) -> Dataset:
             " trained; past the gate: --force --reason TEXT"
         ) from None
     source = told.name if told.name in ("sample", "minet") else uri
-    dataset = open_dataset(source, shares, seed, classes)
-    if dataset.split.digest != expected:
-        raise DataError(
-            f"{source}: holds other images than when {where} was trained: its test split is not"
-            " the same; train it anew, or past the gate: --force --reason TEXT"
-        )
-    return dataset
+    for near_duplicates in NEAR_DUPLICATES:  # the run does not tell which it was
+        dataset = open_dataset(source, shares, seed, classes, near_duplicates)
+        if dataset.split.digest == expected:
+            return dataset
+    raise DataError(
+        f"{source}: holds other images than when {where} was trained: its test split is not"
+        " the same; train it anew, or past the gate: --force --reason TEXT"
+    )
 
 
 def _json(text: str | None) -> Any:

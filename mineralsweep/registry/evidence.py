@@ -39,6 +39,7 @@ class Evidence:
         drawn: whether it is the drawn sample.
         classes: names, in the order of the columns of `probabilities`.
         images: SHA-256 of each test image's file.
+        groups: a number an image; equal for near-duplicates of one another.
         labels: one position in `classes` an image.
         probabilities: float32 (n, classes).
         learned: SHA-256 of the files that it learned from or was chosen by: the training and
@@ -51,6 +52,7 @@ class Evidence:
     drawn: bool
     classes: tuple[str, ...]
     images: tuple[str, ...]
+    groups: tuple[int, ...]
     labels: tuple[int, ...]
     probabilities: NDArray[np.float32]
     learned: frozenset[str]
@@ -85,6 +87,7 @@ class Evidence:
                 "drawn": self.drawn,
                 "classes": self.classes,
                 "images": self.images,
+                "groups": self.groups,
                 "labels": self.labels,
                 "probabilities": self.probabilities.astype(float).tolist(),
                 "learned": sorted(self.learned),
@@ -106,6 +109,7 @@ class Evidence:
                 **data,
                 "classes": tuple(data["classes"]),
                 "images": tuple(data["images"]),
+                "groups": tuple(data["groups"]),
                 "labels": tuple(data["labels"]),
                 "probabilities": np.asarray(data["probabilities"], np.float32).reshape(
                     len(data["images"]), len(data["classes"])
@@ -139,7 +143,7 @@ def measure(classify: Classify, folder: Path, dataset: Dataset) -> Evidence:
         DataError: a file was changed or removed since the catalogue was read, or the model
             knows other classes.
     """
-    rows, labels = dataset.split.test, dataset.labels()
+    rows, labels, groups = dataset.split.test, dataset.labels(), dataset.groups()
     images = dataset.catalog.images
     learned = (*dataset.split.train, *dataset.split.validation)
     tested = [images[row] for row in rows]
@@ -149,6 +153,7 @@ def measure(classify: Classify, folder: Path, dataset: Dataset) -> Evidence:
         drawn=dataset.source == "sample",
         classes=dataset.classes,
         images=tuple(image.digest for image in tested),
+        groups=tuple(groups[row] for row in rows),
         labels=tuple(labels[row] for row in rows),
         probabilities=probabilities,
         learned=frozenset(images[row].digest for row in learned),

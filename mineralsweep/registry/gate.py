@@ -42,9 +42,11 @@ def fair_images(challenger: Evidence, standing: Evidence) -> list[str]:
     """Return the challenger's test images that the standing champion did not learn from.
 
     The challenger has learned from none of its test images. So on these, neither has seen what
-    it is asked.
+    it is asked. A near-duplicate of an image that the champion learned from is no fair one either.
     """
-    return [image for image in challenger.images if image not in standing.learned]
+    pairs = list(zip(challenger.images, challenger.groups, strict=True))
+    known = {group for image, group in pairs if image in standing.learned}
+    return [image for image, group in pairs if group not in known]
 
 
 def rule(
