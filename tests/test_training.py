@@ -105,6 +105,24 @@ def test_a_recipe_s_network_on_disk_answers_as_the_averaged_and_flipped_one_did(
     assert result.precision == "float32"
 
 
+def test_a_vote_on_disk_answers_with_the_mean_of_its_voters(
+    dataset: Dataset, tmp_path: Path
+) -> None:
+    spec = trial(
+        dataset, tmp_path / "m", architecture="compact_texture", epochs=2, width=4, trees=5
+    )
+    reports: list[EpochReport] = []
+    result = train(spec, reports.append)
+    assert [report.epoch for report in reports] == [1, 2]
+    assert sorted(path.name for path in result.folder.iterdir()) == ["classes.json", "members"]
+    loaded = network.load(result.folder)
+    images = np.asarray(arrays.load(spec.examples.arrays)[list(spec.examples.validation)])
+    np.testing.assert_allclose(loaded.predict(images), result.probabilities, atol=1e-5)
+    voters = [network.load(result.folder / "members" / place) for place in "01"]
+    mean = sum(voter.predict(images) for voter in voters) / 2
+    np.testing.assert_allclose(result.probabilities, mean, atol=1e-5)
+
+
 def test_patience_ends_training_early(dataset: Dataset, tmp_path: Path) -> None:
     # A rate so high that the loss jumps: soon an epoch brings nothing lower.
     spec = trial(dataset, tmp_path / "m", epochs=60, patience=1, learning_rate=0.01)

@@ -6,13 +6,22 @@ from mineralsweep.errors import ArchitectureError, did_you_mean
 from mineralsweep.models.architecture import Architecture
 from mineralsweep.models.colour_texture import COLOUR_TEXTURE
 from mineralsweep.models.compact import COMPACT
+from mineralsweep.models.compact_texture import COMPACT_TEXTURE
 from mineralsweep.models.model1 import MODEL1
 from mineralsweep.models.model2 import MODEL2, MODEL2_1
 from mineralsweep.models.vgg16 import VGG16
 
 ARCHITECTURES: dict[str, Architecture] = {
     architecture.name: architecture
-    for architecture in (MODEL1, MODEL2, MODEL2_1, VGG16, COMPACT, COLOUR_TEXTURE)
+    for architecture in (
+        MODEL1,
+        MODEL2,
+        MODEL2_1,
+        VGG16,
+        COMPACT,
+        COLOUR_TEXTURE,
+        COMPACT_TEXTURE,
+    )
 }
 
 

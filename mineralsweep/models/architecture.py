@@ -72,6 +72,7 @@ class Architecture:
         trunk_layers: that can be frozen, 0 without a trunk.
         gains_from_bfloat16: trains faster in it where the machine has it.
         recipe: how it is trained where a sweep does not say otherwise.
+        voters: names of the architectures that are trained, and answer together, in its stead.
     """
 
     name: str
@@ -93,6 +94,7 @@ class Architecture:
     trunk_layers: int = 0
     gains_from_bfloat16: bool = True
     recipe: Recipe = STUDY
+    voters: tuple[str, ...] = ()
 
     @property
     def kind(self) -> Kind:

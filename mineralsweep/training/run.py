@@ -19,6 +19,7 @@ from mineralsweep.training.fit import fit_trial
 from mineralsweep.training.phases import Phase
 from mineralsweep.training.precision import choose, used
 from mineralsweep.training.spec import EpochReport, Report, Say, TrialResult, TrialSpec
+from mineralsweep.training.vote import run_vote
 
 
 def run_trial(spec: TrialSpec, report: Report, say: Say = lambda words: None) -> TrialResult:
@@ -36,12 +37,14 @@ def run_trial(spec: TrialSpec, report: Report, say: Say = lambda words: None) ->
         TrainingDiverged: a loss is NaN or infinite.
         InputError: the architecture can't be built as asked.
     """
-    if get_architecture(spec.architecture).kind == "estimator":
+    architecture = get_architecture(spec.architecture)
+    if architecture.voters:
+        return run_vote(spec, report, say, run_trial)
+    if architecture.kind == "estimator":
         threads = tf.config.threading.get_intra_op_parallelism_threads() or machine.cores()
         return fit_trial(spec, report, say, threads)
     started = time.monotonic()
-    gains = get_architecture(spec.architecture).gains_from_bfloat16
-    precision = choose(spec.training.precision, gains)
+    precision = choose(spec.training.precision, architecture.gains_from_bfloat16)
     whole, stretches = _prepare(spec, precision, say)
     watch = _Watch(spec, report, whole)
     _fit(spec, stretches, watch)

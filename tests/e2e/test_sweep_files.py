@@ -38,6 +38,7 @@ def test_every_sweep_file_runs(path: Path, folder: Path) -> None:
         Override("budget.trials", 2, "--trials"),
         Override("budget.epochs", 1, "--epochs"),
         Override("engine.pruner", "none", ""),
+        Override("folds", 1, "--folds"),
         Override("weights", "none", "--weights"),
         Override("workers", 1, "--workers"),
     ]
