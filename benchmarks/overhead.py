@@ -18,15 +18,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from mlflow.models import Model
-
 from mineralsweep.config import build
 from mineralsweep.data import arrays, catalog, sample
 from mineralsweep.data.dataset import open_dataset
 from mineralsweep.data.decode import decode
 from mineralsweep.engines import ENGINES
 from mineralsweep.study import Study
-from mineralsweep.tracking import SweepRun, open_store
+from mineralsweep.tracking import SweepRun, logged_model, open_store
 from tests.fakes import FakeExecutor, Watcher
 
 RESULTS = Path(__file__).parent / "results"
@@ -146,7 +144,7 @@ def _trials(folder: Path, trials: int) -> dict[str, float]:
 def _timed_uploads() -> Iterator[list[float]]:
     """Collect the seconds that each logged model takes."""
     seconds: list[float] = []
-    original = Model.log
+    original = logged_model.ensure
 
     def log(*arguments: Any, **named: Any) -> Any:
         started = time.perf_counter()
@@ -155,11 +153,11 @@ def _timed_uploads() -> Iterator[list[float]]:
         finally:
             seconds.append(time.perf_counter() - started)
 
-    Model.log = log
+    logged_model.ensure = log
     try:
         yield seconds
     finally:
-        Model.log = original
+        logged_model.ensure = original
 
 
 class _Clock(Watcher):

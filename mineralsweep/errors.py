@@ -13,6 +13,8 @@
     │   └── UntrustedModel           a model's file that holds what no model of ours does
     └── RunError                     the work itself failed: exit code 1
         ├── TrainingDiverged         the loss is no longer a finite number
+        ├── StoreAway                MLflow did not come back; the results wait on disk
+        ├── StoreRefused             MLflow refused what it was given; the results wait on disk
         └── SweepFailed              no trial could be completed
 """
 
@@ -68,6 +70,14 @@ class RunError(MineralsweepError):
 
 class TrainingDiverged(RunError):
     """The loss became NaN or infinite."""
+
+
+class StoreAway(RunError):
+    """The tracking store did not answer until the end; all results wait on disk."""
+
+
+class StoreRefused(RunError):
+    """The tracking store refused something, and would again; all results wait on disk."""
 
 
 class SweepFailed(RunError):

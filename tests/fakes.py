@@ -10,6 +10,7 @@ import numpy as np
 from mineralsweep.engines.engine import TrialRecord
 from mineralsweep.executors import Epoch, Event, Failed, Fault, Finished
 from mineralsweep.packaging.network import CLASSES_FILE, NETWORK_FILE
+from mineralsweep.tracking import Away
 from mineralsweep.training.spec import EpochReport, FoldResult, TrialResult, TrialSpec
 
 Script = Callable[[TrialSpec], float | str | tuple[str, Fault]]
@@ -112,6 +113,7 @@ class Watcher:
         self.doings: list[tuple[int, str]] = []
         self.opened: list[tuple[str, int]] = []
         self.retried: list[tuple[int, str]] = []
+        self.aways: list[Away] = []
 
     def study_opened(self, name: str, ended: list[TrialRecord]) -> None:
         self.opened.append((name, len(ended)))
@@ -133,6 +135,10 @@ class Watcher:
 
     def trial_ended(self, record: TrialRecord) -> None:
         self.ended.append(record)
+
+    def store_away(self, away: Away | None) -> None:
+        if away is not None:
+            self.aways.append(away)
 
     def tick(self) -> None:
         return

@@ -14,8 +14,8 @@ from mineralsweep.engines import ENGINES
 from mineralsweep.engines.engine import TrialRecord
 from mineralsweep.engines.ranking import champion, ranked
 from mineralsweep.errors import RunError, SweepFailed
-from mineralsweep.study import Study
-from mineralsweep.tracking import Store, SweepRun, open_store
+from mineralsweep.study import Study, recover
+from mineralsweep.tracking import Outbox, Store, SweepRun, open_store
 from tests.fakes import FakeExecutor, Watcher, by_learning_rate
 
 pytestmark = pytest.mark.usefixtures("store_made")
@@ -45,12 +45,15 @@ class Scene:
         self.executor, self.watcher = executor, Watcher()
         self.engine = ENGINES["optuna"](sweep, "s", Path("studies"), None, {})
         self.store: Store = open_store()
+        self.outbox = Outbox(Path("outbox"))
+        recover(self.outbox, self.engine)
         told = {record.number for record in self.engine.records()}
         run_id = self.engine.notes().get("run_id")
-        self.run = SweepRun(self.store, "s", sweep, dataset, run_id, told)
+        waiting = [entry.card.token for entry in self.outbox.left()]
+        self.run = SweepRun(self.store, "s", sweep, dataset, run_id, told, waiting)
         self.engine.set_note("run_id", self.run.run_id)
         self.study = Study(
-            sweep, dataset, self.engine, executor, self.run, Path("scratch"), self.watcher
+            sweep, dataset, self.engine, executor, self.run, self.outbox.folder, self.watcher
         )
 
     def children(self) -> list[Any]:
@@ -62,7 +65,7 @@ class Scene:
 
 def test_the_budget_is_spent_and_every_trial_has_its_run(dataset: Dataset) -> None:
     scene = Scene(dataset, settings(), FakeExecutor(slots=2))
-    records = scene.study.run()
+    records = scene.run.located(scene.study.run())
     assert [record.number for record in records] == list(range(6))
     assert [record.number for record in scene.watcher.ended] == [
         spec.number for spec in scene.executor.specs
@@ -76,12 +79,12 @@ def test_the_budget_is_spent_and_every_trial_has_its_run(dataset: Dataset) -> No
         assert tags["mineralsweep.trial"] == str(record.number)
         assert float(run.data.params["learning_rate"]) == record.params["learning_rate"]
         assert run.data.metrics["best_val_accuracy"] == record.accuracy
-    assert list(Path("scratch").iterdir()) == []
+    assert scene.outbox.left() == []
 
 
 def test_each_epoch_is_one_step(dataset: Dataset) -> None:
     scene = Scene(dataset, settings(trials=1), FakeExecutor())
-    [record] = scene.study.run()
+    [record] = scene.run.located(scene.study.run())
     for name in ("train_loss", "train_accuracy", "val_loss", "val_accuracy", "learning_rate",
                  "epoch_seconds"):  # fmt: skip
         history = scene.store.client.get_metric_history(record.run_id, name)
@@ -201,7 +204,7 @@ def test_a_pruned_trial_ends_killed_with_its_reason_and_its_model(dataset: Datas
     scene = Scene(dataset, settings(trials=2), FakeExecutor())
     answers = iter([None, None, None, "too low"])
     scene.engine.report = lambda number, epoch, value: next(answers)  # type: ignore[method-assign]
-    records = scene.study.run()
+    records = scene.run.located(scene.study.run())
     assert [record.state for record in records] == ["COMPLETE", "PRUNED"]
     assert records[1].model_id is not None
     run = scene.children()[1]
@@ -252,7 +255,7 @@ def test_runs_left_running_by_a_dead_driver_are_ended(dataset: Dataset) -> None:
         raise SystemExit  # as a killed process would, but for the run
 
     scene = Scene(dataset, settings(trials=2), FakeExecutor(die))
-    scene.study._abandon = lambda reason: None  # type: ignore[method-assign]
+    scene.study._abandon = lambda reason: scene.study._courier.close(30)  # type: ignore[method-assign]
     with pytest.raises(SystemExit):
         scene.study.run()
     assert [run.info.status for run in scene.children()] == ["RUNNING"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import time
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +17,8 @@ from mineralsweep.data.dataset import Dataset
 from mineralsweep.engines.engine import TrialRecord
 from mineralsweep.evaluation import score
 from mineralsweep.study import examples
-from mineralsweep.tracking import SweepRun, open_store
+from mineralsweep.tracking import Outbox, Point, SweepRun, SystemMetrics, now_ms, open_store
+from mineralsweep.training.folds import Predicted
 from mineralsweep.urls import without_password
 from tests.examples import trial
 from tests.fakes import FakeExecutor
@@ -26,26 +27,29 @@ from tests.test_study import settings
 pytestmark = pytest.mark.usefixtures("store_made")
 
 
-def finished(
-    dataset: Dataset, tmp_path: Path, pause: float = 0
-) -> tuple[MlflowClient, str, str, str]:
+def finished(dataset: Dataset, tmp_path: Path) -> tuple[MlflowClient, str, str, str]:
     """Run one fake trial into a store; return the client, both runs' ids and the model's."""
     store = open_store()
     sweep_run = SweepRun(store, "s", settings(), dataset)
     spec = trial(dataset, tmp_path / "m", epochs=2)
-    run = sweep_run.start_trial(spec)
-    time.sleep(pause)
+    card = Outbox(tmp_path / "outbox").begin(spec, 1).card
+    run = sweep_run.start_trial(card)
+    run.describe(card.params)
     executor = FakeExecutor(lambda spec: 2 / 3)
     executor.submit(spec)
     while True:
         [event] = executor.wait(1)
         if hasattr(event, "result"):
             break
-        run.epoch(event.report)  # type: ignore[union-attr]
+        report = event.report  # type: ignore[union-attr]
+        run.write([Point(report.metrics(), report.epoch, now_ms())])
         executor.answer(0, None)
-    labels = examples(dataset, (80, 80)).validation_labels
+    seen = examples(dataset, (80, 80))
+    labels = seen.validation_labels
     scores = score(event.result.probabilities, labels, dataset.classes)
-    model_id = run.finish(event.result, scores, "COMPLETE", "")
+    model_id = run.finish(
+        event.result, scores, "COMPLETE", "", Predicted(seen.validation), now_ms()
+    )
     return store.client, sweep_run.run_id, run.run_id, model_id
 
 
@@ -128,13 +132,24 @@ def test_the_model_holds_code_signature_and_explicit_requirements(
     assert model.signature.outputs.input_names() == ["label", "confidence", "probabilities"]
 
 
-def test_system_metrics_are_recorded(
-    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("mineralsweep.tracking.trial_run.SYSTEM_METRICS_SECONDS", 0.1)
-    client, _, run_id, _ = finished(dataset, tmp_path, pause=1)
-    names = client.get_run(run_id).data.metrics.keys()
-    assert [name for name in names if name.startswith("system/")]
+def test_system_metrics_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mineralsweep.tracking.system.SYSTEM_METRICS_SECONDS", 0.1)
+    written: list[tuple[dict[str, float], int]] = []
+    enough = threading.Event()
+
+    def write(metrics: dict[str, float], step: int) -> None:
+        written.append((metrics, step))
+        if step == 1:
+            enough.set()
+
+    system = SystemMetrics(write)
+    assert enough.wait(20)
+    system.finish()
+    assert [step for _, step in written[:2]] == [0, 1]
+    assert "system/cpu_utilization_percentage" in written[0][0]
+    count = len(written)
+    system.finish()  # twice is no error, and nothing more is measured
+    assert len(written) == count
 
 
 def test_a_run_that_mlflow_run_made_is_used_and_its_parameters_are_not_fought(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from dataclasses import dataclass, field
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
 from rich.live import Live
@@ -14,6 +14,9 @@ from rich.text import Text
 from mineralsweep.engines.engine import TrialRecord
 from mineralsweep.engines.ranking import champion
 from mineralsweep.training.spec import EpochReport, FoldResult, TrialSpec
+
+if TYPE_CHECKING:
+    from mineralsweep.tracking import Away
 
 LINE_EVERY = 30.0
 """Seconds between progress lines where the output is no terminal."""
@@ -49,6 +52,7 @@ class Progress:
         self._records: list[TrialRecord] = []
         self._started: dict[int, float] = {}
         self._last_line = time.monotonic()
+        self._away: Away | None = None
         self.study: str | None = None
 
     def __enter__(self) -> Self:
@@ -109,10 +113,17 @@ class Progress:
         self._last_line = time.monotonic()
         self.tick()
 
+    def store_away(self, away: Away | None) -> None:
+        if away is None and self._away is not None:
+            self.say("MLflow answers again; what waited is delivered in order")
+        elif away is not None and self._away is None:
+            self.say(f"{away}; the training goes on")
+        self._away = away
+
     def tick(self) -> None:
         if self._console.is_terminal:
             self._live.update(Text(self._status(), overflow="ellipsis", no_wrap=True), refresh=True)
-        elif self._running and time.monotonic() - self._last_line > LINE_EVERY:
+        elif (self._running or self._away) and time.monotonic() - self._last_line > LINE_EVERY:
             self._last_line = time.monotonic()
             self.say(f"  {self._status()}")
 
@@ -142,7 +153,8 @@ class Progress:
 
     def _status(self) -> str:
         states = [record.state for record in self._records]
-        parts = [
+        parts = [str(self._away)] if self._away else []
+        parts += [
             f"{len(states)} of {self._trials} trials done"
             f" ({states.count('PRUNED')} pruned, {states.count('FAILED')} failed)"
         ]

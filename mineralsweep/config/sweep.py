@@ -106,11 +106,16 @@ class Faults(Strict):
             or memory ran out (then with half the batch).
         max_consecutive_failures: so many failed trials one after the other stop the sweep.
         trial_timeout: seconds that one trial may take, from its start; None: no limit.
+        checkpoint_every: seconds of training that may be lost when the sweep is stopped; at the end
+            of the next epoch a trial's state is written to disk.
+        store_timeout: seconds that a sweep that is done waits for an MLflow that does not answer.
     """
 
     retries: int = Field(default=1, ge=0, le=10)
     max_consecutive_failures: int = Field(default=3, ge=1)
     trial_timeout: float | None = Field(default=None, gt=0)
+    checkpoint_every: float = Field(default=30.0, ge=0)
+    store_timeout: float = Field(default=600.0, ge=0)
 
 
 FOLD_PRUNERS = ("wilcoxon", "none")

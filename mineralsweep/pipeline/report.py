@@ -102,6 +102,7 @@ def _study_of(study_or_run: str, store: Store) -> str:
 def _evidence(study: str, store: Store, say: Say) -> Evidence:
     from mineralsweep.registry import Crowned
     from mineralsweep.report import Evidence
+    from mineralsweep.tracking import located
 
     kept = settings.read(study)
     dataset = open_sweep_data(kept.sweep, say)
@@ -121,6 +122,7 @@ def _evidence(study: str, store: Store, say: Say) -> Evidence:
             f"STUDY: the run of study '{study}' is not in {store.shown_uri}; set"
             f" MLFLOW_TRACKING_URI to where it began: {notes.get('store', 'unknown')}"
         )
+    records = located(store, notes["run_id"], records)
     try:
         crowned = Crowned.from_json(notes["crowned"])
     except (ValueError, KeyError, TypeError):

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from mineralsweep.registry import Crowned
     from mineralsweep.study import Listener
-    from mineralsweep.tracking import Store, SweepRun
+    from mineralsweep.tracking import Outbox, Store, SweepRun
 
 
 @dataclass(frozen=True)
@@ -96,14 +96,17 @@ def run_sweep(
         )
         write_settings(name, given)
         executor = _executor(sweep, folder / "logs")
-        from mineralsweep.study import Study  # MLflow loads while the workers load TensorFlow
+        # MLflow loads while the workers load TensorFlow.
+        from mineralsweep.study import Study, recover
+        from mineralsweep.tracking import Outbox
 
         try:
-            store, run = _open_run(engine, name, sweep, dataset, left_out, config)
+            outbox = Outbox(folder / "outbox")
+            recover(outbox, engine)
+            store, run = _open_run(engine, name, sweep, dataset, left_out, config, outbox)
             listener.study_opened(name, engine.records())
             with _ended_whatever_comes(run):
-                trials = folder / "trials"
-                search = Study(sweep, dataset, engine, executor, run, trials, listener)
+                search = Study(sweep, dataset, engine, executor, run, outbox.folder, listener)
                 records = search.run()
                 say(f"Ended: {search.why_it_ended()}")
                 run.tag({"mineralsweep.ended": search.why_it_ended()})
@@ -121,7 +124,13 @@ def _executor(sweep: Sweep, logs: Path) -> Executor:
 
 
 def _open_run(
-    engine: Engine, name: str, sweep: Sweep, dataset: Dataset, left_out: list[str], config: Path
+    engine: Engine,
+    name: str,
+    sweep: Sweep,
+    dataset: Dataset,
+    left_out: list[str],
+    config: Path,
+    outbox: Outbox,
 ) -> tuple[Store, SweepRun]:
     from mineralsweep.tracking import SweepRun, open_store
 
@@ -129,7 +138,8 @@ def _open_run(
     notes = engine.notes()
     _check_store(notes, store, name)
     told = {record.number for record in engine.records()}
-    run = SweepRun(store, name, sweep, dataset, notes.get("run_id"), told)
+    waiting = [entry.card.token for entry in outbox.left()]
+    run = SweepRun(store, name, sweep, dataset, notes.get("run_id"), told, waiting, outbox.driver())
     engine.set_note("run_id", run.run_id)
     engine.set_note("store", store.shown_uri)
     if left_out:
@@ -150,15 +160,17 @@ def _check_store(notes: dict[str, str], store: Store, study: str) -> None:
 
 @contextlib.contextmanager
 def _ended_whatever_comes(run: SweepRun) -> Iterator[None]:
-    """A run whose driver is alive must not be left RUNNING."""
+    """A run whose driver is alive must not be left RUNNING, where MLflow can be told."""
     try:
         yield
     except KeyboardInterrupt:
-        run.end("KILLED")
+        with contextlib.suppress(Exception):
+            run.end("KILLED")
         raise
     except Exception as error:
-        run.describe(f"**Failed.** {error}")
-        run.end("FAILED")
+        with contextlib.suppress(Exception):  # MLflow may be what failed: that is told
+            run.describe(f"**Failed.** {error}")
+            run.end("FAILED")
         raise
 
 

@@ -94,13 +94,15 @@ def _executor(sweep: Sweep, folder: Path) -> Executor:
 def _train(
     spec: TrialSpec, dataset: Dataset, executor: Executor, listener: Listener
 ) -> TrainOutcome:
-    from mineralsweep.tracking import TrialRun, open_store
-    from mineralsweep.training.folds import over_folds
+    from mineralsweep.tracking import Point, SystemMetrics, TrialRun, now_ms, open_store
+    from mineralsweep.training.folds import over_folds, predicted
 
     executor.submit(spec)
     store = open_store()
     run_id = store.take_given_run(f"train {spec.architecture}", {"mineralsweep.kind": "training"})
-    run = TrialRun(store, run_id, spec, dataset)
+    run = TrialRun(store, run_id, spec.architecture, dataset)
+    run.describe(spec.params())
+    system = SystemMetrics(lambda metrics, step: run.write([Point(metrics, step, now_ms())]))
     listener.trial_started(spec)
     try:
         event = _follow(spec, executor, run, listener)
@@ -109,7 +111,8 @@ def _train(
         result = event.result
         scores = score(result.probabilities, spec.labels_of(result), dataset.classes)
         reason = result.stop_reason or ""
-        model_id = run.finish(result, scores, "COMPLETE", reason)
+        system.finish()
+        model_id = run.finish(result, scores, "COMPLETE", reason, predicted(spec, result), now_ms())
     except RunError:
         assert isinstance(event, Failed)
         run.fail(event.reason, event.log)
@@ -118,6 +121,8 @@ def _train(
         with contextlib.suppress(Exception):  # the first error is the one to tell
             run.fail("interrupted" if isinstance(error, KeyboardInterrupt) else str(error))
         raise
+    finally:
+        system.finish()
     mean = over_folds(spec, result)
     return TrainOutcome(store, run_id, model_id, spec, scores, result.best_epoch, reason, mean)
 
@@ -126,6 +131,8 @@ def _follow(
     spec: TrialSpec, executor: Executor, run: TrialRun, listener: Listener
 ) -> Finished | Failed:
     """Write each epoch of the one trial that runs, and return how it ended."""
+    from mineralsweep.tracking import Point, now_ms
+
     while True:
         for event in executor.wait(1.0):
             if isinstance(event, Doing):
@@ -134,11 +141,12 @@ def _follow(
             if isinstance(event, Finished | Failed):
                 return event
             if isinstance(event, Epoch):
-                run.epoch(event.report, event.fold)
+                metrics = event.report.metrics(event.fold)
+                run.write([Point(metrics, event.report.epoch, now_ms())])
                 executor.answer(spec.number, None, event.fold)
                 listener.epoch_ended(spec, event.report, event.fold)
             else:
-                run.fold_ended(event.fold)
+                run.write([Point(event.fold.metrics(), event.fold.fold, now_ms())])
                 executor.answer(spec.number, None, event.fold.fold)
                 listener.fold_ended(spec, event.fold)
         listener.tick()

@@ -1,8 +1,28 @@
 """MLflow: the only package that writes runs, parameters, metrics and artifacts."""
 
+from mineralsweep.tracking.children import located
+from mineralsweep.tracking.courier import Away, Courier
+from mineralsweep.tracking.end import Best, End
+from mineralsweep.tracking.outbox import Change, Entry, Outbox, Point, now_ms
 from mineralsweep.tracking.store import Store, open_store
 from mineralsweep.tracking.sweep_run import SweepRun
+from mineralsweep.tracking.system import SystemMetrics
 from mineralsweep.tracking.trial_run import TrialRun
-from mineralsweep.tracking.writer import Writer
 
-__all__ = ["Store", "SweepRun", "TrialRun", "Writer", "open_store"]
+__all__ = [
+    "Away",
+    "Best",
+    "Change",
+    "Courier",
+    "End",
+    "Entry",
+    "Outbox",
+    "Point",
+    "Store",
+    "SweepRun",
+    "SystemMetrics",
+    "TrialRun",
+    "located",
+    "now_ms",
+    "open_store",
+]

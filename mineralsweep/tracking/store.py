@@ -35,6 +35,7 @@ EXPERIMENT_KIND = "mlflow.experimentKind"
 PROBE_SECONDS = 10
 OPENINGS = "mineralsweep.test_split_openings"
 TEST_DIGEST = "mineralsweep.test_digest"
+REQUEST_SECONDS = 15
 DIGEST_LENGTH = 36  # of MLflow's dataset digests, at most
 
 
@@ -66,11 +67,11 @@ class Store:
             return False
         return True
 
-    def new_run(self, name: str, tags: Mapping[str, str]) -> str:
-        """Make a RUNNING run and return its id."""
+    def new_run(self, name: str, tags: Mapping[str, str], time: int | None = None) -> str:
+        """Make a RUNNING run and return its id. `time`: its start in ms since 1970, None: now."""
         # Who, from which program and commit: what MLflow's own start_run would write.
         tags = {**resolve_tags(), **tags}
-        run = self.client.create_run(self.experiment_id, tags=tags, run_name=name)
+        run = self.client.create_run(self.experiment_id, time, tags, run_name=name)
         return str(run.info.run_id)
 
     def take_given_run(self, name: str, tags: Mapping[str, str]) -> str:
@@ -191,9 +192,9 @@ class Store:
             if not token:
                 return total
 
-    def end(self, run_id: str, status: str) -> None:
-        """End a run: FINISHED, FAILED or KILLED."""
-        self.client.set_terminated(run_id, status)
+    def end(self, run_id: str, status: str, time: int | None = None) -> None:
+        """End a run: FINISHED, FAILED or KILLED. `time`: in ms since 1970, None: now."""
+        self.client.set_terminated(run_id, status, time)
 
 
 def open_store(experiment: str | None = None) -> Store:
@@ -207,6 +208,7 @@ def open_store(experiment: str | None = None) -> Store:
         InputError: the store can't be reached.
     """
     quiet()
+    _be_impatient()
     # Absolute: MLflow keeps one connection a URI, wherever the process stands now.
     uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Path.cwd() / DEFAULT_FILE}"
     mlflow.set_tracking_uri(uri)
@@ -273,6 +275,16 @@ def quiet() -> None:
     for name in ("mlflow", "alembic", "mlflow.system_metrics"):
         logging.getLogger(name).setLevel(logging.ERROR)
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+
+
+def _be_impatient() -> None:
+    """Have MLflow's client give up on a dead server in seconds, once: who waits for it is us.
+
+    Its own way is to ask seven times, up to two minutes each. Asked twice, a server that was only
+    slow would also do twice what should be done once.
+    """
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", str(REQUEST_SECONDS))
 
 
 @contextlib.contextmanager

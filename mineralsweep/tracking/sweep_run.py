@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
-from mlflow.entities import Run, ViewType
+from mlflow.entities import Metric, Run
 
 from mineralsweep.config import Sweep
 from mineralsweep.data.dataset import Dataset
@@ -15,11 +14,14 @@ from mineralsweep.engines.engine import TrialRecord
 from mineralsweep.evaluation import Scores
 from mineralsweep.figures import confusion_matrix
 from mineralsweep.space import describe
+from mineralsweep.tracking.children import ATTEMPT, children, located
+from mineralsweep.tracking.end import Best
+from mineralsweep.tracking.outbox import Card
 from mineralsweep.tracking.store import Store
-from mineralsweep.tracking.trial_run import MODEL, REASON, STATE, STUDY, TRIAL, TrialRun
-from mineralsweep.training.spec import TrialSpec
+from mineralsweep.tracking.trial_run import REASON, STATE, STUDY, TRIAL, TrialRun
 
-ATTEMPT = "mineralsweep.attempt"
+TOKEN = "mineralsweep.token"  # noqa: S105 - it names a run, it opens nothing
+DRIVER = "mineralsweep.driver"
 INTERRUPTED = "its driver ended before the trial did"
 UNTOLD = "its driver ended before the search knew of it; the trial was run again"
 
@@ -34,6 +36,8 @@ class SweepRun:
         dataset: what the trials are trained on.
         run_id: the study's parent run from an earlier session, None for a new study.
         told: the numbers of the trials whose end the engine knows.
+        waiting: the tokens of runs that the outbox still has something for.
+        driver: names the study's folder on this machine; runs of another one are left alone.
     """
 
     def __init__(
@@ -44,32 +48,57 @@ class SweepRun:
         dataset: Dataset,
         run_id: str | None = None,
         told: Collection[int] = (),
+        waiting: Collection[str] = (),
+        driver: str = "",
     ) -> None:
         self._store = store
         self._study = study
-        self._dataset = dataset
+        self._driver = driver
+        self.dataset = dataset
         tags = {STUDY: study, "mineralsweep.kind": "sweep"}
-        self.run_id = self._take_up(run_id, told) or store.take_given_run(study, tags)
+        self.run_id = self._take_up(run_id, told, waiting) or store.take_given_run(study, tags)
         self._log_question(sweep)
 
-    def start_trial(self, spec: TrialSpec, attempt: int = 1) -> TrialRun:
+    def start_trial(self, card: Card) -> TrialRun:
         """Make a child run for a trial, or for another attempt at it."""
         tags = {
             "mlflow.parentRunId": self.run_id,
             STUDY: self._study,
-            TRIAL: str(spec.number),
-            ATTEMPT: str(attempt),
+            TRIAL: str(card.number),
+            ATTEMPT: str(card.attempt),
+            TOKEN: card.token,
+            DRIVER: self._driver,
             "mineralsweep.kind": "trial",
         }
-        name = f"trial-{spec.number:03d} {spec.architecture}"
-        if attempt > 1:
-            name += f" (attempt {attempt})"
-        run_id = self._store.new_run(name, tags)
-        return TrialRun(self._store, run_id, spec, self._dataset)
+        name = f"trial-{card.number:03d} {card.architecture}"
+        if card.attempt > 1:
+            name += f" (attempt {card.attempt})"
+        return self.trial(self._store.new_run(name, tags, card.time // 1_000_000), card)
 
-    def best_so_far(self, ended: int, value: float, metric: str) -> None:
-        """Write the best value after so many ended trials: the sweep's own learning curve."""
-        self._store.log(self.run_id, metrics={f"sweep_best_{metric}": value}, step=ended)
+    def find_trial(self, card: Card, keep: str = "") -> TrialRun | None:
+        """Return the child run that was made for an attempt, None where there is none.
+
+        A request that timed out may have made a second one: `keep` or the first is kept.
+        """
+        runs = self._store.client.search_runs(
+            [self._store.experiment_id], f"tags.`{TOKEN}` = '{card.token}'"
+        )
+        found = sorted(runs, key=lambda run: (run.info.run_id != keep, run.info.run_id))
+        for other in found[1:]:
+            self._store.client.delete_run(other.info.run_id)
+        return self.trial(found[0].info.run_id, card) if found else None
+
+    def trial(self, run_id: str, card: Card) -> TrialRun:
+        """Return a child run that exists."""
+        return TrialRun(self._store, run_id, card.architecture, self.dataset)
+
+    def best_so_far(self, best: Best, time: int) -> None:
+        """Write the best value after so many ended trials: the sweep's own learning curve.
+
+        At the same time (ms since 1970) the same value stands once, however often it is written.
+        """
+        metric = Metric(f"sweep_best_{best.metric}", best.value, time, best.ended)
+        self._store.client.log_batch(self.run_id, [metric])
 
     def open_test_split(self, digest: str) -> None:
         """Note an opening of the test split, before it is read; see `Store.note_opening`."""
@@ -87,7 +116,7 @@ class SweepRun:
             **{f"test_recall_{name}": recall.value for name, recall in scores.recall.items()},
         }
         self._store.log(self.run_id, metrics=metrics)
-        figure = confusion_matrix(scores.confusion, self._dataset.classes, title)
+        figure = confusion_matrix(scores.confusion, self.dataset.classes, title)
         self._store.client.log_figure(self.run_id, figure, "test_confusion_matrix.png")
 
     def log_table(self, table: pd.DataFrame, name: str) -> None:
@@ -116,25 +145,12 @@ class SweepRun:
         self._store.end(self.run_id, status)
 
     def located(self, records: Iterable[TrialRecord]) -> list[TrialRecord]:
-        """Return the records with the run and the model that stand for each of them in MLflow.
+        """Return the records with the run and the model that stand for each of them in MLflow."""
+        return located(self._store, self.run_id, records)
 
-        A trial that was tried more than once has more than one run: the last attempt counts.
-        """
-        found: dict[int, Run] = {}
-        for child in sorted(self._children(self.run_id), key=_attempt):
-            found[int(child.data.tags.get(TRIAL, "-1"))] = child
-        return [
-            replace(
-                record,
-                run_id=found[record.number].info.run_id,
-                model_id=found[record.number].data.tags.get(MODEL),
-            )
-            if record.number in found
-            else record
-            for record in records
-        ]
-
-    def _take_up(self, run_id: str | None, told: Collection[int]) -> str | None:
+    def _take_up(
+        self, run_id: str | None, told: Collection[int], waiting: Collection[str]
+    ) -> str | None:
         """Reopen an earlier session's run, and end the trials that it left unfinished.
 
         A trial whose run is whole but whose end the engine never heard of is run again: its
@@ -146,7 +162,9 @@ class SweepRun:
         if self._store.given_run is not None:
             note = f"Went on with an earlier sweep: its trials are under run {run_id}."
             self._store.log(self._store.given_run, tags={"mlflow.note.content": note})
-        for child in self._children(run_id):
+        for child in children(self._store, run_id):
+            if child.data.tags.get(TOKEN) in waiting or not self._is_own(child):
+                continue
             status, trial = child.info.status, int(child.data.tags.get(TRIAL, "-1"))
             if status == "RUNNING":
                 self._supersede(child.info.run_id, INTERRUPTED)
@@ -154,26 +172,15 @@ class SweepRun:
                 self._supersede(child.info.run_id, UNTOLD)
         return run_id
 
+    def _is_own(self, child: Run) -> bool:
+        return child.data.tags.get(DRIVER, self._driver) == self._driver
+
     def _supersede(self, run_id: str, reason: str) -> None:
         self._store.log(run_id, tags={STATE: "FAILED", REASON: reason})
         self._store.end(run_id, "FAILED")
 
-    def _children(self, run_id: str) -> list[Run]:
-        experiment = self._store.client.get_run(run_id).info.experiment_id
-        found: list[Run] = []
-        token: str | None = None
-        while True:
-            page = self._store.client.search_runs(
-                [experiment], f"tags.`mlflow.parentRunId` = '{run_id}'", ViewType.ACTIVE_ONLY,
-                page_token=token,
-            )  # fmt: skip
-            found.extend(page)
-            token = page.token
-            if not token:
-                return found
-
     def _log_question(self, sweep: Sweep) -> None:
-        dataset = self._dataset
+        dataset = self.dataset
         settings = {
             "sweep.data": dataset.name,
             "sweep.split": f"{dataset.shares}, seed {dataset.split_seed}",
@@ -205,7 +212,3 @@ class SweepRun:
 
     def _tags(self) -> dict[str, str]:
         return dict(self._store.client.get_run(self.run_id).data.tags)
-
-
-def _attempt(run: Run) -> tuple[int, int]:
-    return int(run.data.tags.get(ATTEMPT, "1")), int(run.info.start_time)

@@ -3,70 +3,89 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import mlflow.pyfunc
 import pandas as pd
-from mlflow.models import Model
-from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
+from mlflow.entities import Metric
 
 from mineralsweep import figures
 from mineralsweep.data.dataset import Dataset
 from mineralsweep.evaluation import FoldMean, Scores
-from mineralsweep.packaging import pyfunc
-from mineralsweep.tracking.store import Store, without_mlflow_warnings
-from mineralsweep.training.folds import over_folds
-from mineralsweep.training.spec import EpochReport, FoldResult, TrialResult, TrialSpec
+from mineralsweep.tracking import logged_model
+from mineralsweep.tracking.outbox import Point
+from mineralsweep.tracking.store import Store
+from mineralsweep.training.folds import Predicted
+from mineralsweep.training.spec import TrialResult
 
-SYSTEM_METRICS_SECONDS = 2
+METRICS_A_CALL = 1_000
+"""MLflow takes no more at once."""
 STATUS = {"COMPLETE": "FINISHED", "PRUNED": "KILLED", "FAILED": "FAILED"}
 STATE = "mineralsweep.state"
 TRIAL = "mineralsweep.trial"
 STUDY = "mineralsweep.study"
 REASON = "mineralsweep.reason"
 MODEL = "mineralsweep.model_id"
-SHOWN_A_FOLD = ("val_accuracy", "val_loss", "train_loss")
-"""Metrics that are written for every epoch of every fold."""
 
 
 class TrialRun:
-    """A RUNNING run that is filled as its trial goes on, and ended once.
+    """A run that is filled as its trial goes on, and ended once.
+
+    Every method may be called again after an error, or by another process after this one died:
+    what is there already does not stand twice.
 
     Args:
         store: where it is.
         run_id: of a run that exists.
-        spec: the trial.
+        architecture: of the trial.
         dataset: what it is trained on.
     """
 
-    def __init__(self, store: Store, run_id: str, spec: TrialSpec, dataset: Dataset) -> None:
+    def __init__(self, store: Store, run_id: str, architecture: str, dataset: Dataset) -> None:
         self.run_id = run_id
         self._store = store
-        self._spec = spec
+        self._architecture = architecture
         self._dataset = dataset
-        store.log_params(run_id, spec.params())
-        store.log_dataset(run_id, dataset, context="training and validation")
-        self._monitor = SystemMetricsMonitor(
-            run_id, sampling_interval=SYSTEM_METRICS_SECONDS, tracking_uri=store.uri
-        )
-        self._monitor.start()
 
-    def epoch(self, report: EpochReport, fold: int | None = None) -> None:
-        """Write one epoch's metrics, with the epoch (from 1) as the step; a fold's under its name.
+    def describe(self, params: Mapping[str, Any]) -> None:
+        """Write what was set, and what it is trained on."""
+        self._store.log_params(self.run_id, params)
+        self._store.log_dataset(self.run_id, self._dataset, context="training and validation")
 
-        MLflow shows metrics with a common start, up to the slash, as one group.
-        """
-        metrics = report.metrics()
-        if fold is not None:
-            metrics = {f"{name}/fold_{fold}": metrics[name] for name in SHOWN_A_FOLD}
-        self._store.log(self.run_id, metrics=metrics, step=report.epoch)
+    def write(self, points: Sequence[Point]) -> None:
+        """Write metrics at their steps; a trial's epochs are steps from 1."""
+        metrics = [
+            Metric(name, value, point.time, point.step)
+            for point in points
+            for name, value in point.metrics.items()
+        ]
+        for start in range(0, len(metrics), METRICS_A_CALL):
+            self._store.client.log_batch(self.run_id, metrics[start : start + METRICS_A_CALL])
 
-    def fold_ended(self, fold: FoldResult) -> None:
-        """Write a fold's scores, with the fold (from 1) as the step."""
-        metrics = {"fold_val_accuracy": fold.accuracy, "fold_val_loss": fold.loss}
-        self._store.log(self.run_id, metrics=metrics, step=fold.fold)
+    def without_known(self, points: Sequence[Point]) -> list[Point]:
+        """Return the points that the run does not hold yet, by their times and steps."""
+        names = {next(iter(point.metrics)) for point in points if point.metrics}
+        there = {
+            (name, metric.step, metric.timestamp)
+            for name in names
+            for metric in self._store.client.get_metric_history(self.run_id, name)
+        }
+        return [
+            point
+            for point in points
+            if point.metrics and (next(iter(point.metrics)), point.step, point.time) not in there
+        ]
 
-    def finish(self, result: TrialResult, scores: Scores, state: str, reason: str) -> str:
+    def finish(
+        self,
+        result: TrialResult,
+        scores: Scores,
+        state: str,
+        reason: str,
+        predicted: Predicted,
+        time: int,
+        doubt: bool = False,
+    ) -> str:
         """Write what a trained trial leaves behind, end the run, and return the model's id.
 
         Args:
@@ -74,33 +93,40 @@ class TrialRun:
             scores: of the kept weights on the validation split.
             state: COMPLETE or PRUNED.
             reason: why training ended before its last epoch, "" if it did not.
+            predicted: the images that `result.probabilities` answers for.
+            time: of the end, in ms since 1970.
+            doubt: whether some of it may have been written before.
         """
-        self._monitor.finish()
         if result.folds:  # each fold's epochs were written as they came, under its name
-            for report in result.history:
-                self.epoch(report)
-        # At step 0, from where MLflow copies a run's metrics to the model logged next.
-        self._store.log(
-            self.run_id,
-            metrics=_summary(result, scores, over_folds(self._spec, result)),
-            step=0,
-            params={"precision": result.precision},
-        )
+            points = [Point(one.metrics(), one.epoch, time) for one in result.history]
+            self.write(self.without_known(points) if doubt else points)
         self._log_figures(result, scores)
-        self._log_predictions(result)
-        model_id = self._log_model(result)
-        self._store.log(self.run_id, tags={MODEL: model_id})
-        self._end(state, reason, str(over_folds(self._spec, result) or scores.accuracy))
+        self._log_predictions(result, predicted)
+        mean = predicted.over_folds(result)
+        summary = _summary(result, scores, mean)
+        model_id = logged_model.ensure(
+            self._store, self.run_id, self._architecture, result.folder, summary, time, doubt
+        )
+        self._store.log(self.run_id, params={"precision": result.precision}, tags={MODEL: model_id})
+        self._end(state, reason, str(mean or scores.accuracy), time)
         return model_id
 
-    def fail(self, reason: str, log: str = "") -> None:
+    def fail(self, reason: str, log: str = "", time: int | None = None) -> None:
         """End the run as FAILED, with the reason and what the worker printed last."""
-        self._monitor.finish()
         if log:
             self._store.client.log_text(self.run_id, log, "worker.log")
-        self._end("FAILED", reason, "")
+        self._end("FAILED", reason, "", time)
 
-    def _end(self, state: str, reason: str, accuracy: str) -> None:
+    def suspend(self, reason: str) -> None:
+        """End the run as FAILED for now: its trial will go on from a checkpoint."""
+        self.fail(f"{reason}; goes on from its last checkpoint")
+
+    def go_on(self) -> None:
+        """Have a run that was suspended, or whose driver died, running again."""
+        self._store.client.update_run(self.run_id, status="RUNNING")
+        self._store.log(self.run_id, tags={STATE: "", REASON: "", "mlflow.note.content": ""})
+
+    def _end(self, state: str, reason: str, accuracy: str, time: int | None) -> None:
         tags = {STATE: state}
         note = f"Validation accuracy {accuracy}." if accuracy else ""
         if reason:
@@ -108,7 +134,7 @@ class TrialRun:
             note = f"{note} {state}: {reason}".strip()
         tags["mlflow.note.content"] = note
         self._store.log(self.run_id, tags=tags)
-        self._store.end(self.run_id, STATUS[state])
+        self._store.end(self.run_id, STATUS[state], time)
 
     def _log_figures(self, result: TrialResult, scores: Scores) -> None:
         history = result.history
@@ -134,10 +160,9 @@ class TrialRun:
         self._store.client.log_figure(self.run_id, curves, "learning_curves.png")
         self._store.client.log_figure(self.run_id, matrix, "confusion_matrix.png")
 
-    def _log_predictions(self, result: TrialResult) -> None:
+    def _log_predictions(self, result: TrialResult, predicted: Predicted) -> None:
         classes, labels = self._dataset.classes, self._dataset.labels()
-        seen = self._spec.examples.validation
-        rows = seen if result.rows is None else [seen[position] for position in result.rows]
+        rows = predicted.rows
         best = result.probabilities.argmax(axis=1)
         table: dict[str, Any] = {
             "file": self._dataset.files(rows),
@@ -148,22 +173,9 @@ class TrialRun:
         }
         for i, name in enumerate(classes):
             table[f"p_{name}"] = result.probabilities[:, i].astype(float).round(4).tolist()
-        examples = self._spec.examples
-        if len(examples.folds) > 1 and len(examples.folds) == examples.folds_a_repeat():
-            table["fold"] = [examples.fold_of(row) for row in rows]
+        if predicted.folds:
+            table["fold"] = list(predicted.folds)
         self._store.log_table(self.run_id, pd.DataFrame(table), "validation_predictions.json")
-
-    def _log_model(self, result: TrialResult) -> str:
-        with without_mlflow_warnings():
-            info = Model.log(
-                artifact_path=None,
-                name="model",
-                flavor=mlflow.pyfunc,
-                run_id=self.run_id,
-                metadata={"architecture": self._spec.architecture},
-                **pyfunc.flavor_arguments(result.folder),
-            )
-        return str(info.model_id)
 
 
 def _summary(result: TrialResult, scores: Scores, over_folds: FoldMean | None) -> dict[str, float]:

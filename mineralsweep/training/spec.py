@@ -83,6 +83,12 @@ class TrialSpec:
             store goes through that cut, whatever this trial's own.
         folder: where the trained network is written; the trial's own.
         examples: filled in once the arrays are built.
+        checkpoint: a folder where the training's state is kept; it goes on from what is there.
+            None: no state is kept.
+        checkpoint_every: seconds of training after which the next epoch's end writes the state.
+        keep_last: the state after the last epoch is written too, for another trial to go on from.
+        initial: a checkpoint of another trial with the same network, from which this one goes on:
+            its weights, its optimizer, its epochs. Used where `checkpoint` has nothing.
     """
 
     number: int
@@ -101,6 +107,10 @@ class TrialSpec:
     folder: Path
     examples: Examples
     recipe: Recipe = STUDY
+    checkpoint: Path | None = None
+    checkpoint_every: float = 30.0
+    keep_last: bool = False
+    initial: Path | None = None
 
     def params(self) -> dict[str, Hyperparameter]:
         """Return the settings that tell trials apart, as they are shown and logged."""
@@ -189,6 +199,10 @@ def specify(
     )
 
 
+SHOWN_A_FOLD = ("val_accuracy", "val_loss", "train_loss")
+"""Metrics that are written for every epoch of every fold."""
+
+
 @dataclass(frozen=True)
 class EpochReport:
     """One epoch, counted from 1. Losses in nats, accuracies in [0, 1].
@@ -204,8 +218,11 @@ class EpochReport:
     learning_rate: float | None
     seconds: float
 
-    def metrics(self) -> dict[str, float]:
-        """Return the metrics as they are logged, by name."""
+    def metrics(self, fold: int | None = None) -> dict[str, float]:
+        """Return the metrics as they are logged, by name; fewer, under a fold's name, of a fold.
+
+        MLflow shows metrics with a common start, up to the slash, as one group.
+        """
         metrics = {
             "train_loss": self.train_loss,
             "train_accuracy": self.train_accuracy,
@@ -214,7 +231,9 @@ class EpochReport:
             "learning_rate": self.learning_rate,
             "epoch_seconds": self.seconds,
         }
-        return {name: value for name, value in metrics.items() if value is not None}
+        if fold is None:
+            return {name: value for name, value in metrics.items() if value is not None}
+        return {f"{name}/fold_{fold}": getattr(self, name) for name in SHOWN_A_FOLD}
 
 
 Report = Callable[[EpochReport], str | None]
@@ -246,6 +265,10 @@ class FoldResult:
     history: tuple[EpochReport, ...]
     best_epoch: int
     seconds: float
+
+    def metrics(self) -> dict[str, float]:
+        """Return the metrics as they are logged, with the fold as the step."""
+        return {"fold_val_accuracy": self.accuracy, "fold_val_loss": self.loss}
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,176 @@
+"""The courier: brings the outbox to MLflow beside the training, and waits where nobody answers."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass
+
+from mineralsweep.errors import StoreRefused
+from mineralsweep.tracking.delivery import Delivery
+from mineralsweep.tracking.outbox import Entry
+from mineralsweep.tracking.patience import may_pass
+from mineralsweep.tracking.sweep_run import SweepRun
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 8.0
+"""Seconds between two tries; each pause is twice the one before."""
+
+
+@dataclass(frozen=True)
+class Away:
+    """MLflow does not answer.
+
+    Attributes:
+        seconds: since it last did.
+        writes: that wait on disk.
+        reason: the last error, in one line.
+    """
+
+    seconds: float
+    writes: int
+    reason: str
+
+    def __str__(self) -> str:
+        return (
+            f"MLflow does not answer since {self.seconds:.0f} s ({self.reason});"
+            f" {self.writes} writes wait on disk"
+        )
+
+
+class Courier:
+    """Delivers entries one after the other, in the order in which they had something new.
+
+    An error that may pass is waited out, for as long as it takes; nothing overtakes what waits.
+    One that can't pass ends all delivering, and is raised by the next `check`. Used from one
+    thread.
+
+    Args:
+        run: the sweep's run.
+    """
+
+    def __init__(self, run: SweepRun) -> None:
+        self._run = run
+        self._deliveries: dict[str, Delivery] = {}
+        self._queue: deque[Delivery] = deque()
+        self._busy = False
+        self._closed = False
+        self._error: BaseException | None = None
+        self._reason = ""
+        self._last_answer = time.monotonic()
+        self._changed = threading.Condition()
+        self._thread = threading.Thread(target=self._work, name="courier", daemon=True)
+        self._thread.start()
+
+    def bring(self, entry: Entry, *, left: bool = False, whole: bool = False) -> None:
+        """Have all that an entry holds delivered; to be called again when it holds more.
+
+        Args:
+            entry: of the outbox.
+            left: whether an earlier driver made it.
+            whole: whether it has its end, and the engine was told.
+        """
+        with self._changed:
+            known = self._deliveries.setdefault(
+                entry.card.token, Delivery(self._run, entry, doubt=left)
+            )
+            known.whole = known.whole or whole
+            if known not in self._queue:
+                self._queue.append(known)
+            self._changed.notify_all()
+
+    def check(self) -> None:
+        """Raise the error that ended the delivering, if one did.
+
+        Raises:
+            StoreRefused: MLflow refused something, and would do so again.
+        """
+        if self._error is not None:
+            first = (str(self._error).splitlines() or [type(self._error).__name__])[0]
+            raise StoreRefused(
+                f"MLflow: {first}; nothing is lost: what it does not have waits on disk"
+            ) from self._error
+
+    def away(self) -> Away | None:
+        """Return since when MLflow does not answer; None while it does."""
+        if not self._reason:
+            return None
+        with self._changed:
+            writes = sum(one.waiting for one in self._deliveries.values())
+        return Away(time.monotonic() - self._last_answer, writes, self._reason)
+
+    def flush(self, seconds: float) -> bool:
+        """Wait until all is delivered, at most so long; say whether it is.
+
+        Raises:
+            StoreRefused: see `check`.
+        """
+        with self._changed:
+            done = self._changed.wait_for(
+                lambda: self._error is not None or not (self._queue or self._busy), seconds
+            )
+        self.check()
+        return done
+
+    def close(self, seconds: float = 0.0) -> None:
+        """End the thread, after it has delivered for at most so many seconds more.
+
+        While MLflow does not answer, nothing is waited for: a later driver delivers.
+        """
+        with self._changed:
+            self._changed.wait_for(
+                lambda: (
+                    self._error is not None or bool(self._reason) or not (self._queue or self._busy)
+                ),
+                seconds,
+            )
+            self._closed = True
+            self._changed.notify_all()
+        self._thread.join(seconds)
+
+    def _work(self) -> None:
+        while (delivery := self._next()) is not None:
+            self._bring(delivery)
+            with self._changed:
+                self._busy = False
+                if delivery.done:
+                    self._deliveries = {
+                        token: one for token, one in self._deliveries.items() if not one.done
+                    }
+                self._changed.notify_all()
+
+    def _next(self) -> Delivery | None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or bool(self._queue))
+            if self._closed or self._error is not None:
+                return None
+            self._busy = True
+            return self._queue.popleft()
+
+    def _bring(self, delivery: Delivery) -> None:
+        pause = FIRST_PAUSE
+        while not self._closed:
+            try:
+                delivery.bring()
+            except Exception as error:
+                delivery.doubt = True
+                if not may_pass(error):
+                    self._error = error
+                    return
+                self._reason = _shorten(error)
+            else:
+                self._last_answer, self._reason = time.monotonic(), ""
+                return
+            with self._changed:
+                self._changed.notify_all()
+                self._changed.wait_for(lambda: self._closed, pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+
+def _shorten(error: BaseException) -> str:
+    words = str(error)
+    if "refused" in words:
+        return "connection refused"
+    if "timed out" in words or "timeout" in words:
+        return "timeout"
+    return (words.splitlines() or [type(error).__name__])[0][:80]

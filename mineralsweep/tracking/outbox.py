@@ -1,0 +1,233 @@
+"""The outbox: what MLflow is to hold, on disk first, in the order in which it happened."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from mineralsweep.data import cache
+from mineralsweep.tracking.end import End
+from mineralsweep.training.spec import TrialSpec
+
+SPEC, EVENTS, END = "spec.json", "events.jsonl", "end.json"
+ATTEMPTS = "attempts.json"
+NETWORK, CHECKPOINT = "network", "checkpoint"
+GONE = ".delivered-"
+
+
+def now_ms() -> int:
+    """Return the time in milliseconds since 1970, as MLflow counts it."""
+    return int(time.time() * 1000)
+
+
+@dataclass(frozen=True)
+class Card:
+    """What names an attempt at a trial, and what was set for it.
+
+    Attributes:
+        token: names the attempt's run, whatever else changes: runs are found by it.
+        time: of its beginning, in ns since 1970; entries are delivered in this order.
+    """
+
+    number: int
+    attempt: int
+    architecture: str
+    params: dict[str, Any]
+    token: str
+    time: int
+
+
+@dataclass(frozen=True)
+class Point:
+    """Metrics at a step, with the time (ms since 1970) at which they were measured."""
+
+    metrics: dict[str, float]
+    step: int
+    time: int
+
+
+@dataclass(frozen=True)
+class Change:
+    """The run is suspended: its trial will go on from a checkpoint. Or it goes on now."""
+
+    kind: Literal["suspended", "resumed"]
+    reason: str
+
+
+Happening = Point | Change
+
+
+class Entry:
+    """One attempt at a trial. May be written by several threads.
+
+    The folder holds spec.json, events.jsonl (a line each, appended), and at the end result.npz,
+    end.json and network/. It is removed once MLflow has all of it.
+    """
+
+    def __init__(self, folder: Path, card: Card, happened: list[Happening]) -> None:
+        self.folder = folder
+        self.card = card
+        self.happened = happened
+        self._lock = threading.Lock()
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Read what a driver left; a last line that was cut off is dropped.
+
+        Raises:
+            OSError, ValueError, TypeError: the folder is no entry.
+        """
+        card = Card(**json.loads((folder / SPEC).read_text()))
+        return cls(folder, card, _read_lines(folder / EVENTS))
+
+    @property
+    def network(self) -> Path:
+        """Where the trained network is written."""
+        return self.folder / NETWORK
+
+    @property
+    def checkpoint(self) -> Path:
+        """Where the training keeps its checkpoint."""
+        return self.folder / CHECKPOINT
+
+    @property
+    def ended(self) -> bool:
+        """Whether the attempt has an end, so that nothing more will happen to it."""
+        return (self.folder / END).exists()
+
+    def end(self) -> End:
+        """Return how the attempt ended.
+
+        Raises:
+            OSError: it has not.
+        """
+        return End.read(self.folder, END, self.network)
+
+    def add(self, what: Happening) -> None:
+        """Append what happened.
+
+        Raises:
+            OSError: the disk takes no more.
+        """
+        line = json.dumps({"is": type(what).__name__, **asdict(what)}) + "\n"
+        with self._lock, (self.folder / EVENTS).open("a") as file:
+            file.write(line)
+            file.flush()
+            self.happened.append(what)
+
+    def holds(self, metrics: Mapping[str, float], step: int) -> bool:
+        """Say whether these values stand at this step already."""
+        return any(
+            isinstance(one, Point)
+            and one.step == step
+            and all(one.metrics.get(name) == value for name, value in metrics.items())
+            for one in self.happened
+        )
+
+    def conclude(self, end: End) -> None:
+        """End the attempt. Once this returns, its result survives the death of the driver.
+
+        Raises:
+            OSError: the disk takes no more; the attempt has no end then.
+        """
+        end.write(self.folder, END)
+
+    def remove(self) -> None:
+        """Take the entry out of the outbox; MLflow has all of it."""
+        gone = self.folder.with_name(f"{GONE}{self.folder.name}-{self.card.token}")
+        with contextlib.suppress(FileNotFoundError):
+            self.folder.rename(gone)  # in one step: a killed driver leaves all of it or none
+        shutil.rmtree(gone, ignore_errors=True)
+
+
+class Outbox:
+    """The entries of one study that MLflow does not have yet.
+
+    Args:
+        folder: the study's own; made if need be.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def driver(self) -> str:
+        """Return what names this machine and this folder, without telling them."""
+        return hashlib.sha256(
+            f"{socket.gethostname()}:{self.folder.resolve()}".encode()
+        ).hexdigest()[:16]
+
+    def begin(self, spec: TrialSpec, attempt: int) -> Entry:
+        """Make the entry of an attempt that begins now.
+
+        Raises:
+            OSError: the disk takes no more.
+        """
+        name = f"trial-{spec.number:03d}-attempt-{attempt}"
+        folder = self.folder / name
+        shutil.rmtree(folder, ignore_errors=True)  # no entry: those are never begun twice
+        folder.mkdir(parents=True)
+        card = Card(
+            spec.number, attempt, spec.architecture, spec.params(), uuid.uuid4().hex, time.time_ns()
+        )
+        text = json.dumps(asdict(card))
+        cache.write_atomically(folder / SPEC, lambda path: path.write_text(text))
+        return Entry(folder, card, [])
+
+    def left(self) -> list[Entry]:
+        """Return the entries that are there, oldest first; what is no entry is removed."""
+        found = []
+        for folder in self.folder.iterdir():
+            if not folder.is_dir():
+                continue
+            try:
+                found.append(Entry.read(folder))
+            except (OSError, ValueError, TypeError):  # killed while it was made, or removed
+                shutil.rmtree(folder, ignore_errors=True)
+        return sorted(found, key=lambda entry: entry.card.time)
+
+    def next_attempt(self, number: int) -> int:
+        """Count an attempt at a trial, from 1, earlier sessions' included."""
+        counts = self._attempts()
+        attempt = counts.get(str(number), 0) + 1
+        text = json.dumps({**counts, str(number): attempt})
+        cache.write_atomically(self.folder / ATTEMPTS, lambda path: path.write_text(text))
+        return attempt
+
+    def _attempts(self) -> dict[str, int]:
+        try:
+            counts: dict[str, int] = json.loads((self.folder / ATTEMPTS).read_text())
+        except (OSError, ValueError):
+            return {}
+        return counts
+
+
+def _read_lines(path: Path) -> list[Happening]:
+    found: list[Happening] = []
+    kept = 0
+    with contextlib.suppress(FileNotFoundError):
+        data = path.read_bytes()
+        for line in data.splitlines(keepends=True):
+            if not line.endswith(b"\n"):
+                break
+            found.append(_happening(json.loads(line)))
+            kept += len(line)
+        if kept < len(data):
+            os.truncate(path, kept)
+    return found
+
+
+def _happening(data: dict[str, Any]) -> Happening:
+    kind = data.pop("is")
+    return Point(**data) if kind == Point.__name__ else Change(**data)
