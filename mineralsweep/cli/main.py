@@ -141,6 +141,7 @@ def _sweep(commands: Any) -> _Parser:
     _flag(flags, "--seed", values.whole, "N", "of the search and of every training")
     _flag(flags, "--weights", values.text, "WEIGHTS", "for VGG16: imagenet, a file, or none")
     _training_flags(flags)
+    _baseline_flag(flags)
     _flag(flags, "--timeout", values.number, "SECONDS", "start no trial after this time")
     _flag(flags, "--engine", values.text, "NAME", "who proposes trials: optuna")
     _flag(parser, "--study", values.text, "NAME", "a name for the study; an existing one goes on")
@@ -155,6 +156,7 @@ def _resume(commands: Any) -> _Parser:
     _flag(flags, "--trials", values.whole, "N", "trials in all, those that ended included")
     _flag(flags, "--workers", values.whole, "N", "trials at a time")
     _flag(flags, "--timeout", values.number, "SECONDS", "start no trial after this time")
+    _baseline_flag(flags)
     return parser
 
 
@@ -235,6 +237,10 @@ def _training_flags(flags: Any) -> None:
     _flag(
         flags, "--views", values.whole, "N", "kept views of an image under a frozen trunk; 0: off"
     )
+
+
+def _baseline_flag(flags: Any) -> None:
+    _flag(flags, "--baseline", values.text, "WORD", "none, or eligible: it may become the champion")
 
 
 def _estimator_flags(flags: Any) -> None:

@@ -16,6 +16,7 @@ def run(options: Namespace) -> int:
         [
             Override("budget.trials", options.trials, "--trials"),
             Override("budget.timeout", options.timeout, "--timeout"),
+            Override("baseline", options.baseline, "--baseline"),
             Override("workers", options.workers, "--workers"),
         ],
     )

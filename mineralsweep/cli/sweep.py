@@ -61,6 +61,7 @@ def _overrides(options: Namespace) -> list[Override]:
         Override("repeats", options.repeats, "--repeats"),
         Override("seed", options.seed, "--seed"),
         Override("weights", options.weights, "--weights"),
+        Override("baseline", options.baseline, "--baseline"),
         Override("engine.name", options.engine, "--engine"),
         Override("training.precision", options.precision, "--precision"),
         Override("training.views", options.views, "--views"),
@@ -73,6 +74,8 @@ def _show(console: Console, outcome: SweepOutcome) -> None:
 
     console.print(leaderboard.render(outcome))
     _show_champion(console, outcome.crowned, outcome.model, outcome.warnings)
+    for line in outcome.beside:
+        console.print(line)
     console.print(f"Took {outcome.minutes:.1f} minutes.")
     store = outcome.store
     console.print(f"Run: {outcome.run_id} in experiment '{store.experiment}', {store.shown_uri}")
@@ -88,7 +91,7 @@ def _show_champion(console: Console, crowned: Crowned, model: str, warnings: Seq
     who = "Champion" if decision.takes else "Best trial"
     alias = ", alias champion" if decision.takes else ", alias challenger"
     console.print(
-        f"{who}: trial {best.number}, {best.params['architecture']}"
+        f"{who}: {best.title()}, {best.params['architecture']}"
         f" -> {model} version {crowned.version}{alias}"
     )
     console.print(f"  test accuracy {scores.accuracy}; macro-F1 {scores.macro_f1:.3f}")

@@ -156,6 +156,7 @@ class Sweep(Strict):
     warm_start: Annotated[tuple[Point, ...] | None, BeforeValidator(_as_tuple)] = None
     objective: Literal["accuracy", "loss"] = "accuracy"
     weights: str = Field(default="imagenet", min_length=1)
+    baseline: Literal["auto", "none", "eligible"] = "auto"
     training: Training = Training()
     faults: Faults = Faults()
     gate: Gate = Gate()

@@ -34,6 +34,10 @@ def proposal_seed(seed: int, number: int) -> int:
     return int.from_bytes(digest[:4], "big")
 
 
+BASELINE = -1
+"""The number of the baseline, which is no trial of the search."""
+
+
 @dataclass(frozen=True)
 class TrialRecord:
     """How a trial ended: one line of the leaderboard.
@@ -70,6 +74,10 @@ class TrialRecord:
     spread: float | None = None
     folds: int = 1
     fold_accuracies: tuple[float | None, ...] = ()
+
+    def title(self) -> str:
+        """Return what people call it: "trial 5", or "the baseline"."""
+        return "the baseline" if self.number == BASELINE else f"trial {self.number}"
 
     def interval(self) -> Proportion | FoldMean:
         """Return the validation accuracy with its interval: Wilson's, or the one over folds.

@@ -21,3 +21,10 @@ def champion(records: list[TrialRecord], objective: str) -> TrialRecord | None:
     """Return the best complete trial by validation alone, None without one."""
     best = ranked(records, objective)
     return best[0] if best and best[0].state == "COMPLETE" else None
+
+
+def beats(record: TrialRecord, other: TrialRecord, objective: str) -> bool:
+    """Say whether a record's value is better than another's; equal is not better."""
+    if record.value is None or other.value is None:
+        return False
+    return record.value > other.value if objective == "accuracy" else record.value < other.value

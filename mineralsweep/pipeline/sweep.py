@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 from mineralsweep.config import Gate, Sweep, caveats
 from mineralsweep.data.dataset import Dataset
 from mineralsweep.engines import ENGINES
-from mineralsweep.engines.engine import Engine, TrialRecord
+from mineralsweep.engines.engine import BASELINE, Engine, TrialRecord
 from mineralsweep.engines.ranking import champion
 from mineralsweep.errors import StudyConflict
 from mineralsweep.executors import EXECUTORS, Executor, FoldedExecutor
+from mineralsweep.pipeline import baseline
 from mineralsweep.pipeline.checks import (
     Say,
     fingerprint,
@@ -43,8 +44,11 @@ if TYPE_CHECKING:
 class SweepOutcome:
     """What a sweep found, and where it stands.
 
-    `warnings` are those of its report, a sentence each; `minutes` is the wall time of this session;
-    `model` the registered model's name.
+    Attributes:
+        warnings: those of its report, a sentence each.
+        minutes: the wall time of this session.
+        model: the registered model's name.
+        beside: how the best trial stands to the baseline, in sentences; none without one.
     """
 
     study: str
@@ -56,6 +60,7 @@ class SweepOutcome:
     warnings: tuple[str, ...]
     minutes: float
     model: str
+    beside: list[str]
 
 
 def run_sweep(
@@ -106,13 +111,15 @@ def run_sweep(
             store, run = _open_run(engine, name, sweep, dataset, left_out, config, outbox)
             listener.study_opened(name, engine.records())
             with _ended_whatever_comes(run):
+                scratch = folder / "baseline"
+                beaten = baseline.ensure(sweep, dataset, engine, executor, run, scratch, say)
                 search = Study(sweep, dataset, engine, executor, run, outbox.folder, listener)
                 records = search.run()
                 say(f"Ended: {search.why_it_ended()}")
                 run.tag({"mineralsweep.ended": search.why_it_ended()})
                 executor.close()
                 return _conclude(
-                    sweep, dataset, engine, store, run, records, name, left_out, started
+                    sweep, dataset, engine, store, run, records, beaten, name, left_out, started
                 )
         finally:
             executor.close()
@@ -138,6 +145,8 @@ def _open_run(
     notes = engine.notes()
     _check_store(notes, store, name)
     told = {record.number for record in engine.records()}
+    if baseline.noted(engine) is not None:
+        told.add(BASELINE)
     waiting = [entry.card.token for entry in outbox.left()]
     run = SweepRun(store, name, sweep, dataset, notes.get("run_id"), told, waiting, outbox.driver())
     engine.set_note("run_id", run.run_id)
@@ -181,6 +190,7 @@ def _conclude(
     store: Store,
     run: SweepRun,
     records: list[TrialRecord],
+    beaten: TrialRecord | None,
     study: str,
     left_out: list[str],
     started: float,
@@ -188,23 +198,40 @@ def _conclude(
     from mineralsweep import report
 
     records = run.located(records)
-    best = champion(records, sweep.objective)
+    lines = records if beaten is None else [*records, *run.located([beaten])]
+    best = champion(lines if sweep.baseline == "eligible" else records, sweep.objective)
     assert best is not None  # the study raises without a complete trial
-    table = report.leaderboard(records, sweep)
+    table = report.leaderboard(lines, sweep)
     run.log_table(table, "leaderboard")
     run.log_text(report.plots_page(engine, study), "plots.html")
     crowned = _crown(engine, store, run, best, dataset, study, sweep.gate)
+    beside: list[str] = []
+    if beaten is not None:
+        baseline.mark(store, run, crowned, beaten, sweep)
+        beside = report.verdict(crowned.record, lines[-1], sweep.objective, study)
+    shown = lines if crowned.record.number == BASELINE else records
     warnings = write_report(
         report.Evidence(
-            study, sweep, dataset, tuple(records), crowned, store, run.run_id, tuple(left_out)
+            study, sweep, dataset, tuple(shown), crowned, store, run.run_id, tuple(left_out)
         )
     )
     minutes = (time.monotonic() - started) / 60
     data = dataset.describe()
-    run.describe(report.description(sweep, table, crowned, data, left_out, warnings, minutes))
+    run.describe(
+        report.description(sweep, table, crowned, data, left_out, warnings, minutes, beside)
+    )
     run.end("FINISHED")
     return SweepOutcome(
-        study, store, run.run_id, records, table, crowned, warnings, minutes, sweep.gate.model
+        study,
+        store,
+        run.run_id,
+        records,
+        table,
+        crowned,
+        warnings,
+        minutes,
+        sweep.gate.model,
+        beside,
     )
 
 

@@ -20,7 +20,7 @@ def card(record: TrialRecord, scores: Scores, dataset: Dataset, openings: int) -
     recalls = "\n".join(f"| {name} | {recall} |" for name, recall in scores.recall.items())
     stale = " Each look makes the score less fresh." if openings > 1 else ""
     return (
-        f"**{record.params['architecture']}**, trial {record.number}, chosen on the validation"
+        f"**{record.params['architecture']}**, {record.title()}, chosen on the validation"
         f" split ({record.interval()}).\n\n"
         f"Test split, opened {times(openings)}: accuracy **{scores.accuracy}** (95 % Wilson"
         f" interval), macro-F1 {scores.macro_f1:.3f}.{stale}\n\n"

@@ -10,7 +10,7 @@ from typing import Self
 from mineralsweep.config import Gate
 from mineralsweep.data.catalog import Catalog
 from mineralsweep.data.dataset import Dataset
-from mineralsweep.engines.engine import TrialRecord
+from mineralsweep.engines.engine import BASELINE, TrialRecord
 from mineralsweep.errors import InputError
 from mineralsweep.evaluation import Scores
 from mineralsweep.packaging import digest
@@ -105,7 +105,7 @@ def crown(
             versions.keep_evidence(record.run_id, evidence)
         files = digest.of_folder(folder)
     scores, openings = evidence.scores(), store.openings(test)
-    run.log_test(scores, f"test split, trial {record.number}")
+    run.log_test(scores, f"test split, {record.title()}")
     tags = {**_tags(record, scores, study), DIGEST: files, TEST_DIGEST: test}
     version = versions.register(
         record.run_id, record.model_id, card(record, scores, dataset, openings), tags
@@ -135,7 +135,7 @@ def answers_from(versions: Versions, catalog: Catalog) -> Answers:
 def _tags(record: TrialRecord, scores: Scores, study: str) -> dict[str, str]:
     return {
         "mineralsweep.study": study,
-        "mineralsweep.trial": str(record.number),
+        "mineralsweep.trial": "baseline" if record.number == BASELINE else str(record.number),
         "validation_accuracy": str(record.interval()),
         "test_accuracy": str(scores.accuracy),
         "test_macro_f1": f"{scores.macro_f1:.3f}",

@@ -1,5 +1,6 @@
 """A finished study -> its leaderboard, its description, and its pages."""
 
+from mineralsweep.report.baseline import verdict
 from mineralsweep.report.description import description
 from mineralsweep.report.evidence import Evidence
 from mineralsweep.report.findings import brief, warnings_of
@@ -15,5 +16,6 @@ __all__ = [
     "leaderboard",
     "plots_page",
     "render",
+    "verdict",
     "warnings_of",
 ]

@@ -21,19 +21,31 @@ def description(
     left_out: Sequence[str],
     warnings: Sequence[str],
     minutes: float,
+    beside: Sequence[str] = (),
 ) -> str:
-    """Return the Markdown that stands on top of the sweep's page in MLflow."""
+    """Return the Markdown that stands on top of the sweep's page in MLflow.
+
+    Args:
+        sweep: the question.
+        table: the leaderboard.
+        crowned: its best trial, tested.
+        data: the data set in a line.
+        left_out: architectures that could not be tried, and why.
+        minutes: that it took.
+        beside: how the best trial stands to the baseline; see `baseline.verdict`.
+    """
     best = crowned.record
     where = " on the validation split" if best.folds == 1 else ""
     lines = [
         f"**Question.** {' '.join(sweep.question.split())}",
         "",
-        f"**Answer.** Trial {best.number} ({best.params['architecture']}) was best"
+        f"**Answer.** {best.title().capitalize()} ({best.params['architecture']}) was best"
         f"{where}: accuracy {best.interval()}. On the test split, opened after the"
         f" choice, it reached **{crowned.scores.accuracy}** (95 % Wilson interval), macro-F1"
         f" {crowned.scores.macro_f1:.3f}. It is registered as version {crowned.version}"
         f" of `{sweep.gate.model}`.",
         "",
+        *([f"**The baseline.** {' '.join(beside)}", ""] if beside else []),
         f"**The gate.** {crowned.decision.sentence().capitalize()}. {crowned.decision.why}",
         "",
     ]

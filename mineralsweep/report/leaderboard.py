@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from mineralsweep.config import Sweep
-from mineralsweep.engines.engine import TrialRecord
+from mineralsweep.engines.engine import BASELINE, TrialRecord
 from mineralsweep.engines.ranking import ranked
 
 NOT_SETTINGS = {
@@ -19,7 +19,8 @@ NOT_SETTINGS = {
 def leaderboard(records: list[TrialRecord], sweep: Sweep) -> pd.DataFrame:
     """Return one row a trial, best first, every score with its interval and n.
 
-    With folds, also the standard deviation over them (`spread`) and how many were trained.
+    The baseline stands among them as `baseline`. With folds, also the standard deviation over
+    them (`spread`) and how many were trained.
     """
     rows = [
         _row(place, record)
@@ -29,7 +30,8 @@ def leaderboard(records: list[TrialRecord], sweep: Sweep) -> pd.DataFrame:
 
 
 def _row(place: int, record: TrialRecord) -> dict[str, Any]:
-    row: dict[str, Any] = {"rank": place, "trial": record.number, "state": record.state}
+    trial = "baseline" if record.number == BASELINE else record.number
+    row: dict[str, Any] = {"rank": place, "trial": trial, "state": record.state}
     if record.accuracy is not None and record.loss is not None:
         interval = record.interval()
         row |= {

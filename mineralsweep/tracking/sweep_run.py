@@ -19,6 +19,7 @@ from mineralsweep.tracking.end import Best
 from mineralsweep.tracking.outbox import Card
 from mineralsweep.tracking.store import Store
 from mineralsweep.tracking.trial_run import REASON, STATE, STUDY, TRIAL, TrialRun
+from mineralsweep.training.spec import TrialSpec
 
 TOKEN = "mineralsweep.token"  # noqa: S105 - it names a run, it opens nothing
 DRIVER = "mineralsweep.driver"
@@ -74,6 +75,20 @@ class SweepRun:
         if card.attempt > 1:
             name += f" (attempt {card.attempt})"
         return self.trial(self._store.new_run(name, tags, card.time // 1_000_000), card)
+
+    def start_baseline(self, spec: TrialSpec) -> TrialRun:
+        """Make a child run for the baseline, which is no trial of the search."""
+        tags = {
+            "mlflow.parentRunId": self.run_id,
+            STUDY: self._study,
+            TRIAL: str(spec.number),
+            DRIVER: self._driver,
+            "mineralsweep.kind": "baseline",
+        }
+        run_id = self._store.new_run(f"baseline {spec.architecture}", tags)
+        run = TrialRun(self._store, run_id, spec.architecture, self.dataset)
+        run.describe(spec.params())
+        return run
 
     def find_trial(self, card: Card, keep: str = "") -> TrialRun | None:
         """Return the child run that was made for an attempt, None where there is none.
@@ -190,6 +205,7 @@ class SweepRun:
             "sweep.epochs": sweep.budget.epochs,
             "sweep.patience": sweep.budget.patience,
             "sweep.workers": sweep.workers,
+            "sweep.baseline": sweep.baseline,
             "sweep.seed": sweep.seed,
             "sweep.engine": sweep.engine.name,
             "sweep.sampler": sweep.engine.resolved(),

@@ -89,12 +89,20 @@ def runs(client: MlflowClient) -> tuple[Any, list[Any]]:
     found = client.search_runs([experiment.experiment_id])
     parents = [run for run in found if "mlflow.parentRunId" not in run.data.tags]
     assert len(parents) == 1
-    return parents[0], [run for run in found if run is not parents[0]]
+    return parents[0], [run for run in found if run.data.tags["mineralsweep.kind"] == "trial"]
+
+
+def baselines(client: MlflowClient) -> list[Any]:
+    experiment = client.get_experiment_by_name("e2e")
+    assert experiment is not None
+    kind = "tags.`mineralsweep.kind` = 'baseline'"
+    return list(client.search_runs([experiment.experiment_id], kind))
 
 
 def test_the_output_says_what_was_found_and_what_to_type_next(swept: Path) -> None:
     printed = (swept / "output.txt").read_text()
     for words in ("Question: Does the whole way work?", "1 files were skipped", "[2/2] trial",
+                  "Baseline, colour_texture: val_accuracy", "the baseline",
                   "Leaderboard", "Champion: trial", "n = 6", "opened once", "Next:",
                   "mlflow models serve -m models:/mineral-classifier@champion"):  # fmt: skip
         assert words in printed
@@ -114,6 +122,24 @@ def test_one_parent_with_a_child_a_trial(client: MlflowClient) -> None:
     assert {"test_accuracy", "test_accuracy_low", "test_macro_f1", "test_recall_bornite"} <= (
         parent.data.metrics.keys()
     )
+
+
+def test_the_baseline_stands_on_the_leaderboard_beside_the_trials(client: MlflowClient) -> None:
+    parent, _ = runs(client)
+    [baseline] = baselines(client)
+    assert baseline.data.tags["mlflow.parentRunId"] == parent.info.run_id
+    assert baseline.info.status == "FINISHED"
+    assert baseline.data.params["architecture"] == "colour_texture"
+    assert "learning_rate" not in baseline.data.params
+    assert "parameters" not in baseline.data.metrics
+    table = json.loads(mlflow.artifacts.load_text(f"{parent.info.artifact_uri}/leaderboard.json"))
+    place = table["columns"].index("trial")
+    assert {row[place] for row in table["data"]} == {0, 1, "baseline"}
+    version = client.get_model_version_by_alias("mineral-classifier", "champion")
+    for tags in (parent.data.tags, version.tags):
+        assert "n = 6" in tags["mineralsweep.baseline"]
+        assert tags["mineralsweep.beats_baseline"] in ("true", "false")
+    assert "**The baseline.**" in parent.data.tags["mlflow.note.content"]
 
 
 def test_the_best_by_validation_is_the_champion(client: MlflowClient) -> None:
@@ -137,6 +163,7 @@ def test_the_same_command_again_opens_nothing_and_registers_nothing(
     assert len(client.search_model_versions("name = 'mineral-classifier'")) == before
     parent, children = runs(client)
     assert len(children) == 2
+    assert len(baselines(client)) == 1
     assert parent.data.tags["mineralsweep.test_split_openings"] == "1"
 
 
