@@ -28,7 +28,7 @@ def propose(space: Space, choose: Callable[[str, Entry], Value]) -> Params:
         if name != "architecture" and not get_architecture(str(params["architecture"])).has(name):
             continue
         only = constant(entry)
-        params[name] = _typed(name, choose(name, entry) if only is None else only)
+        params[name] = typed(name, choose(name, entry) if only is None else only)
     return params
 
 
@@ -71,7 +71,7 @@ def distribution(
     )
 
     if isinstance(entry, Choices):
-        return CategoricalDistribution(tuple(_typed(name, value) for value in entry.choices))
+        return CategoricalDistribution(tuple(typed(name, value) for value in entry.choices))
     if name in WHOLE:
         step = int(entry.step or 1)
         return IntDistribution(int(entry.low), int(entry.high), log=entry.log, step=step)
@@ -88,7 +88,8 @@ def describe(entry: Entry) -> str:
     return " | ".join(str(choice) for choice in entry.choices)
 
 
-def _typed(name: str, value: Value) -> Value:
+def typed(name: str, value: Value) -> Value:
+    """Return a value as this hyperparameter's type: whole numbers int, the others float."""
     if name in WHOLE:
         return int(value)
     return value if isinstance(value, str) else float(value)

@@ -43,7 +43,7 @@ class Scene:
 
     def __init__(self, dataset: Dataset, sweep: Sweep, executor: FakeExecutor) -> None:
         self.executor, self.watcher = executor, Watcher()
-        self.engine = ENGINES["optuna"](sweep, "s", Path("studies"), None, {})
+        self.engine = ENGINES[sweep.engine.name](sweep, "s", Path("studies"), None, {})
         self.store: Store = open_store()
         self.outbox = Outbox(Path("outbox"))
         recover(self.outbox, self.engine)

@@ -143,7 +143,7 @@ def _sweep(commands: Any) -> _Parser:
     _training_flags(flags)
     _baseline_flag(flags)
     _flag(flags, "--timeout", values.number, "SECONDS", "start no trial after this time")
-    _flag(flags, "--engine", values.text, "NAME", "who proposes trials: optuna")
+    _flag(flags, "--engine", values.text, "NAME", "who proposes trials: optuna or keras-tuner")
     _flag(parser, "--study", values.text, "NAME", "a name for the study; an existing one goes on")
     _flag(parser, "--storage", values.text, "URL", "a database for the engine (default: a journal)")
     return parser

@@ -11,8 +11,6 @@ from mineralsweep.models import get as get_architecture
 if TYPE_CHECKING:
     from mineralsweep.config.sweep import Sweep
 
-ALWAYS = ("architecture", "learning_rate", "optimizer", "batch_size")
-
 
 def caveats(sweep: Sweep) -> list[str]:
     """Return a sentence for each thing that the chosen engine does otherwise than one may think."""
@@ -32,6 +30,11 @@ def _of_the_sampler(sweep: Sweep) -> str:
     engine, sampler = sweep.engine, sweep.engine.resolved()
     if sampler != engine.sampler:
         return f"{engine.name} has no sampler {engine.sampler}: {sampler} takes its place."
+    if engine.name == "keras-tuner" and sampler == "hyperband":
+        return (
+            "KerasTuner's Hyperband trains the best trials of a rung on: each is a trial of its"
+            " own here, trained anew from its first epoch to the rung's last."
+        )
     apart = _apart(sweep, sampler)
     if apart:
         return f"The sampler {sampler} does not learn {', '.join(apart)}: drawn at random."
@@ -71,7 +74,7 @@ def _conditional(sweep: Sweep) -> set[str]:
     return {
         name
         for name in sweep.space.entries()
-        if name not in ALWAYS and any(name not in one.hyperparameters for one in architectures)
+        if name != "architecture" and not all(one.has(name) for one in architectures)
     }
 
 

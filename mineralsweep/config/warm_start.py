@@ -9,12 +9,12 @@ from mineralsweep.config.rules import Misplaced, number_hint
 from mineralsweep.config.space import Space
 from mineralsweep.errors import did_you_mean
 from mineralsweep.models import get as get_architecture
-from mineralsweep.models.architecture import Architecture
+from mineralsweep.models.architecture import Architecture, Hyperparameter
+from mineralsweep.models.recipe import SEARCHABLE
 
 Value = float | int | str
 Point = dict[str, Value]
 
-SHARED = ("learning_rate", "optimizer", "batch_size")
 TOLERANCE = 1e-9
 
 
@@ -22,8 +22,12 @@ def study_points(space: Space) -> list[Point]:
     """Return each architecture's own settings, where all of them lie in the space."""
     found = []
     for name in space.architectures():
-        point = _settings(get_architecture(name), space)
-        if all(holds(entry, point[key]) for key, entry in space.entries().items() if key in point):
+        settings = _settings(get_architecture(name))
+        asked = {key: settings[key] for key in space.entries() if key in settings}
+        point = {key: value for key, value in asked.items() if value is not None}
+        if len(point) == len(asked) and all(
+            holds(space.entries()[key], value) for key, value in point.items()
+        ):
             found.append(point)
     return found
 
@@ -66,17 +70,16 @@ def _check_point(space: Space, point: Mapping[str, Value], place: str) -> None:
             hint = number_hint(value) if isinstance(value, str) else ""
             raise Misplaced(where, f"lies outside of space.{name}, got {value!r}{hint}")
     for name in point:
-        own = ("architecture", *SHARED, *get_architecture(architecture).hyperparameters)
-        if name not in own:
+        if name != "architecture" and not get_architecture(architecture).has(name):
             raise Misplaced(f"{place}.{name}", f"{architecture} does not have it; leave it out")
 
 
-def _settings(architecture: Architecture, space: Space) -> Point:
-    """Return the settings of an architecture that the space has, its name first."""
-    own: dict[str, Value] = {"architecture": architecture.name}
-    own.update({k: v for k, v in architecture.hyperparameters.items() if v is not None})
-    unfrozen = own.get("unfrozen", 0)
-    own["learning_rate"] = architecture.default_learning_rate(int(unfrozen))
-    own["optimizer"] = architecture.optimizer
-    own["batch_size"] = architecture.batch_size
-    return {name: own[name] for name in space.entries() if name in own}
+def _settings(architecture: Architecture) -> dict[str, Hyperparameter]:
+    """Return all settings that an architecture has by itself; None: it leaves one open."""
+    own = {"architecture": architecture.name, **architecture.hyperparameters}
+    if architecture.kind == "network":
+        rate = architecture.default_learning_rate(int(own.get("unfrozen") or 0))
+        own |= {"learning_rate": rate, "optimizer": architecture.optimizer}
+        own |= {"batch_size": architecture.batch_size}
+        own |= {name: getattr(architecture.recipe, name) for name in SEARCHABLE}
+    return own

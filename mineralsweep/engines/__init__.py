@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -23,4 +24,19 @@ def _optuna(
     return OptunaEngine(sweep, study, folder, storage, fingerprint, driver, is_dead)
 
 
-ENGINES = {"optuna": _optuna}
+def _keras_tuner(
+    sweep: Sweep,
+    study: str,
+    folder: Path,
+    storage: str | None,
+    fingerprint: Mapping[str, str],
+    driver: str | None = None,
+    is_dead: Callable[[str], bool] | None = None,
+) -> Engine:
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # importing it loads TensorFlow
+    from mineralsweep.engines.keras_tuner import KerasTunerEngine
+
+    return KerasTunerEngine(sweep, study, folder, storage, fingerprint, driver, is_dead)
+
+
+ENGINES = {"optuna": _optuna, "keras-tuner": _keras_tuner}

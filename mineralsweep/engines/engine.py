@@ -17,10 +17,18 @@ State = Literal["COMPLETE", "PRUNED", "FAILED"]
 
 @dataclass(frozen=True)
 class Proposal:
-    """A trial to run. Numbers count from 0 in a study."""
+    """A trial to run. Numbers count from 0 in a study.
+
+    Attributes:
+        epochs: how many it trains at most, those of the trial that it continues included; None:
+            the sweep's.
+        continues: the number of the trial whose last weights it starts from; None: from new ones.
+    """
 
     number: int
     params: Params
+    epochs: int | None = None
+    continues: int | None = None
 
 
 def driver_id() -> str:

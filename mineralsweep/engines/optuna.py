@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution
@@ -15,21 +15,19 @@ from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from mineralsweep.config import Sweep
 from mineralsweep.engines.engine import Proposal, TrialRecord, driver_id
+from mineralsweep.engines.fingerprint import check
 from mineralsweep.engines.optuna_draft import draw, judge
+from mineralsweep.engines.optuna_plots import DIRECTIONS, ENDS
 from mineralsweep.engines.optuna_pruners import PRUNERS, explain
 from mineralsweep.engines.optuna_samplers import sampler
 from mineralsweep.errors import ConfigError, StudyConflict
 from mineralsweep.space import Params, constant, distribution, first_of_grid
 
+OTHER_ENGINE = "keras-tuner.json"
 DRIVER = "mineralsweep.driver"
 RECORD = "mineralsweep.record"
 FINGERPRINT = "mineralsweep.fingerprint"
 NOTE = "mineralsweep.note."
-DIRECTIONS: dict[str, Literal["maximize", "minimize"]] = {
-    "accuracy": "maximize",
-    "loss": "minimize",
-}
-ENDS = {"COMPLETE": TrialState.COMPLETE, "PRUNED": TrialState.PRUNED, "FAILED": TrialState.FAIL}
 
 
 class OptunaEngine:
@@ -47,7 +45,8 @@ class OptunaEngine:
             driver but this one is.
 
     Raises:
-        StudyConflict: the study exists with another fingerprint; the message names what changed.
+        StudyConflict: the study exists with another fingerprint (the message names what changed),
+            or under the other engine.
         ConfigError: the storage can't be opened.
     """
 
@@ -70,6 +69,11 @@ class OptunaEngine:
         self._driver = driver or driver_id()
         self._shares = is_dead is not None
         self._is_dead = is_dead or (lambda driver: True)
+        if (folder / OTHER_ENGINE).exists():
+            raise StudyConflict(
+                f"study '{study}' was begun with --engine keras-tuner; go on with it, or take a"
+                " new name: --study NAME"
+            )
         self._storage = _open_storage(storage, folder)
         self._study = optuna.create_study(
             storage=self._storage,
@@ -168,18 +172,7 @@ class OptunaEngine:
         if saved is None:
             self._study.set_user_attr(FINGERPRINT, json.dumps(fingerprint))
             return
-        old = json.loads(saved)
-        changes = [
-            f"  {name}: was {old.get(name, 'not there')}, is {fingerprint.get(name, 'not there')}"
-            for name in sorted(old.keys() | fingerprint.keys())
-            if old.get(name) != fingerprint.get(name)
-        ]
-        if changes:
-            raise StudyConflict(
-                f"study '{self._study.study_name}' exists and asks another question:\n"
-                + "\n".join(changes)
-                + "\nundo the change, or take a new name: --study NAME"
-            )
+        check(self._study.study_name, json.loads(saved), fingerprint)
 
     def _end_recorded(self) -> None:
         """End the trials that a driver was telling when it died."""

@@ -4,10 +4,21 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import optuna
 from optuna import importance, visualization
+from optuna.trial import TrialState
+
+from mineralsweep.config import Space
+from mineralsweep.engines.engine import TrialRecord
+from mineralsweep.space import constant, distribution
+
+DIRECTIONS: dict[str, Literal["maximize", "minimize"]] = {
+    "accuracy": "maximize",
+    "loss": "minimize",
+}
+ENDS = {"COMPLETE": TrialState.COMPLETE, "PRUNED": TrialState.PRUNED, "FAILED": TrialState.FAIL}
 
 
 def draw(study: optuna.Study, metric: str) -> dict[str, str]:
@@ -29,6 +40,31 @@ def draw(study: optuna.Study, metric: str) -> dict[str, str]:
         ),
     }
     return {title: _fragment(make) for title, make in wanted.items()}
+
+
+def study_of(records: list[TrialRecord], space: Space, objective: str) -> optuna.Study:
+    """Return a study in memory that holds another engine's trials, to draw it the same way.
+
+    Values that were reported after single epochs are not in it.
+    """
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(direction=DIRECTIONS[objective])
+    entries = space.entries()
+    for record in records:
+        searched = {
+            name: value
+            for name, value in record.params.items()
+            if name in entries and constant(entries[name]) is None
+        }
+        study.add_trial(
+            optuna.trial.create_trial(
+                state=ENDS[record.state],
+                value=record.value if record.state == "COMPLETE" else None,
+                params=searched,
+                distributions={name: distribution(name, entries[name]) for name in searched},
+            )
+        )
+    return study
 
 
 def _importances(

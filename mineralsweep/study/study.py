@@ -121,7 +121,7 @@ class Study:
         if self._stopped:
             return self._stopped
         if self._exhausted:
-            return "every trial of the space was tried"
+            return "the engine has no further trial to propose"
         if self._told < self._sweep.budget.trials and time.monotonic() >= self._deadline:
             return f"time is up: {self._sweep.budget.timeout:g} s"
         return f"all {self._sweep.budget.trials} trials are done"
@@ -212,7 +212,7 @@ class Study:
         spec = specify(
             proposal.params,
             number=proposal.number,
-            epochs=self._sweep.budget.epochs,
+            epochs=proposal.epochs or self._sweep.budget.epochs,
             patience=self._sweep.budget.patience,
             image_size=size,
             seed=self._sweep.seed,

@@ -13,7 +13,24 @@ from mineralsweep.engines.engine import Engine, TrialRecord
 from mineralsweep.errors import ConfigError, StudyConflict
 from mineralsweep.space import Params
 
-every = pytest.mark.parametrize("name", sorted(ENGINES))
+SLOW = ("keras-tuner",)
+"""It imports TensorFlow."""
+
+every = pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else [])
+        for name in sorted(ENGINES)
+    ],
+)
+optuna_alone = pytest.mark.parametrize("name", ["optuna"])
+SAMPLERS = [
+    *(("optuna", sampler) for sampler in ("tpe", "random")),
+    *(
+        pytest.param("keras-tuner", sampler, marks=pytest.mark.slow)
+        for sampler in ("random", "bayesian", "hyperband")
+    ),
+]
 
 
 def sweep(**changes: Any) -> Sweep:
@@ -35,10 +52,14 @@ def sweep(**changes: Any) -> Sweep:
 def opened(
     name: str, settings: Sweep | None = None, fingerprint: Any = None, **more: Any
 ) -> Engine:
-    return ENGINES[name](
-        settings or sweep(), more.get("study", "s"), Path("studies"), more.get("storage"),
-        fingerprint or {},
-    )  # fmt: skip
+    settings = settings or sweep()
+    if settings.engine.name != name:
+        other = {"name": name, "sampler": "grid" if settings.engine.sampler == "grid" else "random"}
+        engine = settings.engine.model_copy(update=other)
+        settings = settings.model_copy(update={"engine": engine})
+    study = more.get("study", "s")
+    folder = Path("studies") / study
+    return ENGINES[name](settings, study, folder, more.get("storage"), fingerprint or {})
 
 
 def record(number: int, params: Params, state: Any = "COMPLETE", value: float = 0.5) -> TrialRecord:
@@ -133,7 +154,7 @@ def test_another_question_under_the_same_name_is_refused(name: str) -> None:
         opened(name, fingerprint={"space.dropout": "0 to 0.5", "data": "d2"})
 
 
-@every
+@optuna_alone
 def test_the_median_pruner_stops_a_bad_trial_and_spares_a_good_one(name: str) -> None:
     engine = opened(name, sweep(engine={"pruner": "median", "startup_trials": 2}))
     reasons = []
@@ -150,7 +171,7 @@ def test_the_median_pruner_stops_a_bad_trial_and_spares_a_good_one(name: str) ->
     assert reasons[0] is reasons[1] is reasons[4] is None
 
 
-@every
+@optuna_alone
 @pytest.mark.parametrize(
     "pruner", ["none", "median", "successive_halving", "hyperband", "patience"]
 )
@@ -189,7 +210,98 @@ def test_the_grid_is_walked_once_and_survives_a_restart(name: str) -> None:
     assert len(everything) == len(set(everything)) == 6
 
 
-@every
+@pytest.mark.parametrize(("name", "sampler"), SAMPLERS)
+def test_every_sampler_runs_and_keeps_its_records(name: str, sampler: str) -> None:
+    settings = sweep(engine={"name": name, "sampler": sampler, "startup_trials": 4})
+    asked = run(opened(name, settings), 8)
+    for params in asked:
+        assert ("dropout" in params) == (params["architecture"] != "model2")
+        assert ("unfrozen" in params) == (params["architecture"] == "vgg16")
+    engine = opened(name, settings)
+    assert [one.params for one in engine.records()] == asked
+    assert [one.number for one in engine.records()] == list(range(8))
+
+
+@pytest.mark.slow
+def test_hyperband_trains_a_few_on_and_says_from_which() -> None:
+    settings = sweep(budget={"epochs": 9}, engine={"name": "keras-tuner", "sampler": "hyperband"})
+    engine = opened("keras-tuner", settings)
+    asked = []
+    while (proposal := engine.ask()) is not None:
+        asked.append(proposal)
+        engine.tell(record(proposal.number, proposal.params, value=good(proposal.params)))
+    first = asked[:9]
+    assert [(one.epochs, one.continues) for one in first] == [(1, None)] * 9
+    best = sorted(first, key=lambda one: -good(one.params))[:3]
+    assert [(one.epochs, one.continues) for one in asked[9:12]] == [(3, one.number) for one in best]
+    assert [one.params for one in asked[9:12]] == [one.params for one in best]
+    assert (asked[12].epochs, asked[12].continues) == (9, 9)
+    assert asked[13].continues is None
+    assert max(one.epochs or 0 for one in asked) == 9
+
+
+@pytest.mark.slow
+def test_hyperband_waits_for_the_trials_at_work() -> None:
+    settings = sweep(budget={"epochs": 3}, engine={"name": "keras-tuner", "sampler": "hyperband"})
+    engine = opened("keras-tuner", settings)
+    asked = []
+    while (proposal := engine.ask()) is not None:
+        asked.append(proposal)
+    assert asked
+    for one in asked:
+        engine.tell(record(one.number, one.params, value=good(one.params)))
+    more = engine.ask()
+    assert more is not None
+    assert more.continues in [one.number for one in asked]
+
+
+@pytest.mark.slow
+def test_bayesian_does_better_than_chance_on_a_plain_slope() -> None:
+    settings = sweep(
+        space={"architecture": "model2", "learning_rate": {"low": 0.0001, "high": 1}},
+        engine={"name": "keras-tuner", "sampler": "bayesian"},
+    )
+    late = [good(params) for params in run(opened("keras-tuner", settings), 9)[4:]]
+    assert sum(late) / len(late) > 0.8  # the mean of uniform draws is about 0.5
+
+
+@pytest.mark.slow
+def test_keras_tuner_learns_from_an_older_study_and_counts_from_0() -> None:
+    settings = sweep(
+        space={"architecture": "model2", "learning_rate": {"low": 0.0001, "high": 1}},
+        engine={"name": "keras-tuner", "sampler": "bayesian"},
+    )
+    old = opened("keras-tuner", settings, study="old")
+    run(old, 5)
+    new = opened("keras-tuner", settings, study="new")
+    new.learn(old.records())  # type: ignore[attr-defined]
+    found = run(new, 2)
+    assert [one.number for one in new.records()] == [0, 1]
+    assert sum(map(good, found)) / 2 > 0.8  # no random points first: it knows five
+
+
+def test_a_study_stays_with_its_engine() -> None:
+    opened("optuna", study="a")
+    (Path("studies") / "b").mkdir()
+    (Path("studies") / "b" / "keras-tuner.json").write_text("{}")
+    with pytest.raises(StudyConflict, match=r"'b' was begun with --engine keras-tuner"):
+        opened("optuna", study="b")
+
+
+@pytest.mark.slow
+def test_keras_tuner_refuses_what_it_can_not_do() -> None:
+    opened("optuna", study="a")
+    with pytest.raises(StudyConflict, match=r"'a' was begun with --engine optuna"):
+        opened("keras-tuner", study="a")
+    with pytest.raises(ConfigError, match="--storage: KerasTuner keeps a study in its folder"):
+        opened("keras-tuner", storage="sqlite:///x.db")
+    (Path("studies") / "c").mkdir()
+    (Path("studies") / "c" / "keras-tuner.json").write_text("{")
+    with pytest.raises(ConfigError, match=r"keras-tuner.json: can't be read"):
+        opened("keras-tuner", study="c")
+
+
+@optuna_alone
 def test_tpe_does_better_than_chance_on_a_plain_slope(name: str) -> None:
     settings = sweep(space={"architecture": "model2", "learning_rate": {"low": 0.0001, "high": 1}})
     late = [good(params) for params in run(opened(name, settings), 40)[30:]]
@@ -209,14 +321,14 @@ def test_plots_are_drawn_or_say_why_not(name: str) -> None:
         assert "plotly" in full[title].lower()
 
 
-@every
+@optuna_alone
 def test_a_database_can_hold_the_study(name: str, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'studies.db'}"
     run(opened(name, storage=url), 2)
     assert len(opened(name, storage=url).records()) == 2
 
 
-@every
+@optuna_alone
 def test_a_storage_that_cannot_be_opened_is_refused(name: str) -> None:
     with pytest.raises(ConfigError, match="--storage: can't be opened"):
         opened(name, storage="nosuchdb://here/x")

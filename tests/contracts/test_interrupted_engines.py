@@ -48,11 +48,29 @@ for _sampler in ("cmaes", "qmc", "nsgaii", "gp"):
         engine={"sampler": _sampler, "pruner": "percentile", "startup_trials": 2,
                 "sampler_options": OPTIONS.get(_sampler, {})},
     )  # fmt: skip
+for _sampler in ("random", "bayesian", "hyperband"):
+    SEARCHES["keras-tuner", _sampler, "none"] = sweep(
+        budget={"trials": TRIALS, "epochs": EPOCHS},
+        engine={"name": "keras-tuner", "sampler": _sampler, "startup_trials": 8},
+    )
 SEARCHES["optuna", "grid", "median"] = sweep(
     engine={"sampler": "grid"},
     space={"architecture": ["model2", "vgg16"], "unfrozen": [0, 4], "learning_rate": [0.1, 0.2]},
 )
-every = pytest.mark.parametrize("search", sorted(SEARCHES), ids="-".join)
+SEARCHES["keras-tuner", "grid", "none"] = sweep(
+    engine={"name": "keras-tuner", "sampler": "grid"},
+    space={"architecture": ["model2", "vgg16"], "unfrozen": [0, 4], "learning_rate": [0.1, 0.2]},
+)
+every = pytest.mark.parametrize(
+    "search",
+    [
+        pytest.param(
+            search, id="-".join(search),
+            marks=[pytest.mark.slow] if search[0] == "keras-tuner" else [],
+        )
+        for search in sorted(SEARCHES)
+    ],
+)  # fmt: skip
 
 
 class Killed(BaseException):
@@ -76,7 +94,7 @@ def drive(engine: Engine, moment: Callable[[], None]) -> None:
 
 
 def train(engine: Engine, proposal: Proposal, moment: Callable[[], None]) -> tuple[str, float]:
-    for epoch in range(1, EPOCHS + 1):
+    for epoch in range(1, (proposal.epochs or EPOCHS) + 1):
         value = curve(proposal.number, epoch)
         stop = engine.report(proposal.number, epoch, value)
         moment()
@@ -239,6 +257,6 @@ def test_an_epoch_trained_again_is_reported_once() -> None:
         assert proposal is not None
         for epoch in range(1, last + 1):
             assert engine.report(proposal.number, epoch, curve(last, epoch)) is None
-    storage = JournalStorage(JournalFileBackend("studies/optuna.journal"))
+    storage = JournalStorage(JournalFileBackend("studies/s/optuna.journal"))
     [trial] = storage.get_all_trials(storage.get_study_id_from_name("s"))
     assert trial.intermediate_values == {epoch: curve(4, epoch) for epoch in range(1, 5)}
