@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -197,14 +199,34 @@ def test_a_kill_while_the_gate_decides_is_taken_up(
     assert [one["version"] for one in versions.history()] == ["2", "1"]
 
 
-def test_two_sweeps_that_end_at_once_are_judged_one_after_the_other(sweeping: Sweeping) -> None:
-    """Both were tested while nobody was champion; the second meets the first at the gate."""
+def test_two_that_come_to_the_gate_at_once_are_judged_one_after_the_other(
+    sweeping: Sweeping, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both were tested while nobody was champion. Unlocked, both would take the alias."""
     versions = Versions(sweeping.store)
-    first, second = (sweeping.end(wrong=2) for _ in range(2))
-    evidence = versions.evidence(second.version)
-    assert evidence is not None
-    assert second.decision.against == first.version
-    assert decide(versions, second.version, evidence, Gate()).verdict == "refused"
+    waiting = []
+    for _ in range(2):
+        run, record = sweeping.begin(wrong=2)
+        crown(sweeping.store, run, record, sweeping.dataset, "s", Gate(model="elsewhere"))
+        evidence = versions.kept_evidence(record.run_id, digest_of_split(sweeping.dataset))
+        assert evidence is not None
+        assert record.model_id is not None
+        tags = {"mineralsweep.test_digest": evidence.digest}
+        version = versions.register(record.run_id, record.model_id, "", tags)
+        waiting.append((version, evidence))
+    give = Versions.give
+
+    def slowly(self: Versions, alias: str, version: str) -> None:
+        time.sleep(0.5)
+        give(self, alias, version)
+
+    monkeypatch.setattr(Versions, "give", slowly)
+    with ThreadPoolExecutor(2) as pool:
+        decisions = list(pool.map(lambda one: decide(versions, *one, Gate()), waiting))
+    first, second = sorted(decisions, key=lambda one: one.verdict)
+    assert (first.verdict, second.verdict) == ("promoted", "refused")
+    assert second.against == first.version
+    assert versions.holder("champion") == first.version
 
 
 def test_a_minimum_refuses_the_first_and_nobody_is_champion(sweeping: Sweeping) -> None:

@@ -73,8 +73,8 @@ def test_a_stricter_alpha_and_a_least_difference_refuse_what_would_pass() -> Non
     [
         ({"min_accuracy": 0.9}, {}, "test accuracy 0.750 .* below gate.min_accuracy 0.9"),
         ({"min_recall": 0.6}, {}, "recall of beech, 0.500 .*, is below gate.min_recall 0.6"),
-        ({}, {"latency_ms": 2500.0}, "2500 ms an image, more than gate.max_latency_ms 2000"),
-        ({}, {"size_bytes": 600_000_000}, "600.0 MB, more than gate.max_size_mb 500"),
+        ({}, {"latency_ms": 5500.0}, "5500 ms an image, more than gate.max_latency_ms 5000"),
+        ({}, {"size_bytes": 1_200_000_000}, "1200.0 MB, more than gate.max_size_mb 1000"),
     ],
 )
 def test_each_minimum_refuses_with_or_without_a_champion(

@@ -89,7 +89,7 @@ def test_the_champion_is_told_with_its_numbers_and_its_history(
     code, said = run("champion")
     assert code == 0
     for words in ("version 1 is champion since", "test accuracy 0.875 [0.690, 0.957], n = 24",
-                  "recall of ash", "ms an image", "opened 2 times", "challenger version 2",
+                  "recall of ash", "ms an image", "opened twice in all", "challenger version 2",
                   "version 2 refused against version 1"):  # fmt: skip
         assert words in said
     told = json.loads(run("champion", "--json")[1])

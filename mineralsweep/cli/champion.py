@@ -62,11 +62,13 @@ def _lines(found: dict[str, Any]) -> list[str]:
 def _numbers(champion: dict[str, Any]) -> list[str]:
     if not champion["test_accuracy"]:
         return ["  It was never tested."]
+    from mineralsweep.registry.decision import times
+
     stale = ": each look makes the score less fresh" if champion["openings"] > 1 else ""
     return [
         f"  test accuracy {champion['test_accuracy']}; macro-F1 {champion['macro_f1']:.3f}",
         *(f"  recall of {name}: {recall}" for name, recall in champion["recall"].items()),
         f"  {champion['latency_ms']:.1f} ms an image, {champion['size_mb']:.1f} MB",
         f"  data {champion['data']}, test split {champion['test_digest'][:16]},"
-        f" opened {champion['openings']} times in all{stale}",
+        f" opened {times(champion['openings'])} in all{stale}",
     ]

@@ -58,7 +58,10 @@ def run(options: Namespace) -> int:
     console.print(
         f"{architecture.name}: validation accuracy {accuracy}, loss {outcome.scores.loss:.3f}{kept}"
     )
-    console.print("The test split was not opened: only a sweep's champion is tested.")
+    console.print(
+        "The test split was not opened. To open it and put this model before the gate:"
+        f" mineralsweep promote models:/{outcome.model_id}"
+    )
     store = outcome.store
     console.print(f"Run: {outcome.run_id} in experiment '{store.experiment}', {store.shown_uri}")
     console.print(next_commands(store.uri, serve=f"models:/{outcome.model_id}"))

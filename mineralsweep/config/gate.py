@@ -26,5 +26,5 @@ class Gate(Strict):
     min_difference: float = Field(default=0.0, ge=0, lt=1)
     min_accuracy: float = Field(default=0.0, ge=0, le=1)
     min_recall: float = Field(default=0.0, ge=0, le=1)
-    max_latency_ms: float = Field(default=2000.0, gt=0)
-    max_size_mb: float = Field(default=500.0, gt=0)
+    max_latency_ms: float = Field(default=5000.0, gt=0)
+    max_size_mb: float = Field(default=1000.0, gt=0)
