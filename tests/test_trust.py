@@ -15,7 +15,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from mineralsweep import texture
 from mineralsweep.errors import UntrustedModel
-from mineralsweep.packaging import estimator, network, pyfunc, trust
+from mineralsweep.packaging import ensemble, estimator, network, pyfunc, trust
 from mineralsweep.packaging.estimator import ESTIMATOR_FILE, SETTINGS_FILE, TextureClassifier
 
 RNG = np.random.default_rng(0)
@@ -156,3 +156,18 @@ def test_it_is_served_without_loading_tensorflow(folder: Path) -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stderr == ""
     assert done.returncode == 0
+
+
+def test_members_that_answer_together_share_an_image_s_numbers(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = saved(tmp_path / "o", ExtraTreesClassifier(3, random_state=1).fit(NUMBERS, LABELS))
+    apart = [network.load(one) for one in (folder, other)]
+    images = RNG.integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
+    expected = np.mean([one.predict(images) for one in apart], axis=0)
+    ensemble.combine([folder, other], ("a", "b", "c"), tmp_path / "both")
+    counted = []
+    features = texture.features
+    monkeypatch.setattr(texture, "features", lambda asked: counted.append(1) or features(asked))
+    np.testing.assert_allclose(network.load(tmp_path / "both").predict(images), expected, atol=1e-6)
+    assert len(counted) == 1

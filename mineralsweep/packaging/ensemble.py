@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,15 @@ class Classifier(Protocol):
     def image_size(self) -> tuple[int, int]: ...
 
     def predict(self, images: Pixels) -> NDArray[np.float32]: ...
+
+
+@runtime_checkable
+class Prepares(Protocol):
+    """A classifier that first makes something of an image, the same for all of its kind."""
+
+    def prepare(self, images: Pixels) -> Any: ...
+
+    def answer(self, prepared: Any) -> NDArray[np.float32]: ...
 
 
 def combine(folders: Sequence[Path], classes: Sequence[str], target: Path) -> None:
@@ -91,6 +100,13 @@ class Ensemble:
 
         May be called from several threads at once.
         """
-        answers = np.stack([member.predict(images) for member in self.members])
-        mean: NDArray[np.float32] = answers.mean(axis=0, dtype=np.float64).astype(np.float32)
+        first = next((one for one in self.members if isinstance(one, Prepares)), None)
+        prepared = None if first is None else first.prepare(images)
+        answers = [
+            one.answer(prepared) if isinstance(one, Prepares) else one.predict(images)
+            for one in self.members
+        ]
+        mean: NDArray[np.float32] = (
+            np.stack(answers).mean(axis=0, dtype=np.float64).astype(np.float32)
+        )
         return mean

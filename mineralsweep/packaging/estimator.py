@@ -45,7 +45,11 @@ class TextureClassifier:
 
         May be called from several threads at once.
         """
-        return self.answer(texture.features(images))
+        return self.answer(self.prepare(images))
+
+    def prepare(self, images: Pixels) -> NDArray[np.float32]:
+        """Return all numbers of n images, float32 (n, 1032), which any such classifier answers."""
+        return texture.features(images)
 
     def answer(self, numbers: NDArray[np.float32]) -> NDArray[np.float32]:
         """Answer all numbers of n images, float32 (n, 1032), with float32 (n, classes)."""
