@@ -27,7 +27,7 @@ class Trainer:
 
     def __call__(self, spec: TrialSpec, report: Any, say: Any) -> TrialResult:
         self.specs.append(spec)
-        spec.folder.mkdir(parents=True)
+        spec.folder.mkdir(parents=True, exist_ok=True)
         (spec.folder / "voter").write_text(spec.architecture)
         reason = report(EPOCH)
         return TrialResult(
@@ -68,6 +68,14 @@ def test_the_answer_is_the_mean_and_the_folder_holds_all(spec: TrialSpec) -> Non
     ]  # fmt: skip
     assert sorted(path.name for path in spec.folder.iterdir()) == ["classes.json", "members"]
     assert json.loads((spec.folder / "classes.json").read_text()) == list(spec.examples.classes)
+
+
+def test_what_a_killed_attempt_left_is_written_over(spec: TrialSpec) -> None:
+    left = spec.folder / "members" / "0"
+    left.mkdir(parents=True)
+    (left / "half").write_text("")
+    run_vote(spec, lambda report: None, print, Trainer())
+    assert [path.name for path in left.iterdir()] == ["voter"]
 
 
 def test_a_reason_to_stop_is_the_vote_s(spec: TrialSpec) -> None:

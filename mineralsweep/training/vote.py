@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -32,6 +33,8 @@ def run_vote(spec: TrialSpec, report: Report, say: Say, run: Run) -> TrialResult
         those of all.
     """
     voters = get_architecture(spec.architecture).voters
+    # What an attempt that was killed left there would get what is moved there within itself.
+    shutil.rmtree(spec.folder / ensemble.MEMBERS, ignore_errors=True)
     results: list[TrialResult] = []
     for place, name in enumerate(voters):
         results.append(run(_voter(spec, name, place), _silent if results else report, say))
