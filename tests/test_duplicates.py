@@ -28,6 +28,7 @@ ALSO_SEEN = (
     ("bornite/0024.jpg", "bornite/0145.jpg"),
     ("bornite/0089.jpg", "bornite/0134.jpg"),
     ("bornite/0011.jpg", "bornite/0126.jpg"),
+    ("bornite/0043.jpg", "bornite/0061.jpg"),
 )
 """Found by the program, and seen by eye to be one photograph each."""
 
@@ -96,7 +97,7 @@ def test_a_copy_is_found(change: str, drawn: list[Image.Image], tmp_path: Path) 
 
 def test_the_drawn_sample_has_none(tmp_path: Path) -> None:
     # Its pictures are alike on purpose: one lamp, a few kinds of ground, one texture a mineral.
-    assert grouped(sample.write(tmp_path / "sample", per_class=20)) == []
+    assert grouped(sample.write(tmp_path / "sample", per_class=15)) == []
 
 
 def test_noise_and_plain_pictures_are_not_taken_for_copies(tmp_path: Path) -> None:
@@ -160,14 +161,14 @@ def test_hashes_are_read_back(drawn: list[Image.Image]) -> None:
 
 def test_candidates_are_near_in_one_orientation() -> None:
     rng = np.random.default_rng(0)
-    hashes = rng.integers(0, 2**63, (300, 3, 8), dtype=np.uint64)
+    hashes = rng.integers(0, 2**63, (40, 3, 8), dtype=np.uint64)
     assert duplicates.candidates(hashes) == {}
-    hashes[280, 1, 5] = hashes[10, 1, 0] ^ np.uint64(0b111)
-    hashes[5, 1, 2] = hashes[200, 0, 0]
+    hashes[28, 1, 5] = hashes[10, 1, 0] ^ np.uint64(0b111)
+    hashes[5, 1, 2] = hashes[20, 0, 0]
     near = duplicates.candidates(hashes)
     assert near == {
-        (10, 280): [duplicates.Candidate(3, 10, 280, 1, 1, 5)],
-        (5, 200): [duplicates.Candidate(0, 200, 5, 0, 1, 2)],
+        (10, 28): duplicates.Candidate(3, 10, 28, 1, 1, 5),
+        (5, 20): duplicates.Candidate(0, 20, 5, 0, 1, 2),
     }
 
 

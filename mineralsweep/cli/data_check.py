@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from pathlib import Path
 
 from rich.table import Table
 
 from mineralsweep.cli.shell import plain_console
+from mineralsweep.data import cache
 from mineralsweep.data.catalog import Catalog
 from mineralsweep.data.names import readable
 from mineralsweep.data.profile import ClassProfile, profile
 from mineralsweep.data.source import open_catalog
+from mineralsweep.inspection import Findings, examine, page
+from mineralsweep.inspection.findings import SHARES
+
+PAGE = "data-check.html"
+FIRST_DOUBTS = 5
 
 
 def run(options: Namespace) -> int:
-    """Print the classes, their sizes, and the files that were skipped."""
+    """Print the classes, their sizes, near-duplicates and doubts; write the page of pictures."""
     console = plain_console()
     catalog = open_catalog(options.path)
     console.print(f"{catalog.root}: {len(catalog.images)} usable images, "
@@ -23,11 +30,49 @@ def run(options: Namespace) -> int:
     console.print(_formats(catalog))
     for rejected in catalog.rejected:
         console.print(f"skipped {readable(rejected.path)!r}: {rejected.reason}")
+    findings = examine(catalog)
+    for line in _found(findings):
+        console.print(line)
+    target = Path(options.page or PAGE)
+    text = page(findings, catalog.root.resolve().name)
+    cache.write_atomically(target, lambda path: path.write_text(text, encoding="utf-8"))
+    target.chmod(0o644)  # it is for others' browsers as well, unlike what the cache keeps
+    console.print(f"Wrote {target}: all of this with pictures; open it in a browser.")
     if len(catalog.classes) < 2:
         console.print("A sweep needs at least 2 classes: one sub-folder each.")
     else:
         console.print(f"Next: mineralsweep sweep sweeps/quick.yaml --data {options.path}")
     return 0
+
+
+def _found(findings: Findings) -> list[str]:
+    lines = []
+    crossing = sum(group.crosses for group in findings.groups)
+    if findings.groups:
+        lines.append(
+            f"{len(findings.groups)} groups of near-duplicates, kept on one side of a split;"
+            f" {crossing} would have been divided ({SHARES}):"
+        )
+    for group in findings.groups:
+        files = ", ".join(repr(findings.file(row)) for row in group.rows)
+        sides = f" (would have been in {' and '.join(group.sides)})" if group.crosses else ""
+        wrong = " Careful: different classes, a label is wrong." if len(group.classes) > 1 else ""
+        lines.append(f"  {files}{sides}{wrong}")
+    if not findings.groups:
+        lines.append("No near-duplicates were found.")
+    lines.append(_doubtful(findings))
+    return lines
+
+
+def _doubtful(findings: Findings) -> str:
+    doubts = findings.doubts
+    if doubts.accuracy is None:
+        return f"Labels were not looked at: {doubts.missing}."
+    first = ", ".join(repr(findings.file(doubt.row)) for doubt in doubts.found[:FIRST_DOUBTS])
+    return (
+        f"{len(doubts.found)} labels in doubt by colour and texture (which are right for"
+        f" {doubts.accuracy:.0%} of all images){': look first at ' + first if first else ''}."
+    )
 
 
 def _sizes(catalog: Catalog) -> Table:

@@ -328,6 +328,7 @@ def _data(commands: Any) -> _Parser:
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
     check = _add(actions, "check", "data_check", "Show what is usable, and what is not and why.")
     check.add_argument("path", metavar="PATH", help="sample, minet, or a folder")
+    _flag(check, "--page", values.text, "FILE", "write the page here (default: data-check.html)")
     return check
 
 

@@ -56,10 +56,7 @@ class Dataset:
 
     def duplicates(self) -> list[list[int]]:
         """Return the rows of each group of two or more images, sorted."""
-        rows: dict[int, list[int]] = {}
-        for row, group in enumerate(self.near_duplicates):
-            rows.setdefault(group, []).append(row)
-        return [found for found in rows.values() if len(found) > 1]
+        return duplicates.several(self.near_duplicates)
 
     def files(self, rows: Sequence[int]) -> list[str]:
         """Return the images' paths under the root, for people to read."""

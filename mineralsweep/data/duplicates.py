@@ -22,9 +22,9 @@ VERSION = 1
 """Part of the cache key: raise it when the same images would be grouped otherwise."""
 
 COMPARED_VIEWS = ((0, 0), (1, 1), (2, 2), (0, 1))
-MOST_BITS = 12
+MOST_BITS = 14
 """Of 64 that may differ in a candidate's hashes; unrelated images differ in 32 or so."""
-CHECKS_PER_IMAGE = 4
+CHECKS_PER_IMAGE = 3
 """So many candidates an image are looked at, nearest first: bounds the time for thousands."""
 ROWS_AT_ONCE = 256
 
@@ -34,15 +34,13 @@ DETAIL = 4.0
 """Standard deviation in pixels of the blur that is taken off: shapes go, texture stays."""
 TEMPLATE = 54
 SCALES = (1.0, 0.88, 1.14)
-SAME_DETAIL = 0.54
-"""Correlation of detail from which two images are one photograph; see docs/data.md."""
-NEAR_BITS = 6
-SAME_DETAIL_NEAR = 0.35
-"""The same, where at most `NEAR_BITS` bits differ: a mark across the picture hides detail."""
+SAME_DETAIL = ((6, 0.35), (12, 0.54), (MOST_BITS, 0.66))
+"""Up to so many differing bits, the correlation of detail from which two images are one photograph:
+near hashes are evidence too, and a mark across a picture hides detail. See docs/decisions."""
 KEPT_IN_MEMORY = 512
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, order=True)
 class Candidate:
     """Two rows whose hashes are near: view `first_view` of one, upright, and `second_view` of
     the other in one of the eight orientations."""
@@ -89,6 +87,14 @@ def joined(count: int, found: Sequence[tuple[int, int]]) -> tuple[int, ...]:
     return tuple(root(row) for row in range(count))
 
 
+def several(groups: Sequence[int]) -> list[list[int]]:
+    """Return the rows of each group of two or more images, sorted."""
+    rows: dict[int, list[int]] = {}
+    for row, group in enumerate(groups):
+        rows.setdefault(group, []).append(row)
+    return [found for found in rows.values() if len(found) > 1]
+
+
 def pairs(catalog: Catalog) -> list[tuple[int, int]]:
     """Return the pairs of rows, (lower, higher), that are one photograph."""
     rows = [row for row, image in enumerate(catalog.images) if image.facts.look]
@@ -96,7 +102,7 @@ def pairs(catalog: Catalog) -> list[tuple[int, int]]:
         return []
     hashes = looks.parse([catalog.images[row].facts.look for row in rows])
     nearest = candidates(hashes)
-    kept = sorted(nearest, key=lambda pair: (nearest[pair][0].bits, pair))
+    kept = sorted(nearest, key=lambda pair: (nearest[pair].bits, pair))
     kept = kept[: CHECKS_PER_IMAGE * len(rows)]
     details = _Details([catalog.images[row] for row in rows])
     with ThreadPoolExecutor(cpu_count()) as pool:
@@ -106,20 +112,18 @@ def pairs(catalog: Catalog) -> list[tuple[int, int]]:
     )
 
 
-def candidates(hashes: NDArray[np.uint64]) -> dict[tuple[int, int], list[Candidate]]:
-    """Return pairs of positions with a near hash, each with its two nearest alignments.
+def candidates(hashes: NDArray[np.uint64]) -> dict[tuple[int, int], Candidate]:
+    """Return pairs of positions with a near hash, each with its nearest alignment.
 
     Args:
         hashes: uint64 (n, 3, 8), as `looks.parse` returns them.
     """
-    found: dict[tuple[int, int], list[Candidate]] = {}
+    found: dict[tuple[int, int], Candidate] = {}
     for near in _near(hashes):
         pair = min(near.first, near.second), max(near.first, near.second)
-        found.setdefault(pair, []).append(near)
-    return {
-        pair: sorted(ways, key=lambda near: (near.bits, near.first_view, near.orientation))[:2]
-        for pair, ways in found.items()
-    }
+        if pair not in found or near < found[pair]:
+            found[pair] = near
+    return found
 
 
 def _near(hashes: NDArray[np.uint64]) -> Iterator[Candidate]:
@@ -131,23 +135,17 @@ def _near(hashes: NDArray[np.uint64]) -> Iterator[Candidate]:
                 differing = upright[:, None, one] ^ hashes[None, :, other, orientation]
                 bits = np.bitwise_count(differing)
                 for row, column in np.argwhere(bits <= MOST_BITS).tolist():
-                    first = start + row
-                    # A pair of the same view would come twice, turned one way and the other.
-                    if first < column or (first > column and one != other):
+                    if start + row != column:
                         yield Candidate(
-                            int(bits[row, column]), first, column, one, other, orientation
+                            int(bits[row, column]), start + row, column, one, other, orientation
                         )
 
 
-def _are_one(ways: Sequence[Candidate], details: _Details) -> bool:
-    return any(
-        agreement(
-            details.view(way.first, way.first_view),
-            looks.oriented(details.view(way.second, way.second_view), way.orientation),
-        )
-        >= (SAME_DETAIL_NEAR if way.bits <= NEAR_BITS else SAME_DETAIL)
-        for way in ways
-    )
+def _are_one(way: Candidate, details: _Details) -> bool:
+    needed = next(least for bits, least in SAME_DETAIL if way.bits <= bits)
+    first = details.view(way.first, way.first_view)
+    second = details.view(way.second, way.second_view)
+    return agreement(first, looks.oriented(second, way.orientation)) >= needed
 
 
 def agreement(one: looks.Pixels, other: looks.Pixels) -> float:

@@ -24,7 +24,9 @@ SMALL_SIDE = 256
 GROUND_TOLERANCE = 24
 """Levels in [0, 255] within which a pixel belongs to the ground that the border shows."""
 LINE_SHARE = 0.04
-"""A row or column with fewer other pixels than this share is ground: a line of text, a speck."""
+"""A row or column with fewer other pixels than this share is ground, with a speck on it."""
+TEXT_SHARE = 0.06
+"""A run of such rows no longer than this share of the side is a line of text."""
 CENTRE_MARGIN = 0.12
 """Cut off each side of the trimmed view, for the third."""
 PLAIN_DEVIATION = 2.0
@@ -88,8 +90,19 @@ def _without_ground(pixels: NDArray[np.int16]) -> tuple[int, int, int, int]:
     border = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
     ground = np.median(border, axis=0)
     other = np.abs(pixels - ground).max(axis=-1) > GROUND_TOLERANCE
-    rows = np.flatnonzero(other.mean(axis=1) > LINE_SHARE)
-    columns = np.flatnonzero(other.mean(axis=0) > LINE_SHARE)
-    if len(rows) < height / 4 or len(columns) < width / 4:
+    rows = _extent(other.mean(axis=1) > LINE_SHARE)
+    columns = _extent(other.mean(axis=0) > LINE_SHARE)
+    if rows[1] - rows[0] < height / 4 or columns[1] - columns[0] < width / 4:
         return 0, 0, width, height
-    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+    return columns[0], rows[0], columns[1], rows[1]
+
+
+def _extent(busy: NDArray[np.bool_]) -> tuple[int, int]:
+    """Return where the first long run of busy lines begins and the last one ends.
+
+    A short run on its own is a line of text above or below the picture.
+    """
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], busy, [False]]).astype(np.int8)))
+    runs = edges.reshape(-1, 2)
+    long = runs[runs[:, 1] - runs[:, 0] > TEXT_SHARE * len(busy)]
+    return (int(long[0, 0]), int(long[-1, 1])) if len(long) else (0, len(busy))
