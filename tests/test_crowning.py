@@ -73,9 +73,14 @@ def test_the_first_is_champion_and_all_of_it_is_on_its_version(sweeping: Sweepin
     assert held.aliases == ["champion"]
     assert held.tags["mineralsweep.gate.verdict"] == "promoted"
     assert held.tags["mineralsweep.gate.why"].startswith("There was no champion")
-    assert float(held.tags["mineralsweep.gate.latency_ms"]) > 0
-    assert int(held.tags["mineralsweep.gate.size_bytes"]) > 100
-    assert "opened once" in (held.description or "")
+    numbers = crowned.decision.challenger
+    assert numbers is not None
+    assert numbers.latency_ms > 0
+    assert numbers.size_bytes > 100
+    described = held.description or ""
+    assert "opened once" in described
+    assert "**What the gate said**" in described
+    assert "**promoted**. There was no champion" in described
     evidence = versions.evidence(crowned.version)
     assert evidence is not None
     assert evidence.scores().accuracy == crowned.scores.accuracy

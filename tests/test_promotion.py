@@ -58,7 +58,10 @@ def test_a_refused_version_is_refused_again_and_made_champion_by_hand(
     assert versions.holder("challenger") == ""
     held = versions.get("2")
     assert held.tags["mineralsweep.gate.verdict"] == "forced"
-    assert held.tags["mineralsweep.gate.note"] == "it is ours"
+    assert "mineralsweep.gate.p" not in held.tags  # that was of the refusals
+    assert (held.description or "").count("**refused**") == 2
+    assert (held.description or "").count("**What the gate said**") == 1
+    assert "Reason given: it is ours" in (held.description or "")
     code, said = run("promote", "2", "--force", "--reason", "again")
     assert code == 2
     assert "is the champion already" in said

@@ -14,7 +14,7 @@ from mineralsweep.errors import DataError, InputError
 from mineralsweep.packaging import digest
 from mineralsweep.registry.evidence import Evidence, digest_of_split, measure
 from mineralsweep.registry.files import downloaded, open_folder, reachable
-from mineralsweep.registry.names import DIGEST, GATE, NAME
+from mineralsweep.registry.names import DIGEST, NAME
 from mineralsweep.registry.versions import Versions
 from mineralsweep.tracking import Store
 from mineralsweep.tracking.store import TEST_DIGEST
@@ -125,9 +125,8 @@ def _json(text: str | None) -> Any:
 
 def rules_of(versions: Versions, version: str) -> Gate:
     """Return the rules that a version was judged by last, the defaults where it never was."""
-    text = versions.get(version).tags.get(f"{GATE}rules")
+    kept = versions.decision(version)
     try:
-        kept = json.loads(text) if text else {}
-        return Gate(**{**kept, "model": versions.name})
+        return Gate(**{**(kept.rules if kept else {}), "model": versions.name})
     except (ValueError, TypeError):  # another release's
         return Gate(model=versions.name)

@@ -22,6 +22,9 @@ from mineralsweep.tracking.store import TEST_DIGEST
 from mineralsweep.tracking.trial_run import MODEL
 
 HISTORY = f"{GATE}decision."
+DECISIONS = "\n\n**What the gate said**\n\n"
+"""Stands in a description above its list of decisions."""
+
 TAG_LENGTH = 4000
 """Of a tag's value; MLflow takes 5,000 characters."""
 MISSING = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
@@ -149,8 +152,20 @@ class Versions:
 
     def note(self, decision: Decision) -> None:
         """Write a decision into its version's tags: it is taken."""
-        number = 1 + _decisions(self.get(decision.version))
-        self.tag(decision.version, {**_tags(decision), f"{HISTORY}{number:02d}": _brief(decision)})
+        held = self.get(decision.version)
+        number = 1 + _decisions(held)
+        tags = _tags(decision)
+        for key in [key for key, value in tags.items() if not value]:
+            self.untag(decision.version, key)
+            del tags[key]
+        self._describe(decision.version, held, decision)
+        self.tag(decision.version, {**tags, f"{HISTORY}{number:02d}": _brief(decision)})
+
+    def _describe(self, version: str, held: ModelVersion, decision: Decision) -> None:
+        """Write every decision under a version's description: it is what MLflow's page shows."""
+        earlier = [json.loads(text) for key, text in held.tags.items() if key.startswith(HISTORY)]
+        told = _with_decisions(held.description or "", [*earlier, json.loads(_brief(decision))])
+        self._client.update_model_version(self.name, version, told)
 
     def decision(self, version: str) -> Decision | None:
         """Return the last decision about a version, None where there is none."""
@@ -216,25 +231,31 @@ def _brief(decision: Decision) -> str:
 
 
 def _tags(decision: Decision) -> dict[str, str]:
+    """Return the last decision in few tags: MLflow's page lists them all. The record has the rest.
+
+    Empty ones are removed: what an earlier decision said must not stand beside a later one.
+    """
+    paired = decision.paired
     tags = {
         "verdict": decision.verdict,
         "why": decision.why,
-        "basis": decision.basis,
-        "against": decision.against or "nobody",
+        "against": decision.against,
         "time": decision.time,
-        "by": decision.by,
-        "rules": json.dumps(decision.rules),
-    }
-    if decision.note:
-        tags["note"] = decision.note
-    if decision.paired is not None:
-        paired = decision.paired
-        tags["p"] = f"{paired.p:.4g}"
-        tags["difference"] = (
+        "p": f"{paired.p:.4g}" if paired else "",
+        "difference": (
             f"{paired.difference:+.3f} [{paired.low:+.3f}, {paired.high:+.3f}], n = {paired.n}"
-        )
-        tags["discordant"] = f"{paired.gained} gained, {paired.lost} lost"
-    if decision.challenger is not None:
-        tags["latency_ms"] = f"{decision.challenger.latency_ms:.1f}"
-        tags["size_bytes"] = str(decision.challenger.size_bytes)
+            if paired
+            else ""
+        ),
+    }
     return {f"{GATE}{key}": value for key, value in tags.items()}
+
+
+def _with_decisions(description: str, decisions: list[dict[str, str]]) -> str:
+    """Return a version's description with what the gate has said under it, the newest first."""
+    lines = [
+        f"- {one['time']}, by {one['by']}: **{one['verdict']}**. {one['why']}"
+        + (f" Reason given: {one['note']}" if one["note"] else "")
+        for one in sorted(decisions, key=lambda one: one["time"], reverse=True)
+    ]
+    return description.partition(DECISIONS)[0] + DECISIONS + "\n".join(lines) + "\n"
