@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from mineralsweep.tracking.reproduction import ReproductionRun
 
 POLL_SECONDS = 1.0
+LINE_EVERY = 60.0
+"""Seconds between lines on how far a training is."""
 KEPT = "reproduction.json"
 
 Evaluate = Callable[[Path, Dataset], Scores]
@@ -128,6 +131,7 @@ class _Session:
         self._wanted: list[Cell] = []
         self._waiting: list[Cell] = []
         self._live: dict[int, tuple[Cell, TrialSpec, Dataset]] = {}
+        self._told = time.monotonic()
         self.failed: dict[str, str] = {}
 
     def begin(self, wanted: Sequence[Cell]) -> None:
@@ -160,6 +164,7 @@ class _Session:
             for event in executor.wait(POLL_SECONDS):
                 if isinstance(event, Epoch):
                     executor.answer(event.number, None)
+                    self._tell(event)
                 elif isinstance(event, Finished):
                     self._finish(event)
                 elif isinstance(event, Failed):
@@ -188,6 +193,17 @@ class _Session:
         spec = specified(cell, number, own, asked.training, asked.weights, asked.image_size, folder)
         self._live[number] = (cell, spec, own)
         executor.submit(spec)
+
+    def _tell(self, event: Epoch) -> None:
+        if time.monotonic() - self._told < LINE_EVERY:
+            return
+        self._told = time.monotonic()
+        cell = self._live[event.number][0]
+        report = event.report
+        self._say(
+            f"  {cell.name}: epoch {report.epoch}/{cell.epochs},"
+            f" val_accuracy {report.val_accuracy:.3f}; {report.seconds:.0f} s an epoch"
+        )
 
     def _finish(self, event: Finished) -> None:
         from mineralsweep.report.reproduction import Outcome
