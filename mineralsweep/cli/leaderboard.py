@@ -13,8 +13,11 @@ SHOWN = 15
 def render(outcome: SweepOutcome) -> Table:
     """Show the first trials, with the validation accuracy and its interval in one column."""
     rows = compact(outcome.table.head(SHOWN))
-    n = outcome.records[0].n
-    shown = Table(title=f"Leaderboard on the validation split, n = {n}", box=None)
+    records = outcome.records
+    folds = records[0].folds  # the same for all; a trial cut short has predicted fewer images
+    judged = "the validation split" if folds == 1 else f"{folds} folds of all but the test split"
+    n = max(record.n for record in records)
+    shown = Table(title=f"Leaderboard on {judged}, n = {n}", box=None)
     shown.title_justify = "left"
     for name in rows.columns:
         shown.add_column(str(name), no_wrap=True)

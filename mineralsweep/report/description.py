@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from mineralsweep.config import Sweep
+from mineralsweep.engines.engine import TrialRecord
 from mineralsweep.registry import Crowned
 from mineralsweep.report.leaderboard import markdown
 
@@ -53,5 +54,11 @@ def description(
     lines += ["**Report.** `report.html`, among this run's artifacts.", ""]
     lines += [f"**Left out.** {reason}\n" for reason in left_out]
     lines += [f"**Data.** {data}.", "", f"**Time.** {minutes:.1f} minutes.", ""]
-    lines += [f"**Leaderboard**, validation split, n = {best.n}:", ""]
+    lines += [f"**Leaderboard**, {_judged_on(best)}, n = {best.n}:", ""]
     return "\n".join(lines) + "\n" + markdown(table.head(SHOWN_IN_DESCRIPTION))
+
+
+def _judged_on(best: TrialRecord) -> str:
+    return (
+        "validation split" if best.folds == 1 else f"{best.folds} folds of all but the test split"
+    )
