@@ -1,29 +1,118 @@
-"""The description of a registered version: what MLflow's page shows of it."""
+"""The model card of a registered version: what MLflow's page shows of it (Mitchell et al. 2019)."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from mineralsweep.data.dataset import Dataset
 from mineralsweep.engines.engine import TrialRecord
 from mineralsweep.evaluation import Scores
+from mineralsweep.evaluation.calibration import Calibration, calibration
 from mineralsweep.registry.decision import times
+from mineralsweep.registry.evidence import Evidence
+from mineralsweep.registry.gate import MB
+
+SHOWN_CLASSES = 25
+"""The classes of lowest recall, where there are more: MLflow keeps 5,000 characters."""
+LONGEST = 5000
 
 
-def card(record: TrialRecord, scores: Scores, dataset: Dataset, openings: int) -> str:
-    """Return the Markdown of a version.
+def card(record: TrialRecord, evidence: Evidence, dataset: Dataset, openings: int) -> str:
+    """Return the Markdown of a version, at most 5,000 characters.
 
     Args:
         record: its trial.
-        scores: on the test split.
+        evidence: its answers on the test split, its speed and its size.
         dataset: that it was trained and tested on.
         openings: of the test split, over all studies.
     """
-    recalls = "\n".join(f"| {name} | {recall} |" for name, recall in scores.recall.items())
+    scores = evidence.scores()
+    found = calibration(evidence.probabilities, evidence.labels)
     stale = " Each look makes the score less fresh." if openings > 1 else ""
-    return (
-        f"**{record.params['architecture']}**, {record.title()}, chosen on the validation"
-        f" split ({record.interval()}).\n\n"
-        f"Test split, opened {times(openings)}: accuracy **{scores.accuracy}** (95 % Wilson"
-        f" interval), macro-F1 {scores.macro_f1:.3f}.{stale}\n\n"
-        f"| class | recall [95 % interval], n |\n| --- | --- |\n{recalls}\n\n"
-        f"Data: {dataset.describe()}. Input: one column `image` with the bytes of an image file."
+    sections = (
+        f"**{record.params['architecture']}**, {record.title()} of a sweep.",
+        f"## What it is for\n\n{_purpose(dataset)}",
+        f"## Data\n\n{_data(dataset)}",
+        f"## How it was chosen\n\nThe best of its sweep by {_judged(record)}: accuracy"
+        f" {record.interval()}. The test split chose nothing.",
+        f"## Scores on the test split, opened {times(openings)}\n\nAccuracy **{scores.accuracy}**"
+        f" (95 % Wilson interval), macro-F1 {scores.macro_f1:.3f}, loss {scores.loss:.3f}."
+        f"{stale}\n\n{_recalls(scores)}",
+        f"## Confidence\n\n{_confidence(found)}",
+        f"## Limits\n\n{_limits(scores)}",
+        "## How to call it\n\nOne column `image` with the bytes of an image file (JPEG, PNG, GIF,"
+        " WebP, TIFF, BMP), or the same in base64. The answer: `label`, `confidence`,"
+        f" `probabilities`. About {evidence.latency_ms:.0f} ms an image where it was"
+        f" measured; {evidence.size_bytes / MB:.1f} MB.\n\n    mineralsweep predict PHOTO.jpg",
+        "## Licence\n\nUnknown: nobody has told this toolkit the licence of the photographs, and so"
+        " of a model made from them. Find out before you publish either.",
     )
+    return "\n\n".join(sections)[:LONGEST]
+
+
+def _purpose(dataset: Dataset) -> str:
+    drawn = " It has seen drawn images alone: it knows no photograph." * (
+        dataset.source == "sample"
+    )
+    return (
+        f"Names the class of one image, out of {len(dataset.classes)}: "
+        f"{_names(dataset.classes)}. For images like those of its data; not for"
+        f" decisions that nobody checks.{drawn}"
+    )
+
+
+def _data(dataset: Dataset) -> str:
+    if len(dataset.classes) <= SHOWN_CLASSES:
+        described = dataset.describe()
+    else:
+        parts = dataset.split
+        described = (
+            f"{dataset.name}: {len(dataset.catalog.images)} images; train {len(parts.train)},"
+            f" validation {len(parts.validation)}, test {len(parts.test)}"
+        )
+    together = " Near-duplicates stand on one side of the split." * bool(dataset.duplicates())
+    return f"{described}. SHA-256 {dataset.catalog.digest[:16]}.{together}"
+
+
+def _judged(record: TrialRecord) -> str:
+    if record.folds == 1:
+        return "its validation split"
+    return "cross-validation over all images but those of the test split"
+
+
+def _recalls(scores: Scores) -> str:
+    lowest = sorted(scores.recall.items(), key=lambda item: item[1].value)[:SHOWN_CLASSES]
+    shown = [(name, recall) for name, recall in scores.recall.items() if (name, recall) in lowest]
+    rows = "\n".join(f"| {name} | {recall} |" for name, recall in shown)
+    left = len(scores.recall) - len(shown)
+    more = f"\n\n{left} classes of higher recall are left out." if left else ""
+    return f"| class | recall [95 % interval], n |\n| --- | --- |\n{rows}{more}"
+
+
+def _confidence(found: Calibration) -> str:
+    verdict = (
+        "no more than a perfectly calibrated model shows by chance"
+        if found.error <= found.chance
+        else "more than a perfectly calibrated model shows by chance: don't take it at its word"
+    )
+    return f"Expected calibration error {found} (95 % bootstrap interval): {verdict}."
+
+
+def _limits(scores: Scores) -> str:
+    limits = [
+        "- It names one of its classes for any image, also for one that shows none of them.",
+        "- Its scores hold for images like those of its data: other cameras, lights and sources may"
+        " do worse.",
+    ]
+    blind = scores.never_found()
+    if blind:
+        limits.append(f"- It recognised no test image of {_names(blind)}.")
+    few = [name for name, recall in scores.recall.items() if recall.n < 10]
+    if few:
+        limits.append(f"- Fewer than 10 test images of {_names(few)}: their recall is a guess.")
+    return "\n".join(limits)
+
+
+def _names(names: Sequence[str]) -> str:
+    more = len(names) - SHOWN_CLASSES
+    return ", ".join(names[:SHOWN_CLASSES]) + (f" and {more} more" if more > 0 else "")

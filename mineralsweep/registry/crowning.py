@@ -108,7 +108,7 @@ def crown(
     run.log_test(scores, f"test split, {record.title()}")
     tags = {**_tags(record, scores, study), DIGEST: files, TEST_DIGEST: test}
     version = versions.register(
-        record.run_id, record.model_id, card(record, scores, dataset, openings), tags
+        record.run_id, record.model_id, card(record, evidence, dataset, openings), tags
     )
     decision = decide(versions, version, evidence, rules, answers_from(versions, dataset.catalog))
     run.tag({"mineralsweep.version": version, "mineralsweep.verdict": decision.verdict})

@@ -151,7 +151,7 @@ def test_the_best_by_validation_is_the_champion(client: MlflowClient) -> None:
     version = client.get_model_version_by_alias("mineral-classifier", "champion")
     assert version.run_id == best.info.run_id
     assert "n = 6" in version.tags["test_accuracy"]
-    assert "Test split, opened once" in (version.description or "")
+    assert "## Scores on the test split, opened once" in (version.description or "")
 
 
 def test_the_same_command_again_opens_nothing_and_registers_nothing(
