@@ -15,6 +15,7 @@ from mineralsweep.config.entries import Entry, Range
 from mineralsweep.engines.engine import TrialRecord
 from mineralsweep.evaluation import Proportion
 from mineralsweep.evaluation.calibration import Calibration
+from mineralsweep.report.feature_groups import Drop
 from mineralsweep.report.svg import BLUE, GREEN, INK, ORANGE, PURPLE, new_figure, style
 from mineralsweep.space import Value
 
@@ -68,6 +69,21 @@ def importance(shares: Mapping[str, float]) -> Figure:
         bars = axes.barh(names, [shares[name] for name in names], color=BLUE, height=0.6)
         axes.bar_label(bars, fmt="%.2f", padding=3)
         axes.set(xlabel="share of the importance", xlim=(0, max(1e-9, *shares.values()) * 1.2))
+        axes.grid(axis="y", visible=False)
+    return figure
+
+
+def drops(found: Sequence[Drop]) -> Figure:
+    """Draw the accuracy lost without a group of numbers, with its standard deviation."""
+    shown = list(found)[::-1]
+    with style():
+        figure = new_figure(0.9 + 0.28 * len(shown))
+        axes = figure.subplots()
+        axes.barh(
+            [drop.group.replace("_", " ") for drop in shown], [drop.mean for drop in shown],
+            xerr=[drop.spread for drop in shown], color=BLUE, ecolor=INK, height=0.6,
+        )  # fmt: skip
+        axes.set(xlabel="accuracy lost")
         axes.grid(axis="y", visible=False)
     return figure
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -64,6 +64,7 @@ class Evidence:
         store: where the runs are.
         run_id: of the sweep's run.
         left_out: architectures that could not be tried, with the reason.
+        baseline: what every trial has to beat, fitted on the same images; None without one.
     """
 
     study: str
@@ -74,6 +75,7 @@ class Evidence:
     store: Store
     run_id: str
     left_out: tuple[str, ...] = ()
+    baseline: TrialRecord | None = None
 
     @property
     def best(self) -> TrialRecord:
@@ -108,7 +110,7 @@ class Evidence:
                 [experiment], wanted, order_by=["attributes.start_time"], page_token=token
             )
             for run in page:
-                if run.data.tags.get(TRIAL, "").isdecimal():
+                with suppress(KeyError, ValueError):  # a run of another kind
                     found[int(run.data.tags[TRIAL])] = run
             token = page.token
             if not token:

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from mineralsweep.data import duplicates
+from mineralsweep.evaluation import Paired, compare
 from mineralsweep.report import warnings
 from mineralsweep.report.evidence import Evidence
 from mineralsweep.report.warnings import Warning
@@ -24,6 +26,8 @@ def warnings_of(evidence: Evidence) -> list[Warning]:
     found = [
         *warnings.opened_again(crowned.openings),
         *warnings.never_found(crowned.scores, "test split"),
+        *warnings.leaks(_divided(evidence)),
+        *warnings.no_better_than_baseline(_against_baseline(evidence), "colour_texture"),
         *warnings.can_not_be_told_apart(evidence.complete, _right(evidence)),
         *warnings.spread_larger_than_lead(evidence.complete),
         *warnings.suspicious_loss(
@@ -48,6 +52,39 @@ def counts(evidence: Evidence) -> dict[str, dict[str, int]]:
         of_class = Counter(labels[row] for row in rows)
         found[part] = {name: of_class[i] for i, name in enumerate(evidence.dataset.classes)}
     return found
+
+
+def _divided(evidence: Evidence) -> list[tuple[str, str]]:
+    """Return pairs of near-duplicates that stand in different parts of the split."""
+    split = evidence.dataset.split
+    part = {
+        row: place
+        for place, rows in enumerate((split.train, split.validation, split.test))
+        for row in rows
+    }
+    found = []
+    for row, first in enumerate(duplicates.groups(evidence.dataset.catalog)):
+        if part[row] != part[first]:
+            one, two = evidence.dataset.files([first, row])
+            found.append((one, two))
+    return found
+
+
+def _against_baseline(evidence: Evidence) -> Paired | None:
+    """Return the champion's validated answers beside the baseline's, None where there are none."""
+    baseline = evidence.baseline
+    if baseline is None or baseline.number == evidence.best.number:
+        return None
+    try:
+        before = evidence.predictions(baseline.number)
+        after = evidence.validation
+    except Exception as error:
+        logging.getLogger(__name__).info("no baseline's predictions: %s", error)
+        return None
+    order = {row: place for place, row in enumerate(before.rows)}
+    if set(order) != set(after.rows):
+        return None
+    return compare(before.right[[order[row] for row in after.rows]], after.right)
 
 
 def _right(evidence: Evidence) -> dict[int, NDArray[np.bool_]]:

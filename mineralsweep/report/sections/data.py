@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Any
 
 import mineralsweep
+from mineralsweep.data.names import readable
 from mineralsweep.data.profile import profile as profile_of
 from mineralsweep.report import charts
 from mineralsweep.report.evidence import Evidence
@@ -42,8 +43,9 @@ def profile(evidence: Evidence) -> dict[str, Any]:
         "profile": described,
         "formats": formats.most_common(),
         "rejected": [
-            (str(one.path.relative_to(catalog.root)), one.reason) for one in catalog.rejected
+            (readable(one.path.relative_to(catalog.root)), one.reason) for one in catalog.rejected
         ][:REJECTED],
+        "together": [evidence.dataset.files(rows) for rows in evidence.dataset.duplicates()],
         "rejected_in_all": len(catalog.rejected),
         "figure": inline(charts.sizes(points), "sizes", f"{alt}."),
     }

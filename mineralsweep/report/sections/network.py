@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from mineralsweep import texture
+from mineralsweep.data.decode import Pixels
 from mineralsweep.packaging import network
 from mineralsweep.packaging.ensemble import Classifier, Ensemble
+from mineralsweep.packaging.estimator import TextureClassifier
 from mineralsweep.packaging.network import Network
+from mineralsweep.report import charts
 from mineralsweep.report.attention import convolutions, last_convolution, look
 from mineralsweep.report.evidence import Evidence, Predictions
+from mineralsweep.report.feature_groups import drops
 from mineralsweep.report.pictures import heat, overlaid, thumbnail
 from mineralsweep.report.sections.champion import most_wrong
+from mineralsweep.report.svg import inline
 
 WRONG = 3
 VIEWS = 7
@@ -26,16 +34,19 @@ def attention(evidence: Evidence) -> dict[str, Any]:
     pictures = evidence.pixels(rows)
     with evidence.champion_files() as folder:
         loaded = network.load(network.find(folder))
-        member = _first_network(loaded)
-        if member is None:
-            return {"why_not": "the champion is no network: it has no convolution to look into"}
+        members = _members(loaded)
+        if isinstance(members[0], TextureClassifier):
+            return _groups(members, shown, evidence)
+        member = members[0]
+        if not isinstance(member, Network):
+            return {"why_not": "the champion has no convolution to look into"}
         layer = last_convolution(member.model)
         coarser = layer is not convolutions(member.model)[-1]
         found = look(member.model, np.stack(pictures))
     names = evidence.dataset.files(rows)
     classes = evidence.dataset.classes
     return {
-        "member": member is not loaded,
+        "member": len(members) > 1,
         "layer": layer.name,
         "coarser": coarser,
         "size": found[0].heat.shape,
@@ -54,11 +65,33 @@ def attention(evidence: Evidence) -> dict[str, Any]:
     }
 
 
-def _first_network(classifier: Classifier) -> Network | None:
-    """Return a network, or the first member of an ensemble of them; None where there is none."""
-    while isinstance(classifier, Ensemble):
-        classifier = classifier.members[0]
-    return classifier if isinstance(classifier, Network) else None
+def _members(classifier: Classifier) -> list[Classifier]:
+    """Return an ensemble's members, or a single model alone."""
+    if not isinstance(classifier, Ensemble):
+        return [classifier]
+    return [one for member in classifier.members for one in _members(member)]
+
+
+def _groups(
+    members: Sequence[Classifier], shown: Predictions, evidence: Evidence
+) -> dict[str, Any]:
+    """Return what a model of colour and texture leans on: it has no convolution."""
+    fitted = [member for member in members if isinstance(member, TextureClassifier)]
+    numbers = texture.features(evidence.pixels(shown.rows, fitted[0].image_size))
+
+    def answer(numbers: NDArray[np.float32]) -> NDArray[np.float32]:
+        found: NDArray[np.float32] = np.mean([one.answer(numbers) for one in fitted], axis=0)
+        return found
+
+    found = drops(answer, numbers, shown.labels, fitted[0].features)
+    words = ", ".join(f"{drop.group} {drop.mean:.3f}" for drop in found)
+    return {
+        "groups": found,
+        "n": len(shown.rows),
+        "part": evidence.part,
+        "member": len(members) > 1,
+        "figure": inline(charts.drops(found), "drops", f"Accuracy lost without a group: {words}."),
+    }
 
 
 def _surest(shown: Predictions) -> list[int]:
@@ -72,24 +105,38 @@ def _surest(shown: Predictions) -> list[int]:
 
 
 def augmentation(evidence: Evidence) -> dict[str, Any]:
-    """Return one training image, and views of it at the champion's strength."""
-    strength = evidence.best.params.get("augmentation")
-    if not isinstance(strength, int | float) or strength == 0:
-        return {"strength": None}
+    """Return one training image, and views of it as the champion's training drew them."""
+    used = evidence.runs[evidence.best.number].data.params
+    strengths = {name: _number(used, name) for name in ("augmentation", "crop", "colour")}
+    drawn = {name: strength for name, strength in strengths.items() if strength}
+    if not drawn:
+        return {"strengths": drawn}
     row = evidence.dataset.split.train[0]
     pixels = evidence.pixels((row,))[0]
     return {
-        "strength": float(strength),
+        "strengths": drawn,
         "file": evidence.dataset.files([row])[0],
         "original": thumbnail(pixels),
-        "views": [thumbnail(view) for view in _views(pixels, float(strength))],
+        "views": [thumbnail(view) for view in _views(pixels, strengths)],
     }
 
 
-def _views(pixels: Any, strength: float) -> list[Any]:
-    from mineralsweep import augment
+def _number(used: Mapping[str, str], name: str) -> float:
+    """Return a setting as the run has it, 0 where the architecture or the recipe lacks it."""
+    try:
+        return float(used.get(name, 0))
+    except ValueError:
+        return 0.0
 
-    batch = np.repeat(pixels[None].astype(np.float32), VIEWS, axis=0)
-    for layer in augment.layers(strength, seed=0):
+
+def _views(pixels: Pixels, strengths: Mapping[str, float]) -> list[Pixels]:
+    from mineralsweep import augment
+    from mineralsweep.training import colour, crop
+
+    random = np.random.default_rng(0)
+    batch: Any = np.repeat(pixels[None].astype(np.float32), VIEWS, axis=0)
+    batch = crop.vary(batch, strengths["crop"], random)
+    batch = colour.vary(batch, strengths["colour"], random)
+    for layer in augment.layers(strengths["augmentation"], seed=0):
         batch = layer(batch, training=True)
     return list(np.clip(np.asarray(batch), 0, 255).round().astype(np.uint8))
