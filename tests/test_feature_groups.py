@@ -20,7 +20,7 @@ def test_the_group_that_decides_is_the_one_that_is_missed() -> None:
         return np.stack([1 - numbers[:, column], numbers[:, column]], axis=1)
 
     found = drops(answer, numbers, labels, "all")
-    assert [drop.group for drop in found][0] == "grid"
+    assert found[0].group == "grid"
     assert 0.3 < found[0].mean < 0.7
     assert found[0].spread > 0
     assert all((drop.mean, drop.spread) == (0, 0) for drop in found[1:])

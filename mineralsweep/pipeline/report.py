@@ -77,7 +77,7 @@ def make_report(study_or_run: str, out: Path | None, say: Say) -> Reported:
     evidence = _evidence(_study_of(study_or_run, store), store, say)
     page = report.render(evidence)
     if out is not None:
-        _write(out, page)
+        write_page(out, page)
     store.client.log_text(evidence.run_id, page, PAGE)
     found = report.brief(report.warnings_of(evidence))
     return Reported(evidence.run_id, len(page.encode()), tuple(found))
@@ -135,7 +135,12 @@ def _evidence(study: str, store: Store, say: Say) -> Evidence:
     )
 
 
-def _write(out: Path, page: str) -> None:
+def write_page(out: Path, page: str) -> None:
+    """Write a page to a file.
+
+    Raises:
+        ConfigError: it can't be written.
+    """
     try:
         out.write_text(page, encoding="utf-8")
     except OSError as error:
