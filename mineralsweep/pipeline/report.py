@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from mineralsweep.engines import ENGINES
 from mineralsweep.errors import ConfigError
-from mineralsweep.pipeline import settings
+from mineralsweep.pipeline import baseline, settings
 from mineralsweep.pipeline.checks import (
     Say,
     fingerprint,
@@ -112,7 +112,7 @@ def _evidence(study: str, store: Store, say: Say) -> Evidence:
         engine = ENGINES[sweep.engine.name](
             sweep, study, folder, storage_url(kept.storage), fingerprint(sweep, dataset)
         )
-        records, notes = engine.records(), engine.notes()
+        records, notes, beaten = engine.records(), engine.notes(), baseline.noted(engine)
     if "crowned" not in notes or "run_id" not in notes:
         raise ConfigError(
             f"STUDY: study '{study}' has no champion yet; finish it: mineralsweep resume {study}"
@@ -131,8 +131,9 @@ def _evidence(study: str, store: Store, say: Say) -> Evidence:
             f" mineralsweep resume {study}"
         ) from None
     return Evidence(
-        study, sweep, dataset, tuple(records), crowned, store, notes["run_id"], tuple(left_out)
-    )
+        study, sweep, dataset, tuple(records), crowned, store, notes["run_id"], tuple(left_out),
+        beaten,
+    )  # fmt: skip
 
 
 def write_page(out: Path, page: str) -> None:

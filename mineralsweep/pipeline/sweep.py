@@ -209,10 +209,17 @@ def _conclude(
     if beaten is not None:
         baseline.mark(store, run, crowned, beaten, sweep)
         beside = report.verdict(crowned.record, lines[-1], sweep.objective, study)
-    shown = lines if crowned.record.number == BASELINE else records
     warnings = write_report(
         report.Evidence(
-            study, sweep, dataset, tuple(shown), crowned, store, run.run_id, tuple(left_out)
+            study,
+            sweep,
+            dataset,
+            tuple(records),
+            crowned,
+            store,
+            run.run_id,
+            tuple(left_out),
+            None if beaten is None else lines[-1],
         )
     )
     minutes = (time.monotonic() - started) / 60

@@ -47,7 +47,7 @@ def history(records: Sequence[TrialRecord], objective: str) -> Figure:
             )  # fmt: skip
         axes.set(xlabel="trial", ylabel=f"validation {objective}")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.legend()
+        _legend(figure)
     return figure
 
 
@@ -127,7 +127,7 @@ def slices(
             _plain_log_ticks(axes.xaxis)
         axes.set(xlabel=name.replace("_", " "), ylabel=f"validation {objective}")
         axes.margins(x=0.15 if texts else 0.05)
-        axes.legend()
+        _legend(figure)
     return figure
 
 
@@ -154,7 +154,7 @@ def learning_curve(
             axes.axvline(best_epoch, color=INK, ls=":", lw=1, label=f"kept: epoch {best_epoch}")
         axes.set(xlabel="epoch", ylabel=metric)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.legend()
+        _legend(figure)
     return figure
 
 
@@ -173,7 +173,7 @@ def recalls(parts: Mapping[str, Mapping[str, Proportion]]) -> Figure:
         axes.set_yticks(range(len(classes)), classes)
         axes.set(xlabel="recall, with its 95 % interval", xlim=(-0.03, 1.03))
         axes.grid(axis="y", visible=False)
-        figure.legend(loc="outside upper right", ncols=2)
+        _legend(figure)
     return figure
 
 
@@ -190,7 +190,7 @@ def reliability(found: Calibration) -> Figure:
         )  # fmt: skip
         axes.plot(x, [one.accuracy.value for one in found.bins], "o-", color=BLUE, label="model")
         axes.set(xlabel="mean confidence", ylabel="accuracy", xlim=(0, 1.02), ylim=(-0.02, 1.02))
-        axes.legend(loc="upper left")
+        _legend(figure)
     return figure
 
 
@@ -208,7 +208,7 @@ def sizes(points: Mapping[str, Sequence[tuple[int, int]]]) -> Figure:
         axes.set(xlabel="width in pixels", ylabel="height in pixels", xscale="log", yscale="log")
         for axis in (axes.xaxis, axes.yaxis):
             _plain_log_ticks(axis)
-        axes.legend()
+        _legend(figure)
     return figure
 
 
@@ -217,3 +217,8 @@ def _plain_log_ticks(axis: Axis) -> None:
     axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_formatter(NullFormatter())
+
+
+def _legend(figure: Figure) -> None:
+    """Put the legend above the axes, where it hides nothing."""
+    figure.legend(loc="outside upper left", ncols=3, handlelength=1.4, columnspacing=1.0)

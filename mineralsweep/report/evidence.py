@@ -20,7 +20,7 @@ from mineralsweep.config import Sweep
 from mineralsweep.data import arrays
 from mineralsweep.data.dataset import Dataset
 from mineralsweep.data.decode import Pixels
-from mineralsweep.engines.engine import TrialRecord
+from mineralsweep.engines.engine import BASELINE, TrialRecord
 from mineralsweep.engines.ranking import ranked
 from mineralsweep.evaluation import Scores, score
 from mineralsweep.registry import Crowned, Versions
@@ -83,6 +83,11 @@ class Evidence:
         return self.crowned.record
 
     @property
+    def lines(self) -> tuple[TrialRecord, ...]:
+        """What stands on the leaderboard: all trials and the baseline."""
+        return self.records if self.baseline is None else (*self.records, self.baseline)
+
+    @property
     def part(self) -> str:
         """What the trials were judged on, in a few words."""
         if self.sweep.folds == 1:
@@ -92,8 +97,9 @@ class Evidence:
 
     @cached_property
     def complete(self) -> tuple[TrialRecord, ...]:
-        """The complete trials, best first."""
-        order = ranked(list(self.records), self.sweep.objective)
+        """The complete trials, best first; the baseline among them where it was chosen."""
+        chosen = self.best.number == BASELINE
+        order = ranked(list(self.lines if chosen else self.records), self.sweep.objective)
         return tuple(record for record in order if record.state == "COMPLETE")
 
     @cached_property

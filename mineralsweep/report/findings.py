@@ -99,5 +99,12 @@ def _right(evidence: Evidence) -> dict[int, NDArray[np.bool_]]:
 
 
 def brief(found: Sequence[Warning]) -> list[str]:
-    """Return the warnings, each cut to its first sentence: it says what, the rest what to do."""
-    return [warning.text.partition(". ")[0].rstrip(".") + "." for warning in found]
+    """Return the warnings, each cut to its first sentence: it says what, the rest what to do.
+
+    That of the baseline is left to `baseline.verdict`, which says it beside them.
+    """
+    return [
+        warning.text.partition(". ")[0].rstrip(".") + "."
+        for warning in found
+        if warning.kind != "baseline"
+    ]

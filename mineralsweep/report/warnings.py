@@ -102,13 +102,13 @@ def can_not_be_told_apart(
     second = ranked[1]
     lead = _right(best) - _right(second)
     images = f"{abs(lead)} image{'s' * (abs(lead) != 1)}"
-    how = f"leads trial {second.number} by {images}"
+    how = f"leads {second.title()} by {images}"
     if lead <= 0:  # equal, and the lower loss decided
-        how = f"got no more images right than trial {second.number}"
+        how = f"got no more images right than {second.title()}"
     return [
         Warning(
             "lead",
-            f"{best.n} images can't tell the first {equals} trials apart: trial {best.number} {how}"
+            f"{best.n} images can't tell the first {equals} trials apart: {best.title()} {how}"
             f" (exact McNemar test: p is not below {SIGNIFICANT:g}). Read the champion as one of"
             f" {equals} equals; more images to validate on, or folds, would tell more.",
         )
@@ -141,7 +141,7 @@ def spread_larger_than_lead(ranked: Sequence[TrialRecord]) -> list[Warning]:
     return [
         Warning(
             "spread",
-            f"trial {ranked[0].number} leads by {lead:.3f}, but its folds differ more than that"
+            f"{ranked[0].title()} leads by {lead:.3f}, but its folds differ more than that"
             f" (standard deviation {spreads[0]:.3f}): another division of the images may turn the"
             " order round. Repeat the folds (repeats), or add images.",
         )

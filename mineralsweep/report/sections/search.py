@@ -25,7 +25,7 @@ def warnings(evidence: Evidence) -> dict[str, Any]:
 
 def leaderboard(evidence: Evidence) -> dict[str, Any]:
     """Return the trials, best first."""
-    table = full_table(list(evidence.records), evidence.sweep)
+    table = full_table(list(evidence.lines), evidence.sweep)
     shown = compact(table.head(SHOWN))
     return {
         "columns": [str(name) for name in shown.columns],
