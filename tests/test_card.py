@@ -25,7 +25,16 @@ def evidence(classes: tuple[str, ...], each: int, **more: Any) -> Evidence:
     probabilities[:, 0] = 0.9
     images = tuple(f"{row:064x}" for row in range(len(labels)))
     plain = Evidence(
-        "photos", False, classes, images, labels, probabilities, frozenset(), 12.4, 4_000_000
+        "photos",
+        False,
+        classes,
+        images,
+        tuple(range(len(labels))),
+        labels,
+        probabilities,
+        frozenset(),
+        12.4,
+        4_000_000,
     )
     return replace(plain, **more)
 
