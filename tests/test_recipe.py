@@ -107,3 +107,52 @@ def test_validation_labels_are_never_smoothed(dataset: Dataset) -> None:
     np.testing.assert_array_equal(found.argmax(axis=1), spec.examples.validation_labels)
     plain = trial(dataset, Path("x"))
     np.testing.assert_array_equal(recipe.validation_labels(plain), plain.examples.validation_labels)
+
+
+@pytest.mark.parametrize(
+    ("options", "kept"),
+    [
+        ({}, True),
+        ({"schedule": "cosine", "average_weights": 0.9, "weight_decay": 0.1}, True),
+        ({"mixup": 0.2}, False),
+        ({"flips": "horizontal"}, False),
+    ],
+)
+def test_options_on_pixels_or_labels_do_without_the_kept_answers_of_a_trunk(
+    dataset: Dataset, options: dict[str, Any], kept: bool
+) -> None:
+    from mineralsweep.training import phases
+
+    assert phases.uses_features(trial(dataset, Path("x"), architecture="vgg16", **options)) == kept
+
+
+def test_a_space_without_a_network_has_no_recipe_to_search() -> None:
+    from mineralsweep.config import build
+    from mineralsweep.errors import ConfigError
+
+    space = {"architecture": "colour_texture", "mixup": [0.0, 0.2]}
+    with pytest.raises(ConfigError, match=r"space.mixup: none of colour_texture has it"):
+        build({"question": "Any?", "space": space}, "x")
+
+
+@pytest.mark.parametrize(
+    ("section", "name", "value", "rule"),
+    [
+        ("space", "mixup", -0.1, "must be from 0 to 10"),
+        ("space", "label_smoothing", 1.0, "must be from 0 to 0.9"),
+        ("space", "depth", 1.5, "must be a whole number"),
+        ("training", "schedule", "cosin", r"unknown value 'cosin'; did you mean 'cosine'\?"),
+        ("training", "average_weights", 1.0, "must be less than 1"),
+        ("training", "flips", True, "unknown value True"),
+    ],
+)
+def test_values_out_of_range_are_refused_by_their_place(
+    section: str, name: str, value: Any, rule: str
+) -> None:
+    from mineralsweep.config import build
+    from mineralsweep.errors import ConfigError
+
+    raw: dict[str, Any] = {"question": "Any?", "space": {"architecture": "compact"}}
+    raw[section] = {**raw.get(section, {}), name: value}
+    with pytest.raises(ConfigError, match=f"x: {section}.{name}: {rule}"):
+        build(raw, "x")

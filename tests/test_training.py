@@ -105,6 +105,22 @@ def test_a_recipe_s_network_on_disk_answers_as_the_averaged_and_flipped_one_did(
     assert result.precision == "float32"
 
 
+def test_every_option_works_with_a_network_of_the_study(dataset: Dataset, tmp_path: Path) -> None:
+    from mineralsweep.study import examples
+
+    options: dict[str, Any] = {
+        "schedule": "cosine", "warmup": 1, "weight_decay": 0.01, "label_smoothing": 0.1,
+        "mixup": 0.2, "colour": 0.5, "crop": 0.5, "balance": 1.0, "average_weights": 0.5,
+        "flips": "all",
+    }  # fmt: skip
+    small = {"image_size": (40, 40), "examples": examples(dataset, (40, 40))}
+    spec = trial(dataset, tmp_path / "m", architecture="model1", **small, **options)
+    assert spec.recipe.differing() == options
+    result = train(spec)
+    assert [report.epoch for report in result.history] == [1, 2]
+    np.testing.assert_allclose(result.probabilities.sum(axis=1), 1, rtol=1e-5)
+
+
 def test_a_vote_on_disk_answers_with_the_mean_of_its_voters(
     dataset: Dataset, tmp_path: Path
 ) -> None:
