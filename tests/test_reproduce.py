@@ -16,6 +16,7 @@ from mineralsweep.evaluation import Scores, score
 from mineralsweep.models.study import VARIANTS
 from mineralsweep.pipeline.cells import PRESETS, Protocol, cells, divided
 from mineralsweep.pipeline.reproduce import Reproduced, Reproduction, reproduce
+from mineralsweep.registry.evidence import digest_of_split
 from mineralsweep.tracking import open_store
 from tests.fakes import FakeExecutor
 
@@ -122,6 +123,9 @@ def test_the_table_stands_beside_the_studys_and_in_mlflow(dataset: Dataset) -> N
         [parent.info.experiment_id], f"tags.`mlflow.parentRunId` = '{outcome.run_id}'"
     )
     assert len(children) == 8
+    first = divided(cells([VARIANTS["model2"]], Protocol(1, 0))[0], dataset)
+    # Two variants have read the test part of split 0: it counts for sweeps with that split too.
+    assert open_store().openings(digest_of_split(first)) == 2
     assert {run.data.metrics["test_accuracy"] for run in children} <= {0.5, 7 / 15}
     assert "[8/8] model2_1-fold-2-of-2-2-epochs: test accuracy" in lines[-1]
 

@@ -206,12 +206,18 @@ class _Session:
         )
 
     def _finish(self, event: Finished) -> None:
+        from mineralsweep.registry.evidence import digest_of_split
         from mineralsweep.report.reproduction import Outcome
 
         cell, spec, own = self._live.pop(event.number)
         result = event.result
-        scores = self._evaluate(result.folder, own)
-        run_id = self.run_of.training(cell.name, spec, own, result, scores)
+        run_id = self.run_of.open_test_part(cell.name, own, digest_of_split(own))
+        try:
+            scores = self._evaluate(result.folder, own)
+            self.run_of.training(run_id, spec, own, result, scores)
+        except BaseException:
+            self.run_of.broke(run_id)
+            raise
         outcome = Outcome(
             variant=cell.variant.name,
             kind=cell.kind,

@@ -45,17 +45,15 @@ class ReproductionRun:
         else:
             store.client.update_run(run_id, status="RUNNING")
 
-    def training(
-        self, name: str, spec: TrialSpec, dataset: Dataset, result: TrialResult, test: Scores
-    ) -> str:
-        """Write one training that ended, with its scores on the test part; return its run's id.
+    def open_test_part(self, name: str, dataset: Dataset, digest: str) -> str:
+        """Make the run of a training that ended, before its test part is read; return its id.
+
+        The reading counts among the openings of that test split.
 
         Args:
             name: of the run.
-            spec: what was trained.
             dataset: with the training's own division.
-            result: of the training.
-            test: scores on the test part.
+            digest: of the test part.
         """
         tags = {
             "mlflow.parentRunId": self.run_id,
@@ -64,6 +62,21 @@ class ReproductionRun:
             "mineralsweep.split_digest": dataset.split.digest,
         }
         run_id = self._store.new_run(name, tags)
+        self._store.note_opening(run_id, digest)
+        return run_id
+
+    def training(
+        self, run_id: str, spec: TrialSpec, dataset: Dataset, result: TrialResult, test: Scores
+    ) -> None:
+        """Fill a training's run, with its scores on the test part, and end it.
+
+        Args:
+            run_id: of `open_test_part`.
+            spec: what was trained.
+            dataset: with the training's own division.
+            result: of the training.
+            test: scores on the test part.
+        """
         self._store.log_params(run_id, {**spec.params(), "precision": result.precision})
         self._store.log_dataset(run_id, dataset, context="training, validation and test")
         for report in result.history:
@@ -71,10 +84,13 @@ class ReproductionRun:
         self._store.log(run_id, metrics=_metrics(result, test))
         client = self._store.client
         client.log_figure(run_id, _curves(result.history, result.best_epoch), "learning_curves.png")
-        matrix = figures.confusion_matrix(test.confusion, dataset.classes, f"{name}, test part")
+        matrix = figures.confusion_matrix(test.confusion, dataset.classes, "test part")
         client.log_figure(run_id, matrix, "test_confusion_matrix.png")
         self._store.end(run_id, "FINISHED")
-        return run_id
+
+    def broke(self, run_id: str) -> None:
+        """End the run of a training whose test part could not be read to its end."""
+        self._store.end(run_id, "FAILED")
 
     def failed(self, name: str, reason: str, log: str) -> None:
         """Write a training that failed, with its reason and what the worker printed last."""
