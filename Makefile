@@ -19,11 +19,12 @@ sweep: $(READY)  ## Run the quick sweep on drawn minerals; ARGS="-P trials=20 -P
 test: $(READY)  ## Run every test
 	$(BIN)/python -m pytest -n 2 --dist loadscope $(ARGS)
 
-check: $(READY)  ## Lint, types, layers and the fast tests
+check: $(READY)  ## Lint, types, layers, known vulnerabilities and the fast tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m tests.audit
 	$(BIN)/python -m pytest -n 2 --dist loadscope -m "not slow" -q
 
 ui: $(READY)  ## Compare runs in MLflow's web page, http://127.0.0.1:5000

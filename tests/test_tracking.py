@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +20,7 @@ from mineralsweep.evaluation import score
 from mineralsweep.study import examples
 from mineralsweep.tracking import Outbox, Point, SweepRun, SystemMetrics, now_ms, open_store
 from mineralsweep.training.folds import Predicted
-from mineralsweep.urls import without_password
+from mineralsweep.urls import without_password, without_secrets
 from tests.examples import trial
 from tests.fakes import FakeExecutor
 from tests.test_study import settings
@@ -195,3 +196,57 @@ def test_the_experiment_can_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_passwords_are_not_shown(uri: str, shown: str) -> None:
     assert without_password(uri) == shown
+
+
+HIDDEN = "t0ken-of-the-remote"
+REMOTE = f"https://x-access-token:{HIDDEN}@127.0.0.1/me/photos.git"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (REMOTE, "https://***@127.0.0.1/me/photos.git"),
+        (f"https://{HIDDEN}@host/a.git#sub", "https://***@host/a.git#sub"),
+        (f"git+https://me:{HIDDEN}@host/a", "git+https://***@host/a"),
+        ("ssh://git@host/a.git", "ssh://git@host/a.git"),
+        ("git@host:me/a.git", "git@host:me/a.git"),
+        ("can't reach postgresql+psycopg://me:pa@ss@h:5432/x now",
+         "can't reach postgresql+psycopg://me:***@h:5432/x now"),
+        ("s3://bucket/key?sig=abc&part=1", "s3://bucket/key?sig=***&part=1"),
+        ("https://host/a?x=me@there", "https://host/a?x=me@there"),
+        ("see https://host/a and me@there", "see https://host/a and me@there"),
+        ("two: a://u:p@h 'b://v:q@i'", "two: a://u:***@h 'b://v:***@i'"),
+        ("", ""),
+    ],
+)  # fmt: skip
+def test_secrets_in_urls_are_not_written(text: str, shown: str) -> None:
+    assert without_secrets(text) == shown
+
+
+def held(folder: Path) -> str:
+    """Return every text of the tracking store and of the files beside it."""
+    with sqlite3.connect(folder / "mlflow.db") as database:
+        rows = "\n".join(database.iterdump())
+    database.close()
+    files = [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".db"]
+    return rows + "\n".join(path.read_bytes().decode("latin-1") for path in files)
+
+
+def test_no_token_of_a_git_remote_is_kept(
+    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What MLflow finds out about the program that runs, and what `mlflow run` writes itself.
+    found = {"mlflow.source.git.repoURL": REMOTE, "mlflow.source.name": f"{REMOTE}#tools"}
+    monkeypatch.setattr("mineralsweep.tracking.store.resolve_tags", lambda: found)
+    given = open_store().client.create_run("0", tags=found).info.run_id
+    monkeypatch.setenv("MLFLOW_RUN_ID", given)
+    client, parent, run_id, _ = finished(dataset, tmp_path)
+    store = open_store()
+    failed = store.new_run("failed", {"mineralsweep.note": f"can't reach {REMOTE}"})
+    store.log(failed, params={"storage": f"postgresql://me:{HIDDEN}@host/x"})
+    assert parent == given
+    for run in (parent, run_id):
+        tags = client.get_run(run).data.tags
+        assert tags["mlflow.source.git.repoURL"] == "https://***@127.0.0.1/me/photos.git"
+        assert tags["mlflow.source.name"] == "https://***@127.0.0.1/me/photos.git#tools"
+    assert HIDDEN not in held(tmp_path)

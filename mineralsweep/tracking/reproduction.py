@@ -13,6 +13,7 @@ from mineralsweep.evaluation import Scores
 from mineralsweep.tracking.store import Store
 from mineralsweep.tracking.trial_run import STUDY
 from mineralsweep.training.spec import EpochReport, TrialResult, TrialSpec
+from mineralsweep.urls import without_secrets
 
 OPENINGS = "mineralsweep.test_parts_read"
 
@@ -101,7 +102,7 @@ class ReproductionRun:
         }
         run_id = self._store.new_run(name, tags)
         if log:
-            self._store.client.log_text(run_id, log, "worker.log")
+            self._store.client.log_text(run_id, without_secrets(log), "worker.log")
         self._store.end(run_id, "FAILED")
 
     def table(self, table: pd.DataFrame, markdown: str, read: int) -> None:

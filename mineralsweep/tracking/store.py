@@ -27,7 +27,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_LOGGED_ARTIFACTS
 from mineralsweep.data import cache
 from mineralsweep.data.dataset import Dataset
 from mineralsweep.errors import InputError
-from mineralsweep.urls import without_password
+from mineralsweep.urls import without_password, without_secrets
 
 DEFAULT_FILE = "mlflow.db"
 DEFAULT_EXPERIMENT = "mineralsweep"
@@ -70,7 +70,8 @@ class Store:
     def new_run(self, name: str, tags: Mapping[str, str], time: int | None = None) -> str:
         """Make a RUNNING run and return its id. `time`: its start in ms since 1970, None: now."""
         # Who, from which program and commit: what MLflow's own start_run would write.
-        tags = {**resolve_tags(), **tags}
+        # A git remote among it may hold a token.
+        tags = {key: without_secrets(value) for key, value in {**resolve_tags(), **tags}.items()}
         run = self.client.create_run(self.experiment_id, time, tags, run_name=name)
         return str(run.info.run_id)
 
@@ -79,7 +80,9 @@ class Store:
         if self.given_run is None:
             return self.new_run(name, tags)
         self.client.update_run(self.given_run, name=name)
-        self.log(self.given_run, tags=tags)
+        written = self.client.get_run(self.given_run).data.tags
+        leaking = {key: value for key, value in written.items() if without_secrets(value) != value}
+        self.log(self.given_run, tags={**leaking, **tags})
         return self.given_run
 
     def log(
@@ -91,13 +94,15 @@ class Store:
         params: Mapping[str, Any] | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> None:
-        """Write metrics, parameters and tags to a run in one call."""
+        """Write metrics, parameters and tags to a run in one call, without secrets in URLs."""
         now = int(time.time() * 1000)
         self.client.log_batch(
             run_id,
             metrics=[Metric(key, value, now, step) for key, value in (metrics or {}).items()],
-            params=[Param(key, str(value)) for key, value in (params or {}).items()],
-            tags=[RunTag(key, value) for key, value in (tags or {}).items()],
+            params=[
+                Param(key, without_secrets(str(value))) for key, value in (params or {}).items()
+            ],
+            tags=[RunTag(key, without_secrets(value)) for key, value in (tags or {}).items()],
         )
 
     def log_params(self, run_id: str, params: Mapping[str, Any]) -> None:

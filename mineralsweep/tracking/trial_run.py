@@ -17,6 +17,7 @@ from mineralsweep.tracking.outbox import Point
 from mineralsweep.tracking.store import Store
 from mineralsweep.training.folds import Predicted
 from mineralsweep.training.spec import TrialResult
+from mineralsweep.urls import without_secrets
 
 METRICS_A_CALL = 1_000
 """MLflow takes no more at once."""
@@ -114,7 +115,7 @@ class TrialRun:
     def fail(self, reason: str, log: str = "", time: int | None = None) -> None:
         """End the run as FAILED, with the reason and what the worker printed last."""
         if log:
-            self._store.client.log_text(self.run_id, log, "worker.log")
+            self._store.client.log_text(self.run_id, without_secrets(log), "worker.log")
         self._end("FAILED", reason, "", time)
 
     def suspend(self, reason: str) -> None:
