@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self
 
 import psutil
@@ -19,9 +20,10 @@ BEAT, DRIVER = "mineralsweep.beat", "mineralsweep.driver"
 
 
 class Drivers(Protocol):
-    """The drivers of one study. `me` is this one's id: host, process and start."""
+    """The drivers of one study. `me` is this one's id; `shared`: whether there may be others."""
 
     me: str
+    shared: bool
 
     def is_dead(self, driver: str) -> bool:
         """Say whether a driver ("": none) has ended; a silent one counts after its lease."""
@@ -39,6 +41,8 @@ class Drivers(Protocol):
 class Alone:
     """The only driver: the lock on the study's folder sees to that."""
 
+    shared = False
+
     def __init__(self) -> None:
         self.me = driver_id()
 
@@ -53,6 +57,27 @@ class Alone:
 
     def close(self) -> None:
         return
+
+
+def may_share(storage: str | None) -> bool:
+    """Say whether several drivers can work on one study in this storage: on a database server.
+
+    A journal and SQLite are files for one writer.
+    """
+    return storage is not None and not storage.startswith("sqlite")
+
+
+def join(storage: str | None, study: str) -> Drivers:
+    """Enter a study as one of its drivers; as the only one where the storage is not shared.
+
+    Raises:
+        ConfigError: the storage can't be opened.
+    """
+    if storage is None or not may_share(storage):
+        return Alone()
+    from mineralsweep.engines.optuna import open_storage
+
+    return Sharing(open_storage(storage, Path()), study)
 
 
 class Sharing:
@@ -70,6 +95,8 @@ class Sharing:
         lease: a driver whose beat stands still for so many seconds is dead. On this machine a
             driver whose process has ended is dead at once.
     """
+
+    shared = True
 
     def __init__(
         self,

@@ -158,6 +158,9 @@ class Engine(Protocol):
     def taken(self) -> int:
         """Count the trials that have ended or are at work, in every driver; dead ones' don't."""
 
+    def owns(self, number: int) -> bool:
+        """Say whether a trial is this driver's still: one that was silent may have lost it."""
+
     def at_work(self) -> list[int]:
         """Return the numbers of the trials that are not ended and not this driver's."""
 

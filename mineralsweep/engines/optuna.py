@@ -14,6 +14,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from mineralsweep.config import Sweep
+from mineralsweep.data import cache
 from mineralsweep.engines.engine import Proposal, TrialRecord, driver_id
 from mineralsweep.engines.fingerprint import check
 from mineralsweep.engines.optuna_draft import draw, judge
@@ -74,7 +75,7 @@ class OptunaEngine:
                 f"study '{study}' was begun with --engine keras-tuner; go on with it, or take a"
                 " new name: --study NAME"
             )
-        self._storage = _open_storage(storage, folder)
+        self._storage = open_storage(storage, folder)
         self._study = optuna.create_study(
             storage=self._storage,
             study_name=study,
@@ -146,6 +147,9 @@ class OptunaEngine:
             )
             for trial in self._trials()
         )
+
+    def owns(self, number: int) -> bool:
+        return bool(self._trials()[number].user_attrs.get(DRIVER, self._driver) == self._driver)
 
     def at_work(self) -> list[int]:
         others = self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
@@ -268,14 +272,21 @@ def _is_given_back(trial: FrozenTrial) -> bool:
     return trial.state == TrialState.FAIL and RECORD not in trial.user_attrs
 
 
-def _open_storage(url: str | BaseStorage | None, folder: Path) -> BaseStorage:
+def open_storage(url: str | BaseStorage | None, folder: Path) -> BaseStorage:
+    """Open a database by its URL, or a journal in `folder` without one.
+
+    Raises:
+        ConfigError: it can't be opened.
+    """
     if isinstance(url, BaseStorage):
         return url
     if url is None:
         folder.mkdir(parents=True, exist_ok=True)
         return JournalStorage(JournalFileBackend(str(folder / "optuna.journal")))
     try:
-        return RDBStorage(url)
+        # Two processes that make a new database's tables at once get into each other's way.
+        with cache.one_at_a_time(url):
+            return RDBStorage(url)
     except Exception as error:  # SQLAlchemy's, the driver's, Optuna's
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ConfigError(f"--storage: can't be opened: {reason}") from error

@@ -193,7 +193,7 @@ def test_a_driver_may_die_at_any_write(
     from mineralsweep.engines import optuna as engine_module
 
     settings = SEARCHES["optuna", sampler, pruner]
-    monkeypatch.setattr(engine_module, "_open_storage", lambda storage, folder: storage)
+    monkeypatch.setattr(engine_module, "open_storage", lambda storage, folder: storage)
     expected = undisturbed_in(InMemoryStorage(), settings)
     for every_nth in (3, 4, 5, 7):
         storage = FailingStorage(InMemoryStorage())
