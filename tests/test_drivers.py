@@ -100,11 +100,9 @@ def opened(path: Path, drivers: Drivers, trials: int, sampler: str = "random") -
         engine={"sampler": sampler},
         warm_start=[],
     )
-
-    def is_dead(driver: str) -> bool:
-        return drivers.leads() and drivers.is_dead(driver)
-
-    return OptunaEngine(settings, "granite", path, storage(path), {}, drivers.me, is_dead)
+    return OptunaEngine(
+        settings, "granite", path, storage(path), {}, drivers.me, drivers.is_dead, drivers.leads
+    )
 
 
 @pytest.mark.parametrize(("sampler", "trials", "wanted"), [("random", 3, 3), ("grid", 9, 4)])

@@ -14,7 +14,7 @@ from rich.console import Console
 from mineralsweep.cli.progress import Progress
 from mineralsweep.cli.shell import next_commands, plain_console
 from mineralsweep.config import Override, Sweep, load
-from mineralsweep.pipeline import SweepOutcome, run_sweep, suited_to_machine
+from mineralsweep.pipeline import HandedOver, SweepOutcome, run_sweep, suited_to_machine
 
 if TYPE_CHECKING:
     from mineralsweep.registry import Crowned
@@ -46,8 +46,20 @@ def carry_out(sweep: Sweep, config: Path, study: str | None, storage: str | None
                     file=sys.stderr,
                 )
             raise
-    _show(console, outcome)
+    if isinstance(outcome, HandedOver):
+        _show_handed_over(console, outcome)
+    else:
+        _show(console, outcome)
     return 0
+
+
+def _show_handed_over(console: Console, outcome: HandedOver) -> None:
+    console.print(
+        "All trials are done or at work; another driver leads the study and concludes it."
+    )
+    console.print(f"Took {outcome.minutes:.1f} minutes.")
+    store = outcome.store
+    console.print(f"Run: {outcome.run_id} in experiment '{store.experiment}', {store.shown_uri}")
 
 
 def _overrides(options: Namespace) -> list[Override]:

@@ -18,10 +18,11 @@ def _optuna(
     fingerprint: Mapping[str, str],
     driver: str | None = None,
     is_dead: Callable[[str], bool] | None = None,
+    leads: Callable[[], bool] | None = None,
 ) -> Engine:
     from mineralsweep.engines.optuna import OptunaEngine
 
-    return OptunaEngine(sweep, study, folder, storage, fingerprint, driver, is_dead)
+    return OptunaEngine(sweep, study, folder, storage, fingerprint, driver, is_dead, leads)
 
 
 def _keras_tuner(

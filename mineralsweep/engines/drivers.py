@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self
 
@@ -67,17 +69,24 @@ def may_share(storage: str | None) -> bool:
     return storage is not None and not storage.startswith("sqlite")
 
 
-def join(storage: str | None, study: str) -> Drivers:
-    """Enter a study as one of its drivers; as the only one where the storage is not shared.
+@contextlib.contextmanager
+def joined(storage: str | None, study: str) -> Iterator[Drivers]:
+    """Be one of a study's drivers while the block lasts; the only one in a storage not shared.
 
     Raises:
         ConfigError: the storage can't be opened.
     """
     if storage is None or not may_share(storage):
-        return Alone()
+        yield Alone()
+        return
     from mineralsweep.engines.optuna import open_storage
 
-    return Sharing(open_storage(storage, Path()), study)
+    drivers = Sharing(open_storage(storage, Path()), study)
+    try:
+        yield drivers
+    finally:
+        with contextlib.suppress(Exception):  # a database that is away knows by the beat
+            drivers.close()
 
 
 class Sharing:

@@ -156,13 +156,19 @@ class Engine(Protocol):
         """Return every ended trial of the study, earlier sessions' included, by number."""
 
     def taken(self) -> int:
-        """Count the trials that have ended or are at work, in every driver; dead ones' don't."""
+        """Count the trials that have ended or are at work, in every driver.
+
+        Those that the next `ask` would give back are not among them.
+        """
 
     def owns(self, number: int) -> bool:
-        """Say whether a trial is this driver's still: one that was silent may have lost it."""
+        """Say whether a trial is this driver's, or a dead one's that nobody has taken up.
+
+        A driver that was silent for long may find its trial taken up by another.
+        """
 
     def at_work(self) -> list[int]:
-        """Return the numbers of the trials that are not ended and not this driver's."""
+        """Return the numbers of the trials that have not ended and are not this driver's."""
 
     def notes(self) -> dict[str, str]:
         """Return the study's own notes (such as its parent run), as they were set."""

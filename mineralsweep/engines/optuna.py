@@ -44,6 +44,8 @@ class OptunaEngine:
         driver: who asks; None makes an id.
         is_dead: whether a driver is dead, by its id ("": a trial without one); None: every
             driver but this one is.
+        leads: whether this driver is the one, of several that share the storage, which takes up
+            the trials of dead ones; None: the storage is not shared.
 
     Raises:
         StudyConflict: the study exists with another fingerprint (the message names what changed),
@@ -62,13 +64,15 @@ class OptunaEngine:
         fingerprint: Mapping[str, str] | None = None,
         driver: str | None = None,
         is_dead: Callable[[str], bool] | None = None,
+        leads: Callable[[], bool] | None = None,
     ) -> None:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._sweep = sweep
         self._metric = sweep.metric()
         self._pruner_name = sweep.engine.pruner
         self._driver = driver or driver_id()
-        self._shares = is_dead is not None
+        self._shares = leads is not None
+        self._leads = leads or (lambda: True)
         self._is_dead = is_dead or (lambda driver: True)
         if (folder / OTHER_ENGINE).exists():
             raise StudyConflict(
@@ -140,16 +144,12 @@ class OptunaEngine:
         ]
 
     def taken(self) -> int:
-        return sum(
-            not (
-                _is_given_back(trial)
-                or (trial.state == TrialState.RUNNING and self._is_lost(trial))
-            )
-            for trial in self._trials()
-        )
+        given_back = sum(map(_is_given_back, self._trials()))
+        return len(self._trials()) - given_back - len(self._lost())
 
     def owns(self, number: int) -> bool:
-        return bool(self._trials()[number].user_attrs.get(DRIVER, self._driver) == self._driver)
+        driver = self._trials()[number].user_attrs.get(DRIVER, "")
+        return driver == self._driver or self._is_dead(driver)
 
     def at_work(self) -> list[int]:
         others = self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
@@ -189,7 +189,9 @@ class OptunaEngine:
         self._study.tell(record.number, value, state=ENDS[record.state])
 
     def _lost(self) -> list[FrozenTrial]:
-        """Return the running trials whose driver is dead, by number."""
+        """Return the running trials that this driver is to take up, by number."""
+        if not self._leads():
+            return []
         running = self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
         return [trial for trial in running if self._is_lost(trial)]
 

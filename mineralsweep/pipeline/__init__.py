@@ -1,7 +1,14 @@
 """What a user asks for, from end to end: a sweep, or a single training."""
 
 from mineralsweep.pipeline.checks import suited_to_machine
-from mineralsweep.pipeline.sweep import SweepOutcome, run_sweep
+from mineralsweep.pipeline.sweep import HandedOver, SweepOutcome, run_sweep
 from mineralsweep.pipeline.train import TrainOutcome, train_one
 
-__all__ = ["SweepOutcome", "TrainOutcome", "run_sweep", "suited_to_machine", "train_one"]
+__all__ = [
+    "HandedOver",
+    "SweepOutcome",
+    "TrainOutcome",
+    "run_sweep",
+    "suited_to_machine",
+    "train_one",
+]

@@ -89,6 +89,30 @@ def study_locked(folder: Path) -> Iterator[None]:
         yield
 
 
+DRIVERS_AT_MOST = 64
+
+
+@contextlib.contextmanager
+def own_folder(folder: Path, shared: bool) -> Iterator[Path]:
+    """Lock a study's folder and give it; a further driver of a shared study gets one within it.
+
+    Raises:
+        StudyConflict: another process has it, and the study is not shared.
+    """
+    places = [folder]
+    if shared:
+        places += [folder / f"driver-{number}" for number in range(2, DRIVERS_AT_MOST + 1)]
+    with contextlib.ExitStack() as held:
+        for place in places:
+            try:
+                held.enter_context(study_locked(place))
+                break
+            except StudyConflict:
+                if place == places[-1]:
+                    raise
+        yield place
+
+
 def suited_to_machine(sweep: Sweep) -> Sweep:
     """Fill in the number of workers where it is "auto"."""
     if sweep.workers is not None:

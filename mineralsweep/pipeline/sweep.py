@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from mineralsweep.config import Gate, Sweep, caveats
 from mineralsweep.data.dataset import Dataset
 from mineralsweep.engines import ENGINES
+from mineralsweep.engines.drivers import Drivers, joined, may_share
 from mineralsweep.engines.engine import BASELINE, Engine, TrialRecord
 from mineralsweep.engines.ranking import champion
 from mineralsweep.errors import StudyConflict
@@ -23,9 +24,9 @@ from mineralsweep.pipeline.checks import (
     fingerprint,
     leave_out_unavailable,
     open_sweep_data,
+    own_folder,
     storage_url,
     study_folder,
-    study_locked,
     suited_to_machine,
 )
 from mineralsweep.pipeline.report import write_report
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from mineralsweep.registry import Crowned
     from mineralsweep.study import Listener
     from mineralsweep.tracking import Outbox, Store, SweepRun
+
+POLL_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -63,9 +66,19 @@ class SweepOutcome:
     beside: list[str]
 
 
+@dataclass(frozen=True)
+class HandedOver:
+    """This driver's part is done; another one leads the study, and concludes it."""
+
+    study: str
+    store: Store
+    run_id: str
+    minutes: float
+
+
 def run_sweep(
     sweep: Sweep, config: Path, study: str | None, storage: str | None, listener: Listener, say: Say
-) -> SweepOutcome:
+) -> SweepOutcome | HandedOver:
     """Run a sweep, or take one up, to a registered champion.
 
     Nothing is written to MLflow before the data, the weights and the study's name are in order.
@@ -95,10 +108,8 @@ def run_sweep(
         say(f"Left out: {reason}")
     for caveat in caveats(sweep):
         say(caveat)
-    with study_locked(folder):
-        engine = ENGINES[sweep.engine.name](
-            sweep, name, folder, storage, fingerprint(sweep, dataset)
-        )
+    with own_folder(folder, may_share(storage)) as folder, joined(storage, name) as drivers:
+        engine = _open_engine(sweep, name, folder, storage, dataset, drivers)
         write_settings(name, given)
         executor = _executor(sweep, folder / "logs")
         # MLflow loads while the workers load TensorFlow.
@@ -108,13 +119,25 @@ def run_sweep(
         try:
             outbox = Outbox(folder / "outbox")
             recover(outbox, engine)
+            _wait_for_the_leader(engine, drivers, say)
             store, run = _open_run(engine, name, sweep, dataset, left_out, config, outbox)
             listener.study_opened(name, engine.records())
-            with _ended_whatever_comes(run):
+            with _ended_whatever_comes(run, drivers):
                 scratch = folder / "baseline"
-                beaten = baseline.ensure(sweep, dataset, engine, executor, run, scratch, say)
-                search = Study(sweep, dataset, engine, executor, run, outbox.folder, listener)
+                beaten = None
+                if drivers.leads():
+                    beaten = baseline.ensure(sweep, dataset, engine, executor, run, scratch, say)
+                search = Study(
+                    sweep, dataset, engine, executor, run, outbox.folder, listener, drivers
+                )
                 records = search.run()
+                if not drivers.leads():
+                    minutes = (time.monotonic() - started) / 60
+                    return HandedOver(name, store, run.run_id, minutes)
+                _wait_for_the_others(drivers, say)
+                run.end_abandoned()
+                if drivers.shared:  # it may lead since another one died
+                    beaten = baseline.ensure(sweep, dataset, engine, executor, run, scratch, say)
                 say(f"Ended: {search.why_it_ended()}")
                 run.tag({"mineralsweep.ended": search.why_it_ended()})
                 executor.close()
@@ -123,6 +146,37 @@ def run_sweep(
                 )
         finally:
             executor.close()
+
+
+def _open_engine(
+    sweep: Sweep,
+    study: str,
+    folder: Path,
+    storage: str | None,
+    dataset: Dataset,
+    drivers: Drivers,
+) -> Engine:
+    leads = drivers.leads if drivers.shared else None
+    known = fingerprint(sweep, dataset)
+    return ENGINES[sweep.engine.name](
+        sweep, study, folder, storage, known, drivers.me, drivers.is_dead, leads
+    )
+
+
+def _wait_for_the_leader(engine: Engine, drivers: Drivers, say: Say) -> None:
+    """Wait until the driver that leads has made the parent run."""
+    if drivers.shared and drivers.others():
+        say(f"Joined {len(drivers.others())} other drivers of this study")
+    while not drivers.leads() and "run_id" not in engine.notes():
+        time.sleep(POLL_SECONDS)
+
+
+def _wait_for_the_others(drivers: Drivers, say: Say) -> None:
+    """Wait until every other driver has delivered what it has, and left; or is dead."""
+    if drivers.others():
+        say("Waits for the other drivers to deliver")
+    while drivers.others():
+        time.sleep(POLL_SECONDS)
 
 
 def _executor(sweep: Sweep, logs: Path) -> Executor:
@@ -168,18 +222,23 @@ def _check_store(notes: dict[str, str], store: Store, study: str) -> None:
 
 
 @contextlib.contextmanager
-def _ended_whatever_comes(run: SweepRun) -> Iterator[None]:
-    """A run whose driver is alive must not be left RUNNING, where MLflow can be told."""
+def _ended_whatever_comes(run: SweepRun, drivers: Drivers) -> Iterator[None]:
+    """A run whose driver is alive must not be left RUNNING, where MLflow can be told.
+
+    Where others work on, it is theirs to end.
+    """
     try:
         yield
     except KeyboardInterrupt:
         with contextlib.suppress(Exception):
-            run.end("KILLED")
+            if not drivers.others():
+                run.end("KILLED")
         raise
     except Exception as error:
         with contextlib.suppress(Exception):  # MLflow may be what failed: that is told
-            run.describe(f"**Failed.** {error}")
-            run.end("FAILED")
+            if not drivers.others():
+                run.describe(f"**Failed.** {error}")
+                run.end("FAILED")
         raise
 
 

@@ -7,17 +7,27 @@ from mineralsweep.tracking import End, Entry, Outbox, now_ms
 from mineralsweep.training import checkpoint
 
 INTERRUPTED = "its driver ended before the trial did"
+TAKEN_OVER = "its driver was silent for long; another one took the trial up"
 
 
 def recover(outbox: Outbox, engine: Engine) -> None:
-    """Tell the engine of the trials that ended before their driver could; call it before `ask`."""
-    known = {record.number for record in engine.records()}
+    """Tell the engine of the trials that ended before their driver could; call it before `ask`.
+
+    A trial that another driver has taken up meanwhile is that one's: what this one has of it
+    becomes a failed attempt.
+    """
+    known = {record.number: record for record in engine.records()}
     for entry in outbox.left():
-        if not entry.ended:
+        if not entry.ended or (told := entry.end().record) is None:
             continue
-        record = entry.end().record
-        if record is not None and record["number"] not in known:
-            engine.tell(TrialRecord.from_dict(record))
+        record = TrialRecord.from_dict(told)
+        if record.number in known:
+            if record != known[record.number]:
+                give_up(entry, TAKEN_OVER)
+        elif engine.owns(record.number):
+            engine.tell(record)
+        else:
+            give_up(entry, TAKEN_OVER)
 
 
 def give_up(entry: Entry, reason: str) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from mineralsweep.config import Sweep
 from mineralsweep.data.dataset import Dataset
+from mineralsweep.engines.drivers import Alone, Drivers
 from mineralsweep.engines.engine import Engine, Proposal, TrialRecord
 from mineralsweep.engines.ranking import champion
 from mineralsweep.engines.stopping import reached
@@ -19,7 +20,7 @@ from mineralsweep.space import Params
 from mineralsweep.study import records
 from mineralsweep.study.examples import examples, folds_of
 from mineralsweep.study.listener import Listener
-from mineralsweep.study.recovery import INTERRUPTED, can_go_on, give_up, recover
+from mineralsweep.study.recovery import INTERRUPTED, TAKEN_OVER, can_go_on, give_up, recover
 from mineralsweep.tracking import (
     Best,
     Change,
@@ -56,6 +57,7 @@ class Study:
         run: the parent run.
         folder: the outbox; a trial's files are removed once they are in the store.
         listener: is told what happens.
+        drivers: who works on the study; None: this driver is alone.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class Study:
         run: SweepRun,
         folder: Path,
         listener: Listener,
+        drivers: Drivers | None = None,
     ) -> None:
         self._sweep = sweep
         self._dataset = dataset
@@ -74,6 +77,7 @@ class Study:
         self._executor = executor
         self._outbox = Outbox(folder)
         self._listener = listener
+        self._drivers = drivers or Alone()
         self._folds = folds_of(dataset, sweep)
         self._live: dict[int, _LiveTrial] = {}
         self._retries: deque[_LiveTrial] = deque()
@@ -81,6 +85,7 @@ class Study:
         known = engine.records()
         self._best = champion(known, sweep.objective)
         self._told = len(known)
+        self._heard = {record.number for record in known}
         self._failures = 0
         self._exhausted = False
         self._stopped = reached(sweep.stop, sweep.objective, known)
@@ -137,10 +142,16 @@ class Study:
             self._courier.bring(entry, left=True, whole=True)
 
     def _run_trials(self) -> None:
-        """Run until nothing runs and nothing is wanted."""
-        while self._fill() or self._live:
+        """Run until nothing runs and nothing is wanted, here or with another driver.
+
+        While others have trials, this driver waits: it takes them up if their driver dies.
+        """
+        while self._fill() or self._live or self._others_are_at_work():
+            if not self._live:
+                time.sleep(POLL_SECONDS)
             for event in self._executor.wait(POLL_SECONDS):
                 self._handle(event)
+            self._hear_of_others()
             self._courier.check()
             self._listener.store_away(self._courier.away())
             self._listener.tick()
@@ -192,7 +203,7 @@ class Study:
         while self._executor.free() and self._wants_more():
             proposal = self._engine.ask()
             if proposal is None:  # there may be more once the trials at work are told
-                self._exhausted = not (self._live or self._retries)
+                self._exhausted = not (self._live or self._retries or self._others_are_at_work())
                 break
             self._start(proposal)
             started = True
@@ -203,9 +214,26 @@ class Study:
             not self._exhausted
             and not self._stopped
             and not self._gave_up
-            and self._told + len(self._live) + len(self._retries) < self._sweep.budget.trials
             and time.monotonic() < self._deadline
+            and self._taken() < self._sweep.budget.trials
         )
+
+    def _taken(self) -> int:
+        if self._drivers.shared:
+            return self._engine.taken()
+        return self._told + len(self._live) + len(self._retries)
+
+    def _others_are_at_work(self) -> bool:
+        wanted = not (self._stopped or self._gave_up or time.monotonic() > self._deadline)
+        return self._drivers.shared and wanted and bool(self._engine.at_work())
+
+    def _hear_of_others(self) -> None:
+        """Count the trials that other drivers have ended."""
+        if not self._drivers.shared:
+            return
+        for record in self._engine.records():
+            if record.number not in self._heard:
+                self._count(record)
 
     def _start(self, proposal: Proposal) -> None:
         size = self._sweep.size_for(str(proposal.params["architecture"]))
@@ -296,9 +324,15 @@ class Study:
             record = records.of_result(self._sweep, live.spec, live.params, event.result)
         else:
             record = records.of_failure(live.spec, live.params, event, live.seconds())
-        self._keep(live, event, record)
+        lost = self._drivers.shared and not self._engine.owns(event.number)
+        if lost:
+            give_up(live.entry, TAKEN_OVER)
+        else:
+            self._keep(live, event, record)
         del self._live[event.number]
-        self._tell(record)
+        if not lost:
+            self._engine.tell(record)
+            self._count(record)
         self._courier.bring(live.entry, whole=True)
 
     def _may_pass(self, live: _LiveTrial, event: Failed) -> bool:
@@ -340,8 +374,9 @@ class Study:
             )
         )
 
-    def _tell(self, record: TrialRecord) -> None:
-        self._engine.tell(record)
+    def _count(self, record: TrialRecord) -> None:
+        """Count an ended trial, and see what it means for the study."""
+        self._heard.add(record.number)
         self._told += 1
         self._best = champion(
             [*([self._best] if self._best else []), record], self._sweep.objective

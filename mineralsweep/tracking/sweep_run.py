@@ -163,6 +163,15 @@ class SweepRun:
         """Return the records with the run and the model that stand for each of them in MLflow."""
         return located(self._store, self.run_id, records)
 
+    def end_abandoned(self) -> None:
+        """End the runs that dead drivers on other machines left, once nobody works.
+
+        If such a driver comes back, it delivers what it still has, as a failed attempt.
+        """
+        for child in children(self._store, self.run_id):
+            if child.info.status == "RUNNING":
+                self._supersede(child.info.run_id, INTERRUPTED)
+
     def _take_up(
         self, run_id: str | None, told: Collection[int], waiting: Collection[str]
     ) -> str | None:

@@ -9,7 +9,7 @@ import pytest
 from mineralsweep.cli.main import main
 from mineralsweep.config import Override, load
 from mineralsweep.errors import RunError, WeightsUnavailable
-from mineralsweep.pipeline import run_sweep
+from mineralsweep.pipeline import SweepOutcome, run_sweep
 from mineralsweep.pipeline.checks import leave_out_unavailable
 from mineralsweep.tracking import open_store
 from tests.conftest import ROOT
@@ -44,6 +44,7 @@ def test_every_sweep_file_runs(path: Path, folder: Path) -> None:
     ]
     lines: list[str] = []
     outcome = run_sweep(load(path, tiny), path, None, None, Watcher(), lines.append)
+    assert isinstance(outcome, SweepOutcome)
     assert [record.state for record in outcome.records] == ["COMPLETE"] * 2
     assert outcome.crowned.version == "1"
     assert outcome.study.startswith(path.stem)

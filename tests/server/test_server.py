@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
-from collections.abc import Iterator
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +18,7 @@ from mlflow.entities import Run
 from mineralsweep.data import sample
 from tests.server.services import BIN, Postgres, Tracking, mlflow_server, postgres
 
-TRIALS, EPOCHS = 6, 2
+TRIALS, EPOCHS = 8, 2
 SWEEP = f"""
 question: Do several machines make one sweep?
 image_size: 80
@@ -75,7 +78,8 @@ def driver(services: Services, folder: Path, study: str) -> subprocess.Popen[str
 def runs(services: Services, study: str, kind: str) -> list[Run]:
     client = MlflowClient(services.tracking.url)
     experiment = client.get_experiment_by_name("mineralsweep")
-    assert experiment is not None
+    if experiment is None:
+        return []
     return list(
         client.search_runs(
             [experiment.experiment_id],
@@ -124,3 +128,48 @@ def test_a_sweep_reaches_its_champion_and_tells_no_password(
     ).stdout  # fmt: skip
     assert b"mineralsweep.study" in dumped
     assert password.encode() not in dumped
+
+
+def finish(work: subprocess.Popen[str]) -> str:
+    output, _ = work.communicate(timeout=280)
+    assert work.returncode == 0, output
+    return output
+
+
+def shares(services: Services, study: str) -> dict[str, int]:
+    """Count the finished trials of each driver's folder."""
+    done = [run for run in runs(services, study, "trial") if run.info.status == "FINISHED"]
+    return Counter(run.data.tags["mineralsweep.driver"] for run in done)
+
+
+def test_two_drivers_at_once_share_one_budget(services: Services, tmp_path: Path) -> None:
+    folders = [machine(tmp_path / name) for name in ("one", "two")]
+    works = [driver(services, folder, "pair") for folder in folders]
+    outputs = [finish(work) for work in works]
+    check_whole(services, "pair")
+    assert sum("test accuracy" in output for output in outputs) == 1
+    assert sum("another one leads" in output for output in outputs) == 1
+    assert len(shares(services, "pair")) == 2
+
+
+@pytest.mark.parametrize("victim", ["the leader", "the other"])
+def test_a_driver_killed_in_the_midst_loses_and_doubles_nothing(
+    services: Services, tmp_path: Path, victim: str
+) -> None:
+    study = f"killed-{victim[-1]}"
+    first = driver(services, machine(tmp_path / "one"), study)
+    until(lambda: bool(runs(services, study, "sweep")), "the first driver leads")
+    second = driver(services, machine(tmp_path / "two"), study)
+    until(lambda: len(shares(services, study)) == 2, "both have finished a trial")
+    dead, alive = (first, second) if victim == "the leader" else (second, first)
+    os.kill(dead.pid, signal.SIGKILL)
+    dead.communicate()
+    assert "test accuracy" in finish(alive)
+    check_whole(services, study)
+
+
+def until(said: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + 200
+    while not said():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.5)
