@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -36,7 +37,7 @@ def programs() -> Path:
     """Return the folder with PostgreSQL's own programs (Debian keeps them off the PATH)."""
     found = shutil.which("initdb")
     if found:
-        return Path(found).parent
+        return Path(found).resolve().parent
     versions = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     if not versions:
         raise RuntimeError("PostgreSQL is not installed; run: make server-test")
@@ -57,19 +58,25 @@ class Postgres:
 
 
 @contextlib.contextmanager
-def postgres(folder: Path) -> Iterator[Postgres]:
-    """Run a cluster with the two databases in `folder` until the block ends.
+def postgres() -> Iterator[Postgres]:
+    """Run a cluster with the two databases until the block ends, in a folder of its own.
 
-    PostgreSQL refuses to run as root: root runs it as the user `postgres`.
+    PostgreSQL refuses to run as root: root runs it as the user `postgres`, who can't reach
+    pytest's folders.
     """
-    folder.mkdir(parents=True)
+    with tempfile.TemporaryDirectory(prefix="mineralsweep-postgres-") as scratch:
+        yield from _cluster(Path(scratch))
+
+
+def _cluster(folder: Path) -> Iterator[Postgres]:
     password, port = secrets.token_urlsafe(12), free_port()
     secret, data, log = folder / "secret", folder / "data", folder / "postgres.log"
     secret.write_text(password)
     as_user: dict[str, Any] = {}
     if os.geteuid() == 0:
         as_user = {"user": "postgres", "group": "postgres", "extra_groups": []}
-        _hand_over(folder, "postgres")
+        for path in (folder, secret):
+            shutil.chown(path, "postgres")
     run = programs()
     subprocess.run(
         [str(run / "initdb"), "-D", str(data), "-U", "sweeper", "--auth=scram-sha-256",
@@ -90,15 +97,6 @@ def postgres(folder: Path) -> Iterator[Postgres]:
         finally:
             server.send_signal(signal.SIGINT)  # "fast": it ends its connections
             server.wait(30)
-
-
-def _hand_over(folder: Path, user: str) -> None:
-    """Give a folder to another user, who must be able to reach it."""
-    for path in (folder, *folder.iterdir()):
-        shutil.chown(path, user)
-    for parent in folder.parents[:-1]:
-        if parent.stat().st_uid == os.geteuid():
-            parent.chmod(parent.stat().st_mode | 0o111)
 
 
 def _make_databases(found: Postgres, server: subprocess.Popen[bytes]) -> None:

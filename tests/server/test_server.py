@@ -18,6 +18,8 @@ from mlflow.entities import Run
 from mineralsweep.data import sample
 from tests.server.services import BIN, Postgres, Tracking, mlflow_server, postgres
 
+pytestmark = pytest.mark.timeout(600)
+
 TRIALS, EPOCHS = 8, 2
 SWEEP = f"""
 question: Do several machines make one sweep?
@@ -53,7 +55,7 @@ class Services:
 def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
     folder = tmp_path_factory.mktemp("services")
     with (
-        postgres(folder / "postgres") as database,
+        postgres() as database,
         mlflow_server(folder / "mlflow", database.url("mlflow")) as tracking,
     ):
         yield Services(database, tracking)
@@ -113,7 +115,7 @@ def test_a_sweep_reaches_its_champion_and_tells_no_password(
 ) -> None:
     folder = machine(tmp_path / "one")
     work = driver(services, folder, "alone")
-    output, _ = work.communicate(timeout=280)
+    output, _ = work.communicate(timeout=500)
     assert work.returncode == 0, output
     check_whole(services, "alone")
     password = services.database.password
@@ -131,7 +133,7 @@ def test_a_sweep_reaches_its_champion_and_tells_no_password(
 
 
 def finish(work: subprocess.Popen[str]) -> str:
-    output, _ = work.communicate(timeout=280)
+    output, _ = work.communicate(timeout=500)
     assert work.returncode == 0, output
     return output
 
@@ -169,7 +171,7 @@ def test_a_driver_killed_in_the_midst_loses_and_doubles_nothing(
 
 
 def until(said: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + 200
+    deadline = time.monotonic() + 400
     while not said():
         assert time.monotonic() < deadline, what
         time.sleep(0.5)
