@@ -33,6 +33,7 @@ def _keras_tuner(
     fingerprint: Mapping[str, str],
     driver: str | None = None,
     is_dead: Callable[[str], bool] | None = None,
+    leads: Callable[[], bool] | None = None,  # it is never shared
 ) -> Engine:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # importing it loads TensorFlow
     from mineralsweep.engines.keras_tuner import KerasTunerEngine

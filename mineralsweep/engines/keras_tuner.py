@@ -140,6 +140,10 @@ class KerasTunerEngine:
     def taken(self) -> int:
         return sum(not self._is_lost(asked) for asked in self._memory.trials)
 
+    def owns(self, number: int) -> bool:
+        driver = self._memory.trials[number].driver
+        return driver == self._driver or self._is_dead(driver)
+
     def at_work(self) -> list[int]:
         return [
             asked.number

@@ -332,3 +332,21 @@ def test_a_database_can_hold_the_study(name: str, tmp_path: Path) -> None:
 def test_a_storage_that_cannot_be_opened_is_refused(name: str) -> None:
     with pytest.raises(ConfigError, match="--storage: can't be opened"):
         opened(name, storage="nosuchdb://here/x")
+
+
+@every
+def test_trials_are_counted_and_owned(name: str) -> None:
+    engine = opened(name)
+    run(engine, 2)
+    begun = engine.ask()
+    assert begun is not None
+    assert engine.taken() == 3
+    assert engine.at_work() == []
+    assert engine.owns(begun.number)
+    later = opened(name)
+    assert later.taken() == 2  # the one that was lost is to be asked for again
+    assert later.at_work() == [begun.number]
+    assert later.owns(begun.number)
+    assert later.ask() == begun
+    assert later.taken() == 3
+    assert later.at_work() == []
