@@ -116,6 +116,17 @@ def test_each_fold_sees_its_own_images_and_seed_the_same_in_every_trial(
     assert len({tuple(order) for order in orders}) > 1  # shuffled for each trial
 
 
+def test_no_fold_goes_on_from_the_state_of_another(dataset: Dataset, tmp_path: Path) -> None:
+    inner = FakeExecutor(lambda spec: 0.5, slots=3)
+    executor = FoldedExecutor(inner)
+    state, parent = tmp_path / "state", tmp_path / "parent"
+    spec = folded_trial(dataset, tmp_path / "t")
+    executor.submit(replace(spec, checkpoint=state, initial=parent))
+    for name, folder in (("checkpoint", state), ("initial", parent)):
+        given = {fold_of(spec): getattr(spec, name) for spec in inner.specs}
+        assert given == {fold: folder / f"fold-{fold}" for fold in (1, 2, 3)}
+
+
 def test_the_next_trial_may_start_when_a_worker_would_idle(
     dataset: Dataset, tmp_path: Path
 ) -> None:

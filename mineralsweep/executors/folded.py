@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from mineralsweep.executors import assembly
 from mineralsweep.executors.executor import (
@@ -170,10 +171,12 @@ class _Trial:
         return self.failure.reason if self.failure else self.stop_reason
 
     def fit(self, index: int) -> TrialSpec:
-        """Return one fold's training."""
+        """Return one fold's training; it must not go on from another fold's state."""
         examples = self.spec.examples
         return replace(
             self.spec,
+            checkpoint=_of_fold(self.spec.checkpoint, index),
+            initial=_of_fold(self.spec.initial, index),
             seed=self.spec.seed + index,
             folder=self.spec.folder / assembly.FOLDS / str(index),
             examples=examples.of_fold(examples.folds[index]),
@@ -190,3 +193,7 @@ class _Trial:
             reason = f"fold {index + 1}: {event.reason}"
             self.failure = replace(event, number=self.spec.number, reason=reason)
         self.waiting.clear()
+
+
+def _of_fold(folder: Path | None, index: int) -> Path | None:
+    return None if folder is None else folder / f"fold-{index + 1}"
