@@ -29,7 +29,7 @@ def main() -> None:
             super().__init__()
             self.rows: list[dict[str, Any]] = []
 
-        def epoch_ended(self, spec: Any, report: Any) -> None:
+        def epoch_ended(self, spec: Any, report: Any, fold: int | None = None) -> None:
             self.rows.append(
                 {
                     "seconds": time.monotonic() - STARTED,

@@ -102,7 +102,7 @@ def test_every_sweep_file_is_valid_and_says_what_it_is_for(path: Path) -> None:
 
 def test_the_sweeps_are_those_of_the_guide() -> None:
     assert {path.stem for path in SWEEPS} == {
-        "quick", "cnn", "vgg16", "full", "colour_texture", "compact",
+        "quick", "cnn", "vgg16", "full", "colour_texture", "compact", "keras_tuner",
     }  # fmt: skip
     assert set(load(ROOT / "sweeps/full.yaml").space.architectures()) == set(ARCHITECTURES)
     assert load(ROOT / "sweeps/quick.yaml").space.architectures() == ("model2", "model2_1", "vgg16")
