@@ -70,6 +70,7 @@ def inline(figure: Figure, name: str, alt: str) -> Markup:
     body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
     body = re.sub(r'(\sid="|url\(#|href="#)', rf"\g<1>{name}-", body)
     body = body.replace(INK, "currentColor").replace(LINE, "var(--line)")
+    body = body.replace(BLUE.lower(), "rgb(var(--blue))")  # a lighter one on dark paper
     body = re.sub(r"\n\s*", "\n", body)
     width, height = (side * 72 for side in figure.get_size_inches())
     label = escape(alt, quote=True)
