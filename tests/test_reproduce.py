@@ -145,6 +145,8 @@ def test_the_same_call_goes_on_where_it_was(dataset: Dataset) -> None:
     made, lines = Made(), list[str]()
     outcome = go(dataset, made, lines, protocol=protocol)
     assert made.trained() == 4
+    states = {spec.checkpoint for spec in made.executors[0].specs}
+    assert len(states) == 4  # each training's own, kept while it is not done
     assert outcome.run_id == kept["run_id"]
     assert "6 trainings, 1 at a time; 2 are there already" in lines[0]
     assert made.executors[0].closed

@@ -6,7 +6,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -191,6 +191,8 @@ class _Session:
         own = divided(cell, self._dataset)
         asked = self._asked
         spec = specified(cell, number, own, asked.training, asked.weights, asked.image_size, folder)
+        # Kept when this session ends, so that a long training goes on from there.
+        spec = replace(spec, checkpoint=self._state(cell))
         self._live[number] = (cell, spec, own)
         executor.submit(spec)
 
@@ -233,6 +235,7 @@ class _Session:
         )
         self._kept.add(cell.name, outcome)
         shutil.rmtree(spec.folder, ignore_errors=True)
+        shutil.rmtree(self._state(cell), ignore_errors=True)
         self._say(
             f"[{len(self._outcomes())}/{len(self._wanted)}] {cell.name}: test accuracy"
             f" {scores.accuracy}, loss {scores.loss:.3f}, weights of epoch {result.best_epoch};"
@@ -244,7 +247,11 @@ class _Session:
         self.failed[cell.name] = event.reason
         self.run_of.failed(cell.name, event.reason, event.log)
         shutil.rmtree(spec.folder, ignore_errors=True)
+        shutil.rmtree(self._state(cell), ignore_errors=True)
         self._say(f"{cell.name}: FAILED: {event.reason}")
+
+    def _state(self, cell: Cell) -> Path:
+        return study_folder(self._asked.study) / "states" / cell.name
 
     def _outcomes(self) -> list[Outcome]:
         kept = self._kept.outcomes
