@@ -28,7 +28,7 @@ check: $(READY)  ## Lint, types, layers, known vulnerabilities and the fast test
 	$(BIN)/python -m pytest -n 2 --dist loadscope -m "not slow" -q
 
 ui: $(READY)  ## Compare runs in MLflow's web page, http://127.0.0.1:5000
-	$(BIN)/mlflow ui --backend-store-uri $(STORE)
+	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow ui --backend-store-uri $(STORE)
 
 serve: $(READY)  ## Serve the champion on http://127.0.0.1:5001/invocations
 	MLFLOW_TRACKING_URI=$(STORE) $(BIN)/mineralsweep verify

@@ -15,6 +15,8 @@ from mineralsweep.data.dataset import Dataset, open_dataset
 from tests import pictures
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
+# Each MLflow server would start seven processes for jobs that nobody here has.
+os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"
 ROOT = Path(__file__).parent.parent
 
 
