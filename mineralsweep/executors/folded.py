@@ -179,6 +179,8 @@ class _Trial:
             initial=_of_fold(self.spec.initial, index),
             seed=self.spec.seed + index,
             folder=self.spec.folder / assembly.FOLDS / str(index),
+            checkpoint=self.spec.checkpoint and self.spec.checkpoint / str(index),
+            keep_last=True,  # when its trial goes on, a fold that has ended is not trained again
             examples=examples.of_fold(examples.folds[index]),
         )
 

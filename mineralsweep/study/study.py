@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import time
 from collections import Counter, deque
 from dataclasses import replace
@@ -262,6 +263,7 @@ class Study:
             entry = self._outbox.begin(spec, self._outbox.next_attempt(spec.number))
         else:
             entry.add(Change("resumed", ""))
+            shutil.rmtree(entry.network, ignore_errors=True)  # half of one, perhaps
         self._courier.bring(entry, left=left)
         spec = replace(
             spec,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import keras
 import numpy as np
@@ -10,6 +10,13 @@ from numpy.typing import NDArray
 
 from mineralsweep.models.recipe import Recipe
 from mineralsweep.training import colour, crop, mixup
+
+
+class EpochBatches(Protocol):
+    """Batches that follow from the epoch that they are turned to."""
+
+    def begin(self, epoch: int) -> None:
+        """Turn to an epoch, counted from 0."""
 
 
 class RecipeBatches(keras.utils.PyDataset):  # type: ignore[misc]
@@ -58,6 +65,36 @@ class RecipeBatches(keras.utils.PyDataset):  # type: ignore[misc]
         return mixup.mix(images, self._labels[rows], self._recipe.mixup, random)
 
 
+class PlainBatches(keras.utils.PyDataset):  # type: ignore[misc]
+    """Images as they are, in a new order each epoch, which follows from (seed, epoch) alone.
+
+    Args:
+        images: uint8 (n, height, width, 3), RGB in [0, 255].
+        labels: one class number an image.
+        batch_size: images a step; the last step of an epoch takes what is left.
+        seed: of the order.
+    """
+
+    def __init__(self, images: Any, labels: Any, batch_size: int, seed: int) -> None:
+        super().__init__(workers=1, use_multiprocessing=False)
+        self._images = images
+        self._labels = np.asarray(labels)
+        self._batch_size = batch_size
+        self._seed = seed
+        self.begin(0)
+
+    def begin(self, epoch: int) -> None:
+        """Turn to an epoch, counted from 0."""
+        self._order = np.random.default_rng((self._seed, epoch)).permutation(len(self._labels))
+
+    def __len__(self) -> int:
+        return -(-len(self._labels) // self._batch_size)
+
+    def __getitem__(self, step: int) -> tuple[Any, Any]:
+        rows = self._order[step * self._batch_size : (step + 1) * self._batch_size]
+        return self._images[rows], self._labels[rows]
+
+
 def soft_labels(labels: NDArray[np.int64], num_classes: int, recipe: Recipe) -> NDArray[np.float32]:
     """Return float32 (n, classes): smoothed labels, times their class's weight."""
     hard = np.eye(num_classes)[labels]
@@ -86,7 +123,7 @@ def class_weights(
 class EpochTold(keras.callbacks.Callback):  # type: ignore[misc]
     """Turns batches to the epoch that begins."""
 
-    def __init__(self, batches: RecipeBatches) -> None:
+    def __init__(self, batches: EpochBatches) -> None:
         super().__init__()
         self._batches = batches
 

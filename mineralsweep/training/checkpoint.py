@@ -31,6 +31,7 @@ class Checkpoint:
         best_weights: the same ones at the best epoch.
         optimizer: its variables.
         seconds: of training so far.
+        stop_reason: why the training is over before its last epoch; None: it may go on.
     """
 
     history: tuple[EpochReport, ...]
@@ -39,6 +40,7 @@ class Checkpoint:
     best_weights: Arrays
     optimizer: Arrays
     seconds: float
+    stop_reason: str | None = None
 
     @property
     def epoch(self) -> int:
@@ -47,8 +49,8 @@ class Checkpoint:
 
 
 def exists(folder: Path) -> bool:
-    """Say whether there is a checkpoint in a folder."""
-    return (folder / STATE).exists()
+    """Say whether there is a checkpoint in a folder, or in one of a fold's or a voter's within."""
+    return next(folder.rglob(STATE), None) is not None
 
 
 def write(folder: Path, state: Checkpoint) -> None:
@@ -61,6 +63,7 @@ def write(folder: Path, state: Checkpoint) -> None:
         "history": [asdict(report) for report in state.history],
         "best_epoch": state.best_epoch,
         "seconds": state.seconds,
+        "stop_reason": state.stop_reason,
         "weights": len(state.weights),
         "best_weights": len(state.best_weights),
         "optimizer": len(state.optimizer),
@@ -90,14 +93,10 @@ def read(folder: Path | None) -> Checkpoint | None:
                 best_weights=_several(arrays, "best_weights", about),
                 optimizer=_several(arrays, "optimizer", about),
                 seconds=about["seconds"],
+                stop_reason=about["stop_reason"],
             )
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
         return None
-
-
-def remove(folder: Path) -> None:
-    """Remove the checkpoint in a folder, if there is one."""
-    (folder / STATE).unlink(missing_ok=True)
 
 
 def _named(name: str, arrays: Arrays) -> dict[str, NDArray[Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -15,7 +15,7 @@ from mineralsweep.features import prefix
 from mineralsweep.features.prefix import FeaturesWanted
 from mineralsweep.features.store import Features, NoRoomForFeatures
 from mineralsweep.models import get as get_architecture
-from mineralsweep.training.batches import EpochTold, RecipeBatches
+from mineralsweep.training.batches import PlainBatches, RecipeBatches
 from mineralsweep.training.spec import Say, TrialSpec
 
 
@@ -25,19 +25,17 @@ class Phase:
 
     Attributes:
         model: uncompiled; a part of the whole network that shares its layers, or the whole.
-        train: what `fit` takes as its first arguments, by name.
+        batches: to train on; they follow from the epoch.
         validation: inputs for the model, in the order of the validation labels.
         until: its last epoch.
         learning_rate: of its first step.
-        callbacks: that its training needs.
     """
 
     model: keras.Model
-    train: dict[str, Any]
+    batches: Any
     validation: Any
     until: int
     learning_rate: float
-    callbacks: list[keras.callbacks.Callback] = field(default_factory=list)
 
 
 def uses_features(spec: TrialSpec) -> bool:
@@ -50,17 +48,13 @@ def from_pixels(spec: TrialSpec, whole: keras.Model) -> list[Phase]:
     pixels, examples = arrays.load(spec.examples.arrays), spec.examples
     images, validation = pixels[list(examples.train)], pixels[list(examples.validation)]
     if spec.recipe.draws_batches():
-        batches = RecipeBatches(
+        batches: Any = RecipeBatches(
             images, examples.train_labels, len(examples.classes), spec.batch_size, spec.recipe,
             spec.seed,
         )  # fmt: skip
-        train: dict[str, Any] = {"x": batches, "shuffle": False}
-        callbacks = [EpochTold(batches)]
     else:
-        labels = np.asarray(examples.train_labels)
-        train = {"x": images, "y": labels, "batch_size": spec.batch_size}
-        callbacks = []
-    return [Phase(whole, train, validation, spec.epochs, spec.learning_rate, callbacks)]
+        batches = PlainBatches(images, examples.train_labels, spec.batch_size, spec.seed)
+    return [Phase(whole, batches, validation, spec.epochs, spec.learning_rate)]
 
 
 def from_features(spec: TrialSpec, whole: keras.Model, precision: str, say: Say) -> list[Phase]:
@@ -117,11 +111,11 @@ def _phase(
     views = ask(examples.train, strength, spec.training.views if strength else 1)
     draws = ViewDraws(views, np.asarray(examples.train_labels), spec.batch_size, spec.seed)
     validation = np.asarray(ask(examples.validation, 0.0, 1)[0])
-    return Phase(segment(whole, cut, None), {"x": draws}, validation, until, rate)
+    return Phase(segment(whole, cut, None), draws, validation, until, rate)
 
 
 class ViewDraws(keras.utils.PyDataset):  # type: ignore[misc]
-    """One view of each image an epoch, drawn at random, in a random order.
+    """One view of each image an epoch, in an order: both drawn from (seed, epoch) alone.
 
     Args:
         views: one bfloat16 (images, ...) a view.
@@ -135,8 +129,14 @@ class ViewDraws(keras.utils.PyDataset):  # type: ignore[misc]
         self._views = views
         self._labels = labels
         self._batch_size = batch_size
-        self._random = np.random.default_rng(seed)
-        self._draw()
+        self._seed = seed
+        self.begin(0)
+
+    def begin(self, epoch: int) -> None:
+        """Turn to an epoch, counted from 0."""
+        random, count = np.random.default_rng((self._seed, epoch)), len(self._labels)
+        self._order = random.permutation(count)
+        self._drawn = random.integers(len(self._views), size=count)
 
     def __len__(self) -> int:
         return -(-len(self._labels) // self._batch_size)
@@ -145,14 +145,6 @@ class ViewDraws(keras.utils.PyDataset):  # type: ignore[misc]
         rows = self._order[step * self._batch_size : (step + 1) * self._batch_size]
         images = [self._views[self._drawn[row]][row] for row in rows]
         return np.stack(images), self._labels[rows]
-
-    def on_epoch_end(self) -> None:
-        self._draw()
-
-    def _draw(self) -> None:
-        count = len(self._labels)
-        self._order = self._random.permutation(count)
-        self._drawn = self._random.integers(len(self._views), size=count)
 
 
 def say_why_not(error: NoRoomForFeatures) -> None:

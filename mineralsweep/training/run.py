@@ -14,7 +14,9 @@ from mineralsweep.errors import TrainingDiverged
 from mineralsweep.features.store import NoRoomForFeatures
 from mineralsweep.models import get as get_architecture
 from mineralsweep.packaging import flips, network
-from mineralsweep.training import averaging, flops, phases, recipe
+from mineralsweep.training import averaging, flops, keeping, phases, recipe
+from mineralsweep.training.batches import EpochTold
+from mineralsweep.training.checkpoint import Arrays, Checkpoint
 from mineralsweep.training.fit import fit_trial
 from mineralsweep.training.phases import Phase
 from mineralsweep.training.precision import choose, used
@@ -25,8 +27,9 @@ from mineralsweep.training.vote import run_vote
 def run_trial(spec: TrialSpec, report: Report, say: Say = lambda words: None) -> TrialResult:
     """Train `spec`'s network and write it to `spec.folder`.
 
-    The same spec gives the same result on the same machine with the same number of threads. The
-    weights kept are those of the epoch with the lowest validation loss.
+    The same spec gives the same result on the same machine with the same number of threads, also
+    when the training was stopped after an epoch and goes on from its checkpoint. The weights kept
+    are those of the epoch with the lowest validation loss.
 
     Args:
         spec: what to train on what.
@@ -46,9 +49,10 @@ def run_trial(spec: TrialSpec, report: Report, say: Say = lambda words: None) ->
     started = time.monotonic()
     precision = choose(spec.training.precision, architecture.gains_from_bfloat16)
     whole, stretches = _prepare(spec, precision, say)
-    watch = _Watch(spec, report, whole)
-    _fit(spec, stretches, watch)
-    whole.set_weights(watch.best_weights)
+    state = keeping.taken_up(spec)
+    watch = _Watch(spec, report, whole, state, started)
+    _fit(spec, stretches, watch, state)
+    keeping.assign(watch.changing, watch.best_weights)
     served = _served(spec, whole)
     network.save(served, spec.examples.classes, spec.folder, spec.recipe.flips)
     # Where only a part was trained, that part answers: the trunk has its answers ready.
@@ -69,7 +73,7 @@ def run_trial(spec: TrialSpec, report: Report, say: Say = lambda words: None) ->
         flops=flops.count(served),
         precision=precision,
         folder=spec.folder,
-        seconds=time.monotonic() - started,
+        seconds=watch.seconds(),
     )
 
 
@@ -89,28 +93,39 @@ def _prepare(spec: TrialSpec, precision: str, say: Say) -> tuple[keras.Model, li
     return whole, phases.from_pixels(spec, whole)
 
 
-def _fit(spec: TrialSpec, stretches: list[Phase], watch: _Watch) -> None:
+def _fit(spec: TrialSpec, stretches: list[Phase], watch: _Watch, state: Checkpoint | None) -> None:
+    """Train phase by phase; with a state, from the epoch after it."""
     labels = recipe.validation_labels(spec)
     done = 0
     steps = -(-len(spec.examples.train) // spec.batch_size)
+    trained = state.epoch if state else 0
     for phase in stretches:
+        if trained >= phase.until or watch.stop_reason is not None:
+            done = phase.until
+            continue
         phase.model.compile(
             optimizer=recipe.optimizer(spec, phase.learning_rate, phase.until - done, steps),
             loss=recipe.loss(spec.recipe),
             metrics=["accuracy"],
         )
-        watch.begin_phase()
+        watch.begin_phase(done)
+        if state is not None and trained > done:
+            keeping.take_up_optimizer(phase.model, state)
         phase.model.fit(
-            **phase.train,
-            initial_epoch=done,
+            phase.batches,
+            shuffle=False,  # they are, by themselves
+            initial_epoch=max(done, trained),
             epochs=phase.until,
             validation_data=(phase.validation, labels),
             validation_batch_size=spec.batch_size,
-            callbacks=[*phase.callbacks, averaging.ValidateAveraged(), watch],
+            callbacks=[
+                EpochTold(phase.batches),
+                keeping.Reseed(spec.seed),
+                averaging.ValidateAveraged(),
+                watch,
+            ],
             verbose=0,
         )
-        if watch.stop_reason is not None:
-            return
         done = phase.until
 
 
@@ -143,25 +158,41 @@ def _served(spec: TrialSpec, trained: keras.Model) -> keras.Model:
 
 
 class _Watch(keras.callbacks.Callback):  # type: ignore[misc]
-    """Reports each epoch, keeps the best weights, and knows when to stop."""
+    """Reports each epoch, keeps the best weights and the state, and knows when to stop."""
 
-    def __init__(self, spec: TrialSpec, report: Report, whole: keras.Model) -> None:
+    def __init__(
+        self,
+        spec: TrialSpec,
+        report: Report,
+        whole: keras.Model,
+        state: Checkpoint | None,
+        started: float,
+    ) -> None:
         super().__init__()
         self._spec = spec
         self._report = report
-        self._whole = whole
+        self._keeper = keeping.Keeper(spec)
+        self._started = started
         self._phase_began = 0
         self._epoch_started = 0.0
         self._lowest = math.inf
+        self._earlier = 0.0
+        self.changing = keeping.changing(whole)
         self.history: list[EpochReport] = []
         self.best_epoch = 0
-        self.best_weights: list[Any] = []
+        self.best_weights: Arrays = []
         self.stop_reason: str | None = None
         self.pruned = False
+        if state is not None:
+            self._take_up(state)
 
-    def begin_phase(self) -> None:
-        """A phase begins: its first epochs are not held against the one before."""
-        self._phase_began = len(self.history)
+    def begin_phase(self, epoch: int) -> None:
+        """A phase begins after an epoch: its first ones are not held against those before."""
+        self._phase_began = epoch
+
+    def seconds(self) -> float:
+        """Return how long the training has taken, earlier sessions' time included."""
+        return self._earlier + time.monotonic() - self._started
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self._epoch_started = time.monotonic()
@@ -185,7 +216,7 @@ class _Watch(keras.callbacks.Callback):  # type: ignore[misc]
             self._lowest = report.val_loss
             self.best_epoch = report.epoch
             with averaging.averaged(self.model):
-                self.best_weights = self._whole.get_weights()
+                self.best_weights = keeping.values(self.changing)
         reason = self._report(report)
         patience = self._spec.patience
         if reason is not None:
@@ -197,6 +228,31 @@ class _Watch(keras.callbacks.Callback):  # type: ignore[misc]
         ):
             self.stop_reason = f"no lower validation loss for {patience} epochs"
         self.model.stop_training = self.stop_reason is not None
+        self._keep()
+
+    def _take_up(self, state: Checkpoint) -> None:
+        keeping.assign(self.changing, state.weights)
+        self.history = list(state.history)
+        self.best_epoch, self.best_weights = state.best_epoch, state.best_weights
+        self._lowest = min(report.val_loss for report in state.history)
+        self._earlier = state.seconds
+        self.stop_reason = state.stop_reason
+
+    def _keep(self) -> None:
+        over = self.stop_reason is not None or len(self.history) == self._spec.epochs
+        if not self._keeper.is_due(over):
+            return
+        self._keeper.write(
+            Checkpoint(
+                history=tuple(self.history),
+                best_epoch=self.best_epoch,
+                weights=keeping.values(self.changing),
+                best_weights=self.best_weights,
+                optimizer=keeping.values(self.model.optimizer.variables),
+                seconds=self.seconds(),
+                stop_reason=None if self.pruned else self.stop_reason,
+            )
+        )
 
     def _check(self, what: str, value: float, where: str) -> None:
         if not math.isfinite(value):

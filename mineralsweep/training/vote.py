@@ -53,7 +53,10 @@ def _voter(spec: TrialSpec, name: str, place: int) -> TrialSpec:
     known = get_architecture(name).hyperparameters
     own = {key: value for key, value in spec.hyperparameters.items() if key in known}
     folder = spec.folder / VOTERS / str(place)
-    return replace(spec, architecture=name, hyperparameters=own, folder=folder)
+    state = spec.checkpoint and spec.checkpoint / str(place)
+    return replace(
+        spec, architecture=name, hyperparameters=own, folder=folder, checkpoint=state, initial=None
+    )
 
 
 def _silent(report: EpochReport) -> str | None:
