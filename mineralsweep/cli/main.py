@@ -146,6 +146,9 @@ def _sweep(commands: Any) -> _Parser:
     _flag(flags, "--engine", values.text, "NAME", "who proposes trials: optuna or keras-tuner")
     _flag(parser, "--study", values.text, "NAME", "a name for the study; an existing one goes on")
     _flag(parser, "--storage", values.text, "URL", "a database for the engine (default: a journal)")
+    _flag(
+        parser, "--warm-start", values.text, "OLD", "another study, whose trials are learned from"
+    )
     return parser
 
 

@@ -23,10 +23,13 @@ if TYPE_CHECKING:
 def run(options: Namespace) -> int:
     """Run a sweep and say where everything went."""
     config = Path(options.file)
-    return carry_out(load(config, _overrides(options)), config, options.study, options.storage)
+    sweep = load(config, _overrides(options))
+    return carry_out(sweep, config, options.study, options.storage, options.warm_start)
 
 
-def carry_out(sweep: Sweep, config: Path, study: str | None, storage: str | None) -> int:
+def carry_out(
+    sweep: Sweep, config: Path, study: str | None, storage: str | None, old: str | None = None
+) -> int:
     """Run a sweep, or go on with one, before the reader's eyes."""
     sweep = suited_to_machine(sweep)
     console = plain_console()
@@ -36,7 +39,7 @@ def carry_out(sweep: Sweep, config: Path, study: str | None, storage: str | None
         console, budget.epochs, budget.trials, sweep.workers or 1, sweep.objective, sweep.fits()
     ) as progress:
         try:
-            outcome = run_sweep(sweep, config, study, storage, progress, progress.say)
+            outcome = run_sweep(sweep, config, study, storage, progress, progress.say, old)
         except BaseException:
             progress.close()
             if progress.study:

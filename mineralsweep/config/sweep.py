@@ -106,6 +106,8 @@ class Faults(Strict):
             or memory ran out (then with half the batch).
         max_consecutive_failures: so many failed trials one after the other stop the sweep.
         trial_timeout: seconds that one trial may take, from its start; None: no limit.
+        silence_timeout: seconds after which a trial that reports nothing, no epoch and no view, is
+            ended as failed: it hangs. None: never.
         checkpoint_every: seconds of training that may be lost when the sweep is stopped; at the end
             of the next epoch a trial's state is written to disk.
         store_timeout: seconds that a sweep that is done waits for an MLflow that does not answer.
@@ -114,6 +116,7 @@ class Faults(Strict):
     retries: int = Field(default=1, ge=0, le=10)
     max_consecutive_failures: int = Field(default=3, ge=1)
     trial_timeout: float | None = Field(default=None, gt=0)
+    silence_timeout: float | None = Field(default=3600.0, gt=0)
     checkpoint_every: float = Field(default=30.0, ge=0)
     store_timeout: float = Field(default=600.0, ge=0)
 

@@ -170,6 +170,12 @@ class Engine(Protocol):
     def at_work(self) -> list[int]:
         """Return the numbers of the trials that have not ended and are not this driver's."""
 
+    def learn(self, records: list[TrialRecord]) -> None:
+        """Take another study's complete trials as knowledge for the proposals; once, before `ask`.
+
+        They fit the space. They have no number here, count in no budget, and are no `records`.
+        """
+
     def notes(self) -> dict[str, str]:
         """Return the study's own notes (such as its parent run), as they were set."""
 

@@ -29,6 +29,7 @@ DRIVER = "mineralsweep.driver"
 RECORD = "mineralsweep.record"
 FINGERPRINT = "mineralsweep.fingerprint"
 NOTE = "mineralsweep.note."
+LEARNED = "mineralsweep.learned"
 
 
 class OptunaEngine:
@@ -155,6 +156,10 @@ class OptunaEngine:
         others = self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
         return [trial.number for trial in others if trial.number not in self._live]
 
+    def learn(self, records: list[TrialRecord]) -> None:
+        known = [(record.params, record.value) for record in records]
+        self._study.set_user_attr(LEARNED, json.dumps(known))
+
     def notes(self) -> dict[str, str]:
         attributes = self._study.user_attrs
         return {
@@ -249,7 +254,19 @@ class OptunaEngine:
         if self._finite and given:
             return given, {}
         new = sampler(self._sweep, number)
-        return draw(self._study, number, new, self._sweep.space, {**given, **known})
+        known = {**given, **known}
+        return draw(self._study, number, new, self._sweep.space, known, self._learned())
+
+    def _learned(self) -> list[FrozenTrial]:
+        """Return another study's trials, to be drawn after; they stay out of this one's."""
+        entries, found = self._sweep.space.entries(), []
+        for params, value in json.loads(self._study.user_attrs.get(LEARNED, "[]")):
+            asked = {name: one for name, one in params.items() if constant(entries[name]) is None}
+            among: dict[str, BaseDistribution] = {
+                name: distribution(name, entries[name]) for name in asked
+            }
+            found.append(create_trial(params=asked, distributions=among, value=value))
+        return found
 
     def _judge_again(self, trial: Trial, epoch: int, value: float) -> str | None:
         """Judge an epoch that an earlier driver had reported, as if it had not."""
@@ -268,6 +285,18 @@ class OptunaEngine:
     def _trial_id(self, number: int) -> int:
         study_id = self._storage.get_study_id_from_name(self._study.study_name)
         return self._storage.get_trial_id_from_study_id_trial_number(study_id, number)
+
+
+def kept_records(study: str, folder: Path, storage: str | None) -> list[dict[str, Any]]:
+    """Return the records of a study that is only read, as plain data, by number.
+
+    Raises:
+        ConfigError: the storage can't be opened.
+        KeyError: it has no such study.
+    """
+    opened = _open_storage(storage, folder)
+    trials = opened.get_all_trials(opened.get_study_id_from_name(study), deepcopy=False)
+    return [trial.user_attrs[RECORD] for trial in trials if RECORD in trial.user_attrs]
 
 
 def _is_given_back(trial: FrozenTrial) -> bool:

@@ -8,7 +8,7 @@ trial in question is blank, the same question has the same answer however often 
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import optuna
@@ -25,7 +25,12 @@ SHARED_DRAWS = "relative_params"
 
 
 def draw(
-    study: optuna.Study, number: int, sampler: BaseSampler, space: Space, known: Params
+    study: optuna.Study,
+    number: int,
+    sampler: BaseSampler,
+    space: Space,
+    known: Params,
+    learned: Sequence[FrozenTrial] = (),
 ) -> tuple[Params, dict[str, Any]]:
     """Return what a sampler proposes for a trial, and what it wants kept with that trial.
 
@@ -36,6 +41,7 @@ def draw(
         space: what is asked for.
         known: the parameters that were stored before the driver died; they stay. All are drawn
             once more all the same, so that the others are drawn as they would have been.
+        learned: complete trials of another study, which the sampler sees as well.
     """
 
     def choose(name: str, entry: Entry) -> Value:
@@ -43,6 +49,7 @@ def draw(
         return known.get(name, drawn)
 
     drafted = _copy(study, number, create_trial(state=TrialState.RUNNING), sampler)
+    drafted.add_trials(learned)
     trial = Trial(drafted, _trial_id(drafted, number))
     params = propose(space, choose)
     attributes = drafted.get_trials(deepcopy=False)[number].system_attrs

@@ -30,12 +30,20 @@ class LocalExecutor:
         workers: trials that run at a time.
         folder: takes the workers' logs; made if need be.
         trial_timeout: seconds after which a trial is ended as failed; None: never.
+        silence_timeout: the same, since its last report; None: never.
     """
 
-    def __init__(self, workers: int, folder: Path, trial_timeout: float | None = None) -> None:
+    def __init__(
+        self,
+        workers: int,
+        folder: Path,
+        trial_timeout: float | None = None,
+        silence_timeout: float | None = None,
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self._trial_timeout = trial_timeout or float("inf")
+        self._silence_timeout = silence_timeout or float("inf")
         self._threads = max(1, machine.cores() // workers)
         self._gpus = machine.gpus()
         self._started = 0
@@ -65,12 +73,26 @@ class LocalExecutor:
                 events.append(self._translate(one, one.pipe.recv()))
             except (EOFError, OSError):  # also in the middle of a message
                 events.append(self._bury(one))
-        late = [one for one in self._workers if one.spec and one.seconds() > self._trial_timeout]
-        return events + [self._end_late(one) for one in late]
+        for one in self._workers:
+            if one.spec and (reason := self._too_late(one)):
+                events.append(self._end_late(one, reason))
+        return events
+
+    def _too_late(self, one: _Worker) -> str | None:
+        now = time.monotonic()
+        if now - one.started > self._trial_timeout:
+            return f"not done after {self._trial_timeout:g} s, the limit: faults.trial_timeout"
+        if now - one.heard > self._silence_timeout:
+            return (
+                f"reported nothing for {self._silence_timeout:g} s, the limit:"
+                " faults.silence_timeout"
+            )
+        return None
 
     def answer(self, number: int, stop_reason: str | None, fold: int | None = None) -> None:
         for one in self._workers:
             if one.spec is not None and one.spec.number == number:
+                one.heard = time.monotonic()  # until now it waited for us
                 with contextlib.suppress(BrokenPipeError):
                     one.pipe.send(stop_reason)
 
@@ -87,6 +109,7 @@ class LocalExecutor:
 
     def _translate(self, one: _Worker, message: worker.Message) -> Event:
         number = one.number()
+        one.heard = time.monotonic()
         if isinstance(message, EpochReport):
             return Epoch(number, message)
         if isinstance(message, worker.Said):
@@ -115,8 +138,7 @@ class LocalExecutor:
         self._replace(one)
         return event
 
-    def _end_late(self, one: _Worker) -> Event:
-        reason = f"not done after {self._trial_timeout:g} s, the limit: faults.trial_timeout"
+    def _end_late(self, one: _Worker, reason: str) -> Event:
         event = Failed(one.number(), reason, one.log_tail(), "timeout")
         self._replace(one)
         return event
@@ -141,7 +163,7 @@ class _Worker:
         theirs.close()
         self._log = log
         self.spec: TrialSpec | None = None
-        self.started = 0.0
+        self.started = self.heard = 0.0
         self.served = 0
         self.first_memory = 0
         self.oom_kills = machine.oom_kills()
@@ -149,10 +171,8 @@ class _Worker:
     pipe: Connection
 
     def take(self, spec: TrialSpec) -> None:
-        self.spec, self.started = spec, time.monotonic()
-
-    def seconds(self) -> float:
-        return time.monotonic() - self.started
+        self.spec = spec
+        self.started = self.heard = time.monotonic()
 
     def number(self) -> int:
         assert self.spec is not None

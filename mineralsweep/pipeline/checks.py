@@ -7,8 +7,10 @@ import fcntl
 import hashlib
 import os
 import re
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TextIO
 
 from mineralsweep import machine
 from mineralsweep.config import Choices, Sweep
@@ -20,6 +22,7 @@ from mineralsweep.models import weights as pretrained
 from mineralsweep.space import describe
 from mineralsweep.urls import without_password
 
+OWNER_TRIES = 20
 STATE_FOLDER = Path(".mineralsweep")
 Say = Callable[[str], None]
 
@@ -77,8 +80,7 @@ def study_locked(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            lock.seek(0)
-            owner = lock.read().strip() or "unknown"
+            owner = _owner(lock)
             raise StudyConflict(
                 f"study '{folder.name}' is at work in another process (number {owner});"
                 " wait for it, or take another name: --study NAME"
@@ -111,6 +113,17 @@ def own_folder(folder: Path, shared: bool) -> Iterator[Path]:
                 if place == places[-1]:
                     raise
         yield place
+
+
+def _owner(lock: TextIO) -> str:
+    """Return the number of the process that holds a lock; it may be writing it just now."""
+    for _ in range(OWNER_TRIES):
+        lock.seek(0)
+        owner = lock.read().strip()
+        if owner:
+            return owner
+        time.sleep(0.1)
+    return "unknown"
 
 
 def suited_to_machine(sweep: Sweep) -> Sweep:

@@ -32,6 +32,8 @@ from mineralsweep.pipeline.checks import (
 from mineralsweep.pipeline.report import write_report
 from mineralsweep.pipeline.settings import Settings
 from mineralsweep.pipeline.settings import write as write_settings
+from mineralsweep.pipeline.warm_start import NOTE as LEARNED
+from mineralsweep.pipeline.warm_start import learn_from
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,7 +79,13 @@ class HandedOver:
 
 
 def run_sweep(
-    sweep: Sweep, config: Path, study: str | None, storage: str | None, listener: Listener, say: Say
+    sweep: Sweep,
+    config: Path,
+    study: str | None,
+    storage: str | None,
+    listener: Listener,
+    say: Say,
+    old: str | None = None,
 ) -> SweepOutcome | HandedOver:
     """Run a sweep, or take one up, to a registered champion.
 
@@ -90,6 +98,7 @@ def run_sweep(
         storage: a database URL for the engine; None: a journal in .mineralsweep/.
         listener: is told of the trials.
         say: is told of the rest, a line at a time.
+        old: another study, whose trials the search learns from; None: it begins with nothing.
 
     Raises:
         InputError: the data, the weights or the study can't be used; nothing was run.
@@ -110,6 +119,8 @@ def run_sweep(
         say(caveat)
     with own_folder(folder, may_share(storage)) as folder, joined(storage, name) as drivers:
         engine = _open_engine(sweep, name, folder, storage, dataset, drivers)
+        if old is not None:
+            learn_from(old, engine, sweep, name, say)
         write_settings(name, given)
         executor = _executor(sweep, folder / "logs")
         # MLflow loads while the workers load TensorFlow.
@@ -180,7 +191,10 @@ def _wait_for_the_others(drivers: Drivers, say: Say) -> None:
 
 
 def _executor(sweep: Sweep, logs: Path) -> Executor:
-    local = EXECUTORS["local"](sweep.workers or 1, logs, sweep.faults.trial_timeout)
+    faults = sweep.faults
+    local = EXECUTORS["local"](
+        sweep.workers or 1, logs, faults.trial_timeout, faults.silence_timeout
+    )
     return local if sweep.folds == 1 else FoldedExecutor(local)
 
 
@@ -205,6 +219,8 @@ def _open_run(
     run = SweepRun(store, name, sweep, dataset, notes.get("run_id"), told, waiting, outbox.driver())
     engine.set_note("run_id", run.run_id)
     engine.set_note("store", store.shown_uri)
+    if LEARNED in notes:
+        run.tag({"mineralsweep.warm_start": notes[LEARNED]})
     if left_out:
         run.tag({"mineralsweep.left_out": "; ".join(left_out)})
     if config.is_file():

@@ -34,6 +34,7 @@ from mineralsweep.tracking import (
     SystemMetrics,
     now_ms,
 )
+from mineralsweep.tracking.outbox import STATES
 from mineralsweep.training.folds import predicted
 from mineralsweep.training.spec import FoldResult, TrialSpec, specify
 
@@ -251,6 +252,10 @@ class Study:
             folder=self._outbox.folder,
             examples=examples(self._dataset, size, self._folds),
         )
+        if proposal.epochs is not None:  # another trial may go on from its last weights
+            spec = replace(spec, keep_last=True)
+        if proposal.continues is not None:
+            spec = replace(spec, initial=self._state(proposal.continues))
         spec = self._submit(spec, proposal.params, self._interrupted.pop(proposal.number, None))
         self._listener.trial_started(spec)
 
@@ -274,6 +279,17 @@ class Study:
         self._live[spec.number] = _LiveTrial(spec, params, entry, tries, self._courier)
         self._executor.submit(spec)
         return spec
+
+    def _state(self, number: int) -> Path:
+        """Return where the last state of a trial stays that others may go on from."""
+        return self._outbox.folder / STATES / f"trial-{number:03d}"
+
+    def _keep_state(self, live: _LiveTrial) -> None:
+        kept = self._state(live.spec.number)
+        shutil.rmtree(kept, ignore_errors=True)
+        kept.parent.mkdir(exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):  # an estimator has none
+            live.entry.checkpoint.rename(kept)
 
     def _handle(self, event: Event) -> None:
         live = self._live[event.number]
@@ -330,6 +346,8 @@ class Study:
         if lost:
             give_up(live.entry, TAKEN_OVER)
         else:
+            if isinstance(event, Finished) and live.spec.keep_last:
+                self._keep_state(live)
             self._keep(live, event, record)
         del self._live[event.number]
         if not lost:

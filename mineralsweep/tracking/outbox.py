@@ -24,6 +24,8 @@ SPEC, EVENTS, END = "spec.json", "events.jsonl", "end.json"
 ATTEMPTS = "attempts.json"
 NETWORK, CHECKPOINT = "network", "checkpoint"
 GONE = ".delivered-"
+STATES = "states"
+"""Holds the last states of trials that others may go on from; no entry."""
 
 
 def now_ms() -> int:
@@ -189,7 +191,7 @@ class Outbox:
         """Return the entries that are there, oldest first; what is no entry is removed."""
         found = []
         for folder in self.folder.iterdir():
-            if not folder.is_dir():
+            if not folder.is_dir() or folder.name == STATES:
                 continue
             try:
                 found.append(Entry.read(folder))

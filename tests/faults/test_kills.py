@@ -1,4 +1,5 @@
-"""Kill -9 at random moments, then go on: nothing finished is lost, nothing is left open.
+"""Kill -9 at random moments, then go on: nothing is lost, nothing is left open, and the leaderboard
+is that of a sweep with the same seed that nobody killed.
 
 MINERALSWEEP_KILLS says how many (2 without it); `make faults` makes it 30.
 """
@@ -15,6 +16,7 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -74,8 +76,31 @@ def strike(process: subprocess.Popen[bytes], whom: str) -> None:
     process.wait(30)
 
 
+def leaderboard(folder: Path) -> list[dict[str, Any]]:
+    """Return the rows of the one sweep's leaderboard in a folder's store."""
+    client = MlflowClient(f"sqlite:///{folder / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("mineralsweep")
+    assert experiment is not None
+    [parent] = client.search_runs([experiment.experiment_id], "tags.`mineralsweep.kind` = 'sweep'")
+    path = client.download_artifacts(parent.info.run_id, "leaderboard.json")
+    data = json.loads(Path(path).read_text())
+    return [dict(zip(data["columns"], row, strict=True)) for row in data["data"]]
+
+
+def what_follows_from_the_seed(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name not in ("seconds", "run_id")}
+
+
+def undisturbed(folder: Path) -> list[dict[str, Any]]:
+    """Run the same sweep in a folder of its own, and return its leaderboard."""
+    sample.write(folder / "minerals", per_class=10)
+    (folder / "mine.yaml").write_text(SWEEP)
+    subprocess.run(COMMAND, cwd=folder, env=environment(folder), capture_output=True, check=True)
+    return leaderboard(folder)
+
+
 @pytest.mark.slow
-@pytest.mark.timeout(60 + 40 * (KILLS + TRIALS))
+@pytest.mark.timeout(120 + 60 * (KILLS + TRIALS))
 def test_killed_at_random_moments_a_sweep_still_ends_whole(tmp_path: Path) -> None:
     chance = random.Random(7)  # noqa: S311
     sample.write(tmp_path / "minerals", per_class=10)
@@ -112,13 +137,12 @@ def test_killed_at_random_moments_a_sweep_still_ends_whole(tmp_path: Path) -> No
     assert parent.info.status == "FINISHED"
     assert parent.data.tags["mineralsweep.test_split_openings"] == "1"
 
-    board = json.loads(
-        Path(client.download_artifacts(parent.info.run_id, "leaderboard.json")).read_text()
-    )
-    column = board["columns"].index("run_id")
-    complete = board["columns"].index("state")
-    listed = [row[column] for row in board["data"] if row[complete] == "COMPLETE"]
-    assert sorted(listed) == sorted(run.info.run_id for run in whole)
+    board = leaderboard(tmp_path)
+    listed = [row["run_id"] for row in board if row["state"] == "COMPLETE"]
+    assert set(run.info.run_id for run in whole) <= set(listed)
+    assert [what_follows_from_the_seed(row) for row in board] == [
+        what_follows_from_the_seed(row) for row in undisturbed(tmp_path / "undisturbed")
+    ]
 
     for run in whole:
         for name in ("val_loss", "val_accuracy", "train_loss", "train_accuracy"):

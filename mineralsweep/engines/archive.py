@@ -1,0 +1,80 @@
+"""The records of a study that is only read: for another one to learn from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from mineralsweep.config import Space
+from mineralsweep.config.warm_start import holds
+from mineralsweep.engines.engine import TrialRecord
+from mineralsweep.errors import ConfigError
+from mineralsweep.models import get as get_architecture
+from mineralsweep.space import Params
+
+KERAS_TUNER_FILE = "keras-tuner.json"
+
+
+def records_of(study: str, folder: Path, storage: str | None) -> list[TrialRecord]:
+    """Return the ended trials of a study, by number, whatever its question was.
+
+    Args:
+        study: its name.
+        folder: the study's own.
+        storage: the URL of the engine's database; None: a file in the folder.
+
+    Raises:
+        ConfigError: there is no such study, or it can't be read.
+    """
+    from mineralsweep.engines import optuna
+
+    try:
+        if (folder / KERAS_TUNER_FILE).exists():
+            kept = json.loads((folder / KERAS_TUNER_FILE).read_text())["trials"]
+            found = [one["record"] for one in kept if one["record"] is not None]
+        else:
+            found = optuna.kept_records(study, folder, storage)
+        return [TrialRecord.from_dict(one) for one in found]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConfigError(f"--warm-start: study '{study}' can't be read: {error}") from error
+
+
+def suited(
+    records: Sequence[TrialRecord], space: Space, objective: str
+) -> tuple[list[TrialRecord], dict[int, str]]:
+    """Divide another study's complete trials into those that a space holds, and the others.
+
+    Returns:
+        The records, their values those of `objective`; and why others don't fit, by number.
+    """
+    fitting, others = [], {}
+    for record in records:
+        if record.state != "COMPLETE":
+            continue
+        reason = _misfit(record.params, space)
+        if reason is None:
+            value = record.accuracy if objective == "accuracy" else record.loss
+            fitting.append(replace(record, value=value))
+        else:
+            others[record.number] = reason
+    return fitting, others
+
+
+def _misfit(params: Params, space: Space) -> str | None:
+    entries = space.entries()
+    architecture = str(params["architecture"])
+    for name, value in params.items():
+        if name not in entries:
+            return f"the space has no {name}"
+        if not holds(entries[name], value):
+            return f"{name} {value} is not in the space"
+    for name in entries:
+        if (
+            name != "architecture"
+            and name not in params
+            and get_architecture(architecture).has(name)
+        ):
+            return f"it had no {name}"
+    return None
