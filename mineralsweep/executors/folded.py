@@ -179,8 +179,6 @@ class _Trial:
             initial=_of_fold(self.spec.initial, index),
             seed=self.spec.seed + index,
             folder=self.spec.folder / assembly.FOLDS / str(index),
-            checkpoint=self.spec.checkpoint and self.spec.checkpoint / str(index),
-            initial=self.spec.initial and self.spec.initial / str(index),
             keep_last=True,  # when its trial goes on, a fold that has ended is not trained again
             examples=examples.of_fold(examples.folds[index]),
         )

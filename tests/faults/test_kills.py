@@ -139,7 +139,7 @@ def test_killed_at_random_moments_a_sweep_still_ends_whole(tmp_path: Path) -> No
 
     board = leaderboard(tmp_path)
     listed = [row["run_id"] for row in board if row["state"] == "COMPLETE"]
-    assert set(run.info.run_id for run in whole) <= set(listed)
+    assert {run.info.run_id for run in whole} <= set(listed)
     assert [what_follows_from_the_seed(row) for row in board] == [
         what_follows_from_the_seed(row) for row in undisturbed(tmp_path / "undisturbed")
     ]
