@@ -84,7 +84,9 @@ def read(folder: Path | None) -> Checkpoint | None:
     if folder is None:
         return None
     try:
-        with np.load(folder / STATE, allow_pickle=False) as arrays:
+        # Opened here: NumPy leaves a file open that is no archive.
+        content = io.BytesIO((folder / STATE).read_bytes())
+        with np.load(content, allow_pickle=False) as arrays:
             about = json.loads(arrays["about"].tobytes())
             return Checkpoint(
                 history=tuple(EpochReport(**one) for one in about["history"]),
@@ -95,7 +97,7 @@ def read(folder: Path | None) -> Checkpoint | None:
                 seconds=about["seconds"],
                 stop_reason=about["stop_reason"],
             )
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
+    except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile):
         return None
 
 
