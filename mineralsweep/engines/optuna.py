@@ -294,7 +294,7 @@ def kept_records(study: str, folder: Path, storage: str | None) -> list[dict[str
         ConfigError: the storage can't be opened.
         KeyError: it has no such study.
     """
-    opened = _open_storage(storage, folder)
+    opened = open_storage(storage, folder)
     trials = opened.get_all_trials(opened.get_study_id_from_name(study), deepcopy=False)
     return [trial.user_attrs[RECORD] for trial in trials if RECORD in trial.user_attrs]
 
