@@ -51,13 +51,12 @@ def _is_whole(path: Path, shape: tuple[int, ...]) -> bool:
 
 
 def _build(catalog: Catalog, size: tuple[int, int], target: Path) -> None:
-    shape = (len(catalog.images), *size, 3)
-    pixels = np.lib.format.open_memmap(target, mode="w+", dtype=np.uint8, shape=shape)
-    with ThreadPoolExecutor(cpu_count()) as pool:
-        rows = pool.map(lambda image: _decode_file(image, size), catalog.images)
-        for row, image in enumerate(rows):
-            pixels[row] = image
-    pixels.flush()
+    """Write the rows one after the other: a mapped file on a full disk would end the process."""
+    header = {"descr": "|u1", "fortran_order": False, "shape": (len(catalog.images), *size, 3)}
+    with target.open("wb") as file, ThreadPoolExecutor(cpu_count()) as pool:
+        np.lib.format.write_array_header_1_0(file, header)
+        for image in pool.map(lambda image: _decode_file(image, size), catalog.images):
+            file.write(image.tobytes())
 
 
 def _decode_file(image: CatalogImage, size: tuple[int, int]) -> Pixels:

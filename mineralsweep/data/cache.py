@@ -54,3 +54,21 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def reserve(path: Path, size: int) -> None:
+    """Make a file of zeros, `size` bytes, that really has its place on the disk.
+
+    A file that is only mapped takes its place as it is written to, and a full disk then ends the
+    process with a bus error instead of an exception.
+
+    Raises:
+        OSError: the disk has no room.
+    """
+    with path.open("wb") as file:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, size)
+            return
+        zeros = bytes(min(size, 2**20))
+        for start in range(0, size, 2**20):
+            file.write(zeros[: size - start])

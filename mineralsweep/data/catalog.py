@@ -79,7 +79,9 @@ def read(root: Path, only: Sequence[str] | None = None) -> Catalog:
     images: list[CatalogImage] = []
     rejected: list[Rejected] = []
     known = _Verdicts(cache.folder() / f"verdicts-v{DECODER_VERSION}.{looks.VERSION}.json")
-    files = [(label, path) for label, folder in folders.items() for path in _files(folder)]
+    files = [
+        (label, path) for label, folder in folders.items() for path in _files(folder, rejected)
+    ]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for found in pool.map(lambda item: _examine(item[0], item[1], known), files):
             if isinstance(found, CatalogImage):
@@ -89,7 +91,7 @@ def read(root: Path, only: Sequence[str] | None = None) -> Catalog:
     known.save()
     rejected += [
         Rejected(path, "not in a class folder; put it into one")
-        for path in sorted(root.iterdir())
+        for path in _entries(root)
         if path.is_file() and not path.name.startswith(".")
     ]
     kept, doubles = _without_doubles(images)
@@ -101,19 +103,36 @@ def _class_folders(root: Path) -> dict[str, Path]:
         raise DataError(f"{root}: no such folder; give a folder with one sub-folder a class")
     if not root.is_dir():
         raise DataError(f"{root}: is a file; give a folder with one sub-folder a class")
-    folders = {
-        unicodedata.normalize("NFC", path.name): path
-        for path in sorted(root.iterdir())
-        if path.is_dir() and not path.name.startswith(".")
-    }
+    folders: dict[str, Path] = {}
+    for path in _entries(root):
+        if not path.is_dir() or path.name.startswith("."):
+            continue
+        label = unicodedata.normalize("NFC", path.name)
+        if label in folders:
+            raise DataError(
+                f"{root}: two folders are named '{label}', in two spellings of Unicode;"
+                " put their images into one"
+            )
+        folders[label] = path
     if not folders:
         raise DataError(f"{root}: has no sub-folders; put the images of each class into one")
     return folders
 
 
-def _files(folder: Path) -> list[Path]:
+def _entries(root: Path) -> list[Path]:
+    try:
+        return sorted(root.iterdir())
+    except OSError as error:
+        raise DataError(f"{root}: can't be read: {error.strerror or error}") from None
+
+
+def _files(folder: Path, unreadable: list[Rejected]) -> list[Path]:
+    def note(error: OSError) -> None:
+        reason = f"the folder can't be read: {error.strerror or error}"
+        unreadable.append(Rejected(Path(error.filename), reason))
+
     found = []
-    for parent, folders, names in os.walk(folder):
+    for parent, folders, names in os.walk(folder, onerror=note):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         found += [Path(parent, name) for name in sorted(names) if not name.startswith(".")]
     return found

@@ -24,8 +24,8 @@ VERSION = 1
 COMPARED_VIEWS = ((0, 0), (1, 1), (2, 2), (0, 1))
 MOST_BITS = 14
 """Of 64 that may differ in a candidate's hashes; unrelated images differ in 32 or so."""
-CHECKS_PER_IMAGE = 3
-"""So many candidates an image are looked at, nearest first: bounds the time for thousands."""
+MORE_CHECKS = 2000
+"""So many candidates, and one an image, are looked at, nearest first: bounds the time."""
 ROWS_AT_ONCE = 256
 
 SIDE = 96
@@ -103,7 +103,7 @@ def pairs(catalog: Catalog) -> list[tuple[int, int]]:
     hashes = looks.parse([catalog.images[row].facts.look for row in rows])
     nearest = candidates(hashes)
     kept = sorted(nearest, key=lambda pair: (nearest[pair].bits, pair))
-    kept = kept[: CHECKS_PER_IMAGE * len(rows)]
+    kept = kept[: MORE_CHECKS + len(rows)]
     details = _Details([catalog.images[row] for row in rows])
     with ThreadPoolExecutor(cpu_count()) as pool:
         same = list(pool.map(lambda pair: _are_one(nearest[pair], details), kept))

@@ -32,6 +32,9 @@ NOTE = "mineralsweep.note."
 LEARNED = "mineralsweep.learned"
 
 
+JOURNAL = "optuna.journal"
+
+
 class OptunaEngine:
     """A study in Optuna's storage; see `Engine` for the contract.
 
@@ -80,6 +83,8 @@ class OptunaEngine:
                 f"study '{study}' was begun with --engine keras-tuner; go on with it, or take a"
                 " new name: --study NAME"
             )
+        if storage is None:
+            _cut_to_whole_lines(folder / JOURNAL)
         self._storage = open_storage(storage, folder)
         self._study = optuna.create_study(
             storage=self._storage,
@@ -303,6 +308,20 @@ def _is_given_back(trial: FrozenTrial) -> bool:
     return trial.state == TrialState.FAIL and RECORD not in trial.user_attrs
 
 
+def _cut_to_whole_lines(journal: Path) -> None:
+    """Drop the half line that a full disk or a kill left: Optuna would write on behind it.
+
+    For the journal's one writer, who holds the study's lock.
+    """
+    if not journal.exists():
+        return
+    with journal.open("r+b") as file:
+        content = file.read()
+        whole = content.rfind(b"\n") + 1
+        if whole < len(content):
+            file.truncate(whole)
+
+
 def open_storage(url: str | BaseStorage | None, folder: Path) -> BaseStorage:
     """Open a database by its URL, or a journal in `folder` without one.
 
@@ -313,7 +332,7 @@ def open_storage(url: str | BaseStorage | None, folder: Path) -> BaseStorage:
         return url
     if url is None:
         folder.mkdir(parents=True, exist_ok=True)
-        return JournalStorage(JournalFileBackend(str(folder / "optuna.journal")))
+        return JournalStorage(JournalFileBackend(str(folder / JOURNAL)))
     try:
         # Two processes that make a new database's tables at once get into each other's way.
         with cache.one_at_a_time(url):

@@ -176,7 +176,8 @@ def _build(request: Request) -> None:
     scratch.mkdir()
     try:
         data = scratch / DATA
-        raw = np.memmap(data, np.uint16, mode="w+", shape=request.shape)
+        cache.reserve(data, math.prod(request.shape) * DTYPE.itemsize)
+        raw = np.memmap(data, np.uint16, mode="r+", shape=request.shape)
         request.build(raw.view(DTYPE))
         raw.flush()
         state = data.stat()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -120,12 +121,17 @@ class Entry:
         """Append what happened.
 
         Raises:
-            OSError: the disk takes no more.
+            OSError: the disk takes no more; nothing of it is there then.
         """
         line = json.dumps({"is": type(what).__name__, **asdict(what)}) + "\n"
-        with self._lock, (self.folder / EVENTS).open("a") as file:
-            file.write(line)
-            file.flush()
+        with self._lock, (self.folder / EVENTS).open("ab", buffering=0) as file:
+            whole = file.seek(0, os.SEEK_END)
+            try:
+                if file.write(line.encode()) != len(line):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(file.name))
+            except OSError:
+                file.truncate(whole)  # half a line would spoil the next one
+                raise
             self.happened.append(what)
 
     def holds(self, metrics: Mapping[str, float], step: int) -> bool:

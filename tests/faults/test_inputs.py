@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from mineralsweep.cli.main import main
-from mineralsweep.data import catalog
+from mineralsweep.data import arrays, catalog
 from mineralsweep.data.dataset import open_dataset
 from mineralsweep.data.decode import decode
 from mineralsweep.errors import DataError
@@ -110,3 +112,69 @@ def test_a_file_without_permission(make_folder: Make) -> None:
     (root / "ash" / "000.png").chmod(0)
     [rejected] = catalog.read(root).rejected
     assert rejected.reason.startswith("can't be read")
+
+
+def test_a_file_gone_after_it_was_decoded(make_folder: Make) -> None:
+    dataset = open_dataset(str(make_folder(10)), "60/20/20", 0)
+    before = arrays.load(dataset.arrays((32, 32))).copy()
+    for image in dataset.catalog.images[:3]:
+        image.path.unlink()
+    dataset.catalog.images[3].path.write_text("another")
+    assert (arrays.load(dataset.arrays((32, 32))) == before).all()
+
+
+def test_the_same_image_in_two_classes(make_folder: Make) -> None:
+    root = make_folder(10)
+    shutil.copy(root / "ash" / "000.png", root / "cedar" / "other name.png")
+    dataset = open_dataset(str(root), "60/20/20", 0)
+    assert dataset.catalog.counts() == {"ash": 9, "beech": 10, "cedar": 10}
+    reasons = [item.reason for item in dataset.catalog.rejected]
+    assert reasons == ["the same bytes stand in the classes ash and cedar"] * 2
+
+
+def test_a_class_folder_that_is_a_loop(make_folder: Make) -> None:
+    root = make_folder(3)
+    (root / "loop").symlink_to(root / "loop")
+    (root / "ash" / "up").symlink_to(root)
+    (root / "again").symlink_to(root / "ash")  # a class by another name: its copies are told
+    found = catalog.read(root)
+    assert found.classes == ("again", "ash", "beech", "cedar")
+    assert found.counts() == {"again": 0, "ash": 0, "beech": 3, "cedar": 3}
+
+
+def test_a_folder_without_permission(
+    make_folder: Make, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = make_folder(3)
+    locked = root / "ash" / "locked"
+    locked.mkdir()
+    closed, real = {str(locked)}, os.scandir
+
+    def scandir(path: str | os.PathLike[str]) -> object:
+        if os.fspath(path) in closed:
+            raise PermissionError(errno.EACCES, "Permission denied", os.fspath(path))
+        return real(path)
+
+    # As root, who may run the tests, reads everything.
+    monkeypatch.setattr(os, "scandir", scandir)
+    [rejected] = catalog.read(root).rejected
+    assert rejected.path == locked
+    assert rejected.reason == "the folder can't be read: Permission denied"
+
+
+def test_a_root_without_permission(make_folder: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = make_folder(3)
+
+    def closed(path: Path) -> object:
+        raise PermissionError(errno.EACCES, "Permission denied", os.fspath(path))
+
+    monkeypatch.setattr(Path, "iterdir", closed)
+    with pytest.raises(DataError, match="photos: can't be read: Permission denied"):
+        catalog.read(root)
+
+
+def test_two_spellings_of_one_class(make_folder: Make) -> None:
+    root = make_folder(3, ("ash", "h\u00eatre"))
+    (root / "he\u0302tre").mkdir()
+    with pytest.raises(DataError, match="two folders are named 'h\u00eatre'"):
+        catalog.read(root)
