@@ -57,9 +57,7 @@ def carry_out(
 
 
 def _show_handed_over(console: Console, outcome: HandedOver) -> None:
-    console.print(
-        "All trials are done or at work; another driver leads the study and concludes it."
-    )
+    console.print("This driver's part is done; another one leads the study, and concludes it.")
     console.print(f"Took {outcome.minutes:.1f} minutes.")
     store = outcome.store
     console.print(f"Run: {outcome.run_id} in experiment '{store.experiment}', {store.shown_uri}")
