@@ -11,11 +11,13 @@ import pytest
 from mineralsweep.config import Choices, Sweep, build
 from mineralsweep.data.dataset import Dataset
 from mineralsweep.engines import ENGINES
-from mineralsweep.engines.engine import TrialRecord
+from mineralsweep.engines.engine import Proposal, TrialRecord
 from mineralsweep.engines.ranking import champion, ranked
 from mineralsweep.errors import RunError, SweepFailed
 from mineralsweep.study import Study, recover
 from mineralsweep.tracking import Outbox, Store, SweepRun, open_store
+from mineralsweep.training import checkpoint
+from mineralsweep.training.spec import TrialSpec
 from tests.fakes import FakeExecutor, Watcher, by_learning_rate
 
 pytestmark = pytest.mark.usefixtures("store_made")
@@ -293,3 +295,35 @@ def test_ranking_goes_by_state_then_value_then_loss() -> None:
 def test_by_loss_the_lowest_is_best() -> None:
     records = [made(0, "COMPLETE", 0.5, 0.5), made(1, "COMPLETE", 0.3, 0.3)]
     assert [record.number for record in ranked(records, "loss")] == [1, 0]
+
+
+class Rungs:
+    """An engine's `ask` for one trial of one epoch, then for three epochs of the same."""
+
+    def __init__(self, params: dict[str, Any]) -> None:
+        self._left = [Proposal(0, params, 1), Proposal(1, params, 3, continues=0)]
+
+    def __call__(self) -> Proposal | None:
+        return self._left.pop(0) if self._left else None
+
+
+def test_a_trial_of_a_later_rung_starts_from_the_earlier_ones_weights(dataset: Dataset) -> None:
+    def leave_a_state(spec: TrialSpec) -> float:
+        assert spec.checkpoint is not None
+        spec.checkpoint.mkdir(parents=True, exist_ok=True)
+        (spec.checkpoint / checkpoint.STATE).write_text(f"of trial {spec.number}")
+        return 0.5
+
+    scene = Scene(dataset, settings(trials=2), FakeExecutor(leave_a_state))
+    params = {"architecture": "model2", "learning_rate": 1e-3}
+    scene.engine.ask = Rungs(params)  # type: ignore[method-assign]
+    scene.engine.tell = scene.engine.report = lambda *_: None  # type: ignore[method-assign]
+    with pytest.raises(SweepFailed):  # the real engine heard of no trial
+        scene.study.run()
+    first, second = scene.executor.specs
+    assert (first.epochs, first.initial) == (1, None)
+    assert second.epochs == 3
+    assert second.initial is not None
+    assert (second.initial / checkpoint.STATE).read_text() == "of trial 0"
+    Outbox(scene.outbox.folder).left()  # the next driver looks through the outbox
+    assert (second.initial / checkpoint.STATE).exists()

@@ -250,3 +250,15 @@ def test_no_token_of_a_git_remote_is_kept(
         assert tags["mlflow.source.git.repoURL"] == "https://***@127.0.0.1/me/photos.git"
         assert tags["mlflow.source.name"] == "https://***@127.0.0.1/me/photos.git#tools"
     assert HIDDEN not in held(tmp_path)
+
+
+def test_a_result_that_cannot_be_read_is_set_aside(dataset: Dataset, tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path / "outbox")
+    whole, begun = (outbox.begin(trial(dataset, tmp_path), attempt) for attempt in (1, 2))
+    for entry in (whole, begun):
+        (entry.folder / "spec.json").write_text("{")
+    (whole.folder / "end.json").write_text("{}")
+    assert outbox.left() == []
+    [kept] = outbox.folder.iterdir()
+    assert kept.name.startswith(".damaged-trial-000-attempt-1")
+    assert outbox.left() == []

@@ -33,7 +33,7 @@ def _of_the_sampler(sweep: Sweep) -> str:
     if engine.name == "keras-tuner" and sampler == "hyperband":
         return (
             "KerasTuner's Hyperband trains the best trials of a rung on: each is a trial of its"
-            " own here, trained anew from its first epoch to the rung's last."
+            " own here, which starts from the earlier one's last weights."
         )
     apart = _apart(sweep, sampler)
     if apart:

@@ -24,7 +24,7 @@ from mineralsweep.training.spec import TrialSpec
 SPEC, EVENTS, END = "spec.json", "events.jsonl", "end.json"
 ATTEMPTS = "attempts.json"
 NETWORK, CHECKPOINT = "network", "checkpoint"
-GONE = ".delivered-"
+GONE, DAMAGED = ".delivered-", ".damaged-"
 STATES = "states"
 """Holds the last states of trials that others may go on from; no entry."""
 
@@ -194,15 +194,21 @@ class Outbox:
         return Entry(folder, card, [])
 
     def left(self) -> list[Entry]:
-        """Return the entries that are there, oldest first; what is no entry is removed."""
+        """Return the entries that are there, oldest first.
+
+        What was only begun is removed. What has a result but can't be read is set aside.
+        """
         found = []
         for folder in self.folder.iterdir():
-            if not folder.is_dir() or folder.name == STATES:
+            if not folder.is_dir() or folder.name == STATES or folder.name.startswith(DAMAGED):
                 continue
             try:
                 found.append(Entry.read(folder))
             except (OSError, ValueError, TypeError):  # killed while it was made, or removed
-                shutil.rmtree(folder, ignore_errors=True)
+                if (folder / END).exists() and not folder.name.startswith(GONE):
+                    folder.rename(folder.with_name(f"{DAMAGED}{folder.name}-{now_ms()}"))
+                else:
+                    shutil.rmtree(folder, ignore_errors=True)
         return sorted(found, key=lambda entry: entry.card.time)
 
     def next_attempt(self, number: int) -> int:
