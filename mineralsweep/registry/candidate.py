@@ -13,7 +13,7 @@ from mineralsweep.data.dataset import Dataset, NearDuplicates, open_dataset
 from mineralsweep.errors import DataError, InputError
 from mineralsweep.packaging import digest
 from mineralsweep.registry.evidence import Evidence, digest_of_split, measure
-from mineralsweep.registry.files import downloaded, open_folder, reachable
+from mineralsweep.registry.files import downloaded, fetched, open_folder, reachable
 from mineralsweep.registry.names import DIGEST, NAME
 from mineralsweep.registry.versions import Versions
 from mineralsweep.tracking import Store
@@ -83,7 +83,7 @@ def evidence_for(versions: Versions, version: str) -> tuple[Evidence, Dataset | 
     dataset = _dataset_of(versions.store, run_id, versions.name, version)
     test = digest_of_split(dataset)
     uri = f"models:/{versions.name}/{version}"
-    with reachable(uri), downloaded(uri) as folder:
+    with reachable(uri), fetched(uri) as folder:
         classify = open_folder(folder).predict
         versions.store.note_opening(run_id, test)
         evidence = measure(classify, folder, dataset)

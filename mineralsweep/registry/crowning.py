@@ -97,13 +97,13 @@ def crown(
     versions = Versions(store, rules.model)
     assert record.model_id is not None  # complete trials have logged one
     with downloaded(f"models:/{record.model_id}") as folder:
+        files = digest.of_folder(folder)  # before it is loaded, which writes compiled code
         test = digest_of_split(dataset)
         evidence = versions.kept_evidence(record.run_id, test)
         if evidence is None:
             run.open_test_split(test)
             evidence = measure(open_folder(folder).predict, folder, dataset)
             versions.keep_evidence(record.run_id, evidence)
-        files = digest.of_folder(folder)
     scores, openings = evidence.scores(), store.openings(test)
     run.log_test(scores, f"test split, {record.title()}")
     tags = {**_tags(record, scores, study), DIGEST: files, TEST_DIGEST: test}
