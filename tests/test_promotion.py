@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from mineralsweep.cli.main import main
+from mineralsweep.config import Gate
 from mineralsweep.data.dataset import open_dataset
 from mineralsweep.registry import Versions
 from tests import oracle, pictures
@@ -99,6 +100,23 @@ def test_the_champion_is_told_with_its_numbers_and_its_history(
     assert told["champion"]["version"] == "1"
     assert told["challenger"] == "2"
     assert [one["version"] for one in told["history"]] == ["2", "1"]
+
+
+def test_the_commands_that_are_shown_name_the_model_where_it_is_not_the_default(
+    sweeping: Sweeping, run: Run
+) -> None:
+    for wrong in (0, 3):
+        sweeping.end(wrong, rules=Gate(model="slow and sure"))
+    _, said = run("promote", "2", "--model", "slow and sure")
+    shown = "mineralsweep promote 2 --model 'slow and sure' --force --reason TEXT"
+    assert f"Past the gate: {shown}" in said
+    _, said = run("rollback", "--model", "slow and sure")
+    assert "mineralsweep champion --model 'slow and sure'" in said
+    _, said = run("promote", "2", "--model", "slow and sure", "--force", "--reason", "ours")
+    assert "Back: mineralsweep rollback --model 'slow and sure'" in said
+    _, said = run("promote", "2", "--model", "slow and sure", "--force", "--reason", "ours")
+    assert "see: mineralsweep champion --model 'slow and sure'" in said
+    assert "--model" not in run("promote", "2")[1]
 
 
 def test_no_champion_and_wrong_versions_are_told(sweeping: Sweeping, run: Run) -> None:

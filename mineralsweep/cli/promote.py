@@ -44,13 +44,17 @@ def run(options: Namespace) -> int:
 
 def show(decision: Decision, name: str, photographs_given: bool = True) -> None:
     """Print what was decided, and what can be done about it."""
+    from mineralsweep.registry.names import option_for
+
+    option = option_for(name)
     print(f"{name}: {decision.sentence()}. {decision.why}")
     if decision.note:
         print(f"Reason given: {decision.note}")
     if decision.takes:
         if decision.against:
             print(
-                f"Before: version {decision.against}, alias previous. Back: mineralsweep rollback"
+                f"Before: version {decision.against}, alias previous. Back: mineralsweep"
+                f" rollback{option}"
             )
         return
     stands = f"version {decision.against}" if decision.against else "nobody"
@@ -58,6 +62,6 @@ def show(decision: Decision, name: str, photographs_given: bool = True) -> None:
     if decision.basis == "not comparable" and not photographs_given:
         print(
             "With the images at hand, the champion is asked about those that it did not learn"
-            f" from: mineralsweep promote {decision.version} --data PATH"
+            f" from: mineralsweep promote {decision.version}{option} --data PATH"
         )
-    print(f"Past the gate: mineralsweep promote {decision.version} --force --reason TEXT")
+    print(f"Past the gate: mineralsweep promote {decision.version}{option} --force --reason TEXT")

@@ -12,7 +12,7 @@ from mineralsweep.errors import InputError
 from mineralsweep.registry import gate
 from mineralsweep.registry.decision import Decision, Numbers, Verdict
 from mineralsweep.registry.evidence import Evidence
-from mineralsweep.registry.names import CHALLENGER, CHAMPION, GATE, PREVIOUS
+from mineralsweep.registry.names import CHALLENGER, CHAMPION, GATE, PREVIOUS, option_for
 from mineralsweep.registry.versions import Versions
 
 REPLACED = f"{GATE}replaced_by"
@@ -131,10 +131,12 @@ def rollback(versions: Versions, note: str = "") -> Decision:
     with versions.locked():
         standing, former = versions.holder(CHAMPION), versions.holder(PREVIOUS)
         if not standing or former in ("", standing):
+            option = option_for(versions.name)
             who = "no champion" if not standing else f"no champion before version {standing}"
             raise InputError(
-                f"rollback: {versions.name} has {who}; see mineralsweep champion, or make another"
-                " version champion: mineralsweep promote VERSION --force --reason TEXT"
+                f"rollback: {versions.name} has {who}; see mineralsweep champion{option}, or make"
+                f" another version champion: mineralsweep promote VERSION{option} --force"
+                " --reason TEXT"
             )
         decision = _by_hand(versions, "rolled back", former, standing,
                             f"Rolled back from version {standing}.", note)  # fmt: skip
@@ -174,7 +176,7 @@ def _refuse_same(versions: Versions, version: str, standing: str) -> None:
     if version == standing:
         raise InputError(
             f"VERSION: version {version} of {versions.name} is the champion already;"
-            " see: mineralsweep champion"
+            f" see: mineralsweep champion{option_for(versions.name)}"
         )
 
 
