@@ -137,6 +137,22 @@ def test_near_duplicates_of_what_the_champion_learned_from_are_left_out_too() ->
     assert fair_images(challenger, champion) == [name(at) for at in range(2, 6)]
 
 
+def test_near_duplicates_in_the_test_split_are_one_image_to_the_test() -> None:
+    champion, challenger = answers(both=20, gained=6, lost=0)
+    groups = (*range(20), *[20] * 6)  # six shots of one stone: one coin, not six
+    ruling = rule(made(challenger, groups=groups), made(champion), Gate())
+    assert not ruling.takes
+    assert (ruling.paired.gained, ruling.paired.n) == (1, 21)
+    assert "Near-duplicates count once: 5 more are left out" in ruling.why
+    assert rule(made(challenger), made(champion), Gate()).takes
+
+
+def test_what_the_challenger_learned_from_is_no_fair_image_either() -> None:
+    challenger = made([True] * 6, learned=[1], groups=(0, 0, 1, 2, 2, 3))
+    champion = made([False] * 6)
+    assert fair_images(challenger, champion) == [name(at) for at in range(2, 6)]
+
+
 def test_another_test_split_that_the_champion_was_not_asked_about_is_not_compared() -> None:
     ruling = rule(made([True] * 40), made([False] * 30, first=100), Gate())
     assert not ruling.takes

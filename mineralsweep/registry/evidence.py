@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mineralsweep.data import cache
+from mineralsweep.data import cache, duplicates
 from mineralsweep.data.catalog import CatalogImage
 from mineralsweep.data.dataset import Dataset
 from mineralsweep.data.names import readable
@@ -43,7 +43,7 @@ class Evidence:
         labels: one position in `classes` an image.
         probabilities: float32 (n, classes).
         learned: SHA-256 of the files that it learned from or was chosen by: the training and
-            the validation split.
+            the validation split; and of test images that are near-duplicates of one of these.
         latency_ms: milliseconds an image, asked one at a time through the served model.
         size_bytes: of all its files.
     """
@@ -143,9 +143,12 @@ def measure(classify: Classify, folder: Path, dataset: Dataset) -> Evidence:
         DataError: a file was changed or removed since the catalogue was read, or the model
             knows other classes.
     """
-    rows, labels, groups = dataset.split.test, dataset.labels(), dataset.groups()
-    images = dataset.catalog.images
-    learned = (*dataset.split.train, *dataset.split.validation)
+    rows, labels, images = dataset.split.test, dataset.labels(), dataset.catalog.images
+    # Also where the split was made without looking for near-duplicates: the gate has to know.
+    groups = duplicates.groups(dataset.catalog)
+    own = (*dataset.split.train, *dataset.split.validation)
+    known = {groups[row] for row in own}
+    learned = (*own, *(row for row in rows if groups[row] in known))
     tested = [images[row] for row in rows]
     probabilities = ask(classify, tested, dataset.classes)
     return Evidence(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -39,14 +39,23 @@ class Ruling:
 
 
 def fair_images(challenger: Evidence, standing: Evidence) -> list[str]:
-    """Return the challenger's test images that the standing champion did not learn from.
+    """Return the challenger's test images that neither of the two has learned from.
 
-    The challenger has learned from none of its test images. So on these, neither has seen what
-    it is asked. A near-duplicate of an image that the champion learned from is no fair one either.
+    A near-duplicate of an image that one of them learned from is no fair one either.
     """
     pairs = list(zip(challenger.images, challenger.groups, strict=True))
-    known = {group for image, group in pairs if image in standing.learned}
+    learned = challenger.learned | standing.learned
+    known = {group for image, group in pairs if image in learned}
     return [image for image, group in pairs if group not in known]
+
+
+def one_a_group(challenger: Evidence, images: Sequence[str]) -> list[str]:
+    """Return the first of each group of near-duplicates: the tests take images for independent."""
+    groups = dict(zip(challenger.images, challenger.groups, strict=True))
+    first_of: dict[int, str] = {}
+    for image in images:
+        first_of.setdefault(groups[image], image)
+    return list(first_of.values())
 
 
 def rule(
@@ -138,17 +147,24 @@ def _by_test(
             " it did not learn from: the two can't be compared."
         )
         return Ruling(False, "not comparable", why)
+    alone = one_a_group(challenger, fair)
     truth, own = challenger.truth(), challenger.answers()
     paired = compare(
-        [known[image] == truth[image] for image in fair],
-        [own[image] == truth[image] for image in fair],
+        [known[image] == truth[image] for image in alone],
+        [own[image] == truth[image] for image in alone],
     )
     better = paired.p <= rules.alpha and _low(paired, rules.alpha) > rules.min_difference
     words = f"Against {name}: {paired}."
     left = len(challenger.images) - len(fair)
     if left:
         words += (
-            f" {left} test images are left out: {name} has learned from them, or never saw them."
+            f" {left} test images are left out: one of the two has learned from them or from a"
+            f" near-duplicate, or {name} never saw them."
+        )
+    if len(alone) < len(fair):
+        words += (
+            f" Near-duplicates count once: {len(fair) - len(alone)} more are left out, and one"
+            " image of each group is compared."
         )
     return Ruling(better, "paired test", f"{words} {_verdict(paired, rules, better)}", paired)
 
