@@ -5,16 +5,24 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
+import mlflow
 import pytest
+from mlflow.exceptions import MlflowException
+from mlflow.utils.file_utils import local_file_uri_to_path
 
 from mineralsweep.config import Gate
+from mineralsweep.data import duplicates
 from mineralsweep.data.dataset import Dataset, open_dataset
 from mineralsweep.engines.engine import TrialRecord
-from mineralsweep.errors import DataError
-from mineralsweep.registry import Crowned, Versions, crown, crowning, decide
+from mineralsweep.errors import DataError, InputError
+from mineralsweep.registry import NAME, Crowned, Versions, crown, crowning, decide
 from mineralsweep.registry.evidence import digest_of_split
+from mineralsweep.registry.files import load_classifier, verify
+from mineralsweep.registry.gate import fair_images
+from mineralsweep.registry.versions import HISTORY
 from mineralsweep.tracking import Store, SweepRun, open_store
 from tests import oracle, pictures
 from tests.test_study import settings
@@ -240,6 +248,97 @@ def test_a_minimum_refuses_the_first_and_nobody_is_champion(sweeping: Sweeping) 
     assert crowned.decision.against == ""
     assert Versions(sweeping.store).holder("champion") == ""
     assert Versions(sweeping.store).holder("challenger") == crowned.version
+
+
+def test_compiled_code_beside_a_registered_model_is_found(sweeping: Sweeping) -> None:
+    """Python would run it in place of the source, without comparing the two."""
+    crowned = sweeping.end(wrong=0)
+    uri = f"models:/{NAME}/{crowned.version}"
+    assert "its files are those that were registered" in verify(uri)
+    assert crowned.record.model_id is not None
+    where = sweeping.store.client.get_logged_model(crowned.record.model_id).artifact_location
+    compiled = local_file_uri_to_path(where) / Path("__pycache__") / "model_from_code.pyc"
+    compiled.parent.mkdir()
+    compiled.write_bytes(b"anything")
+    with pytest.raises(InputError, match="not those that were registered"):
+        verify(uri)
+    with pytest.raises(InputError, match="not those that were registered"):
+        load_classifier(uri)
+
+
+def test_near_duplicates_that_the_split_ignored_are_known_to_the_gate(
+    sweeping: Sweeping, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows, images = sweeping.dataset.split.test, sweeping.dataset.catalog.images
+    groups = list(range(len(images)))
+    groups[rows[0]] = groups[sweeping.dataset.split.train[0]]
+    groups[rows[2]] = groups[rows[1]]
+    monkeypatch.setattr(duplicates, "groups", lambda _: tuple(groups))
+    crowned = sweeping.end(wrong=0)
+    evidence = Versions(sweeping.store).evidence(crowned.version)
+    assert evidence is not None
+    assert fair_images(evidence, evidence) == [images[row].digest for row in rows[1:]]
+    assert len(set(evidence.groups)) == len(rows) - 1
+    paired = sweeping.end(wrong=0).decision.paired
+    assert paired is not None
+    assert paired.n == len(rows) - 2
+
+
+def test_a_store_that_does_not_answer_is_no_missing_evidence(
+    sweeping: Sweeping, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crowned = sweeping.end(wrong=0)
+    versions = Versions(sweeping.store)
+    run_id, digest = crowned.record.run_id, digest_of_split(sweeping.dataset)
+    assert versions.kept_evidence(run_id, "0" * 64) is None  # no such file
+    assert versions.kept_evidence("0" * 32, digest) is None  # no such run
+    for error in (MlflowException("no answer"), ConnectionError("no answer")):
+
+        def fails(*_: object, error: Exception = error, **__: object) -> None:
+            raise error
+
+        for where in ("list", "download"):
+            with monkeypatch.context() as patch:
+                if where == "list":
+                    patch.setattr(versions.store.client, "list_artifacts", fails)
+                else:
+                    patch.setattr(mlflow.artifacts, "download_artifacts", fails)
+                with pytest.raises(type(error), match="no answer"):
+                    versions.kept_evidence(run_id, digest)
+
+
+def test_a_description_stays_within_5000_characters_and_keeps_what_stands_above(
+    sweeping: Sweeping,
+) -> None:
+    crowned = sweeping.end(wrong=0)
+    version, decision = crowned.version, crowned.decision
+    versions = Versions(sweeping.store)
+    for at in range(6):
+        time = f"2030-01-0{at + 1}T00:00:00"
+        versions.note(replace(decision, why=f"because {at} " + 950 * "y", time=time))
+    described = versions.get(version).description or ""
+    assert len(described) <= 5000
+    assert "## Licence" in described
+    assert "because 5" in described
+    assert "because 0" not in described
+    assert "Earlier ones: in the tags" in described
+    assert len(versions.history()) == 7
+
+
+def test_a_long_reason_is_cut_and_a_tag_that_is_no_json_is_left_out(sweeping: Sweeping) -> None:
+    version = sweeping.end(wrong=0).version
+    versions = Versions(sweeping.store)
+    decision = versions.decision(version)
+    assert decision is not None
+    reason = '"\\\n\x01' * 3000
+    versions.note(replace(decision, note=reason, why='"' * 5000, time="2030-01-01T00:00:00"))
+    newest = versions.history()[0]
+    assert newest["time"] == "2030-01-01T00:00:00"
+    assert len(newest["note"]) == 500
+    versions.tag(version, {f"{HISTORY}77": '{"time": "cut', f"{HISTORY}78": "[1]"})
+    assert len(versions.history()) == 2
+    versions.note(decision)  # and one more can still be written
+    assert len(versions.history()) == 3
 
 
 def test_another_model_has_a_champion_of_its_own(sweeping: Sweeping) -> None:

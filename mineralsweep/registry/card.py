@@ -12,13 +12,14 @@ from mineralsweep.registry.decision import times
 from mineralsweep.registry.evidence import Evidence
 from mineralsweep.registry.gate import MB
 
-SHOWN_CLASSES = 25
-"""The classes of lowest recall, where there are more: MLflow keeps 5,000 characters."""
-LONGEST = 5000
+SHOWN_CLASSES = (25, 20, 12, 6, 3, 1)
+"""So many classes, those of lowest recall, are named; the first number with which it fits."""
+LONGEST = 3500
+"""Characters. Beside it stands what the gate said."""
 
 
 def card(record: TrialRecord, evidence: Evidence, dataset: Dataset, openings: int) -> str:
-    """Return the Markdown of a version, at most 5,000 characters.
+    """Return the Markdown of a version, at most 3,500 characters.
 
     Args:
         record: its trial.
@@ -26,20 +27,27 @@ def card(record: TrialRecord, evidence: Evidence, dataset: Dataset, openings: in
         dataset: that it was trained and tested on.
         openings: of the test split, over all studies.
     """
+    texts = [_card(record, evidence, dataset, openings, shown) for shown in SHOWN_CLASSES]
+    return next((text for text in texts if len(text) <= LONGEST), texts[-1])[:LONGEST]
+
+
+def _card(
+    record: TrialRecord, evidence: Evidence, dataset: Dataset, openings: int, shown: int
+) -> str:
     scores = evidence.scores()
     found = calibration(evidence.probabilities, evidence.labels)
     stale = " Each look makes the score less fresh." if openings > 1 else ""
     sections = (
         f"**{record.params['architecture']}**, {record.title()} of a sweep.",
-        f"## What it is for\n\n{_purpose(dataset)}",
-        f"## Data\n\n{_data(dataset)}",
+        f"## What it is for\n\n{_purpose(dataset, shown)}",
+        f"## Data\n\n{_data(dataset, shown)}",
         f"## How it was chosen\n\nThe best of its sweep by {_judged(record)}: accuracy"
         f" {record.interval()}. The test split chose nothing.",
         f"## Scores on the test split, opened {times(openings)}\n\nAccuracy **{scores.accuracy}**"
         f" (95 % Wilson interval), macro-F1 {scores.macro_f1:.3f}, loss {scores.loss:.3f}."
-        f"{stale}\n\n{_recalls(scores)}",
+        f"{stale}\n\n{_recalls(scores, shown)}",
         f"## Confidence\n\n{_confidence(found)}",
-        f"## Limits\n\n{_limits(scores)}",
+        f"## Limits\n\n{_limits(scores, shown)}",
         "## How to call it\n\nOne column `image` with the bytes of an image file (JPEG, PNG, GIF,"
         " WebP, TIFF, BMP), or the same in base64. The answer: `label`, `confidence`,"
         f" `probabilities`. About {evidence.latency_ms:.0f} ms an image where it was"
@@ -47,22 +55,22 @@ def card(record: TrialRecord, evidence: Evidence, dataset: Dataset, openings: in
         "## Licence\n\nUnknown: nobody has told this toolkit the licence of the photographs, and so"
         " of a model made from them. Find out before you publish either.",
     )
-    return "\n\n".join(sections)[:LONGEST]
+    return "\n\n".join(sections)
 
 
-def _purpose(dataset: Dataset) -> str:
+def _purpose(dataset: Dataset, shown: int) -> str:
     drawn = " It has seen drawn images alone: it knows no photograph." * (
         dataset.source == "sample"
     )
     return (
         f"Names the class of one image, out of {len(dataset.classes)}: "
-        f"{_names(dataset.classes)}. For images like those of its data; not for"
+        f"{_names(dataset.classes, shown)}. For images like those of its data; not for"
         f" decisions that nobody checks.{drawn}"
     )
 
 
-def _data(dataset: Dataset) -> str:
-    if len(dataset.classes) <= SHOWN_CLASSES:
+def _data(dataset: Dataset, shown: int) -> str:
+    if len(dataset.classes) <= shown:
         described = dataset.describe()
     else:
         parts = dataset.split
@@ -80,8 +88,8 @@ def _judged(record: TrialRecord) -> str:
     return "cross-validation over all images but those of the test split"
 
 
-def _recalls(scores: Scores) -> str:
-    lowest = sorted(scores.recall.items(), key=lambda item: item[1].value)[:SHOWN_CLASSES]
+def _recalls(scores: Scores, most: int) -> str:
+    lowest = sorted(scores.recall.items(), key=lambda item: item[1].value)[:most]
     shown = [(name, recall) for name, recall in scores.recall.items() if (name, recall) in lowest]
     rows = "\n".join(f"| {name} | {recall} |" for name, recall in shown)
     left = len(scores.recall) - len(shown)
@@ -98,7 +106,7 @@ def _confidence(found: Calibration) -> str:
     return f"Expected calibration error {found} (95 % bootstrap interval): {verdict}."
 
 
-def _limits(scores: Scores) -> str:
+def _limits(scores: Scores, shown: int) -> str:
     limits = [
         "- It names one of its classes for any image, also for one that shows none of them.",
         "- Its scores hold for images like those of its data: other cameras, lights and sources may"
@@ -106,13 +114,15 @@ def _limits(scores: Scores) -> str:
     ]
     blind = scores.never_found()
     if blind:
-        limits.append(f"- It recognised no test image of {_names(blind)}.")
+        limits.append(f"- It recognised no test image of {_names(blind, shown)}.")
     few = [name for name, recall in scores.recall.items() if recall.n < 10]
     if few:
-        limits.append(f"- Fewer than 10 test images of {_names(few)}: their recall is a guess.")
+        limits.append(
+            f"- Fewer than 10 test images of {_names(few, shown)}: their recall is a guess."
+        )
     return "\n".join(limits)
 
 
-def _names(names: Sequence[str]) -> str:
-    more = len(names) - SHOWN_CLASSES
-    return ", ".join(names[:SHOWN_CLASSES]) + (f" and {more} more" if more > 0 else "")
+def _names(names: Sequence[str], shown: int) -> str:
+    more = len(names) - shown
+    return ", ".join(names[:shown]) + (f" and {more} more" if more > 0 else "")

@@ -25,8 +25,16 @@ HISTORY = f"{GATE}decision."
 DECISIONS = "\n\n**What the gate said**\n\n"
 """Stands in a description above its list of decisions."""
 
+LEFT_OUT = "- Earlier ones: in the tags, and in mineralsweep champion --json."
+EMPTY = dict.fromkeys(("time", "verdict", "version", "against", "by", "note", "why"), "")
+"""What a decision in short consists of."""
+
 TAG_LENGTH = 4000
 """Of a tag's value; MLflow takes 5,000 characters."""
+DESCRIPTION_LENGTH = 5000
+"""Of a description, in characters: PostgreSQL's column takes no more."""
+NOTE_LENGTH, WHY_LENGTH = 500, 1000
+"""Of the texts in a tag's JSON, which must stay whole: escaped, they fit in TAG_LENGTH."""
 MISSING = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 """What MLflow answers for an unknown version, name or alias; other errors are no answer."""
 
@@ -158,13 +166,14 @@ class Versions:
         for key in [key for key, value in tags.items() if not value]:
             self.untag(decision.version, key)
             del tags[key]
-        self._describe(decision.version, held, decision)
+        # The tags first: they are what counts, the description is for reading.
         self.tag(decision.version, {**tags, f"{HISTORY}{number:02d}": _brief(decision)})
+        self._describe(decision.version, held, decision)
 
     def _describe(self, version: str, held: ModelVersion, decision: Decision) -> None:
         """Write every decision under a version's description: it is what MLflow's page shows."""
-        earlier = [json.loads(text) for key, text in held.tags.items() if key.startswith(HISTORY)]
-        told = _with_decisions(held.description or "", [*earlier, json.loads(_brief(decision))])
+        decisions = [*_told(held), json.loads(_brief(decision))]
+        told = _with_decisions(held.description or "", decisions)
         self._client.update_model_version(self.name, version, told)
 
     def decision(self, version: str) -> Decision | None:
@@ -186,16 +195,14 @@ class Versions:
 
     def history(self) -> list[dict[str, str]]:
         """Return every decision in short, the newest first; see `_brief`."""
-        found = [
-            json.loads(value)
-            for version in self.every()
-            for key, value in version.tags.items()
-            if key.startswith(HISTORY)
-        ]
+        found = [one for version in self.every() for one in _told(version)]
         return sorted(found, key=lambda one: str(one["time"]), reverse=True)
 
     def _read(self, run_id: str, file: str) -> str | None:
-        """Return a text artifact of a run, None where it or the run is not there."""
+        """Return a text artifact of a run, None where it or the run is not there.
+
+        Where the store does not answer, nothing is known: that error is the caller's.
+        """
         with tempfile.TemporaryDirectory(prefix="mineralsweep-") as scratch:
             try:
                 there = self._client.list_artifacts(run_id, file.rpartition("/")[0])
@@ -204,7 +211,9 @@ class Versions:
                 path = mlflow.artifacts.download_artifacts(
                     run_id=run_id, artifact_path=file, dst_path=scratch
                 )
-            except (MlflowException, OSError):
+            except MlflowException as error:
+                if error.error_code not in MISSING:
+                    raise
                 return None
             return Path(path).read_text(encoding="utf-8")
 
@@ -221,11 +230,24 @@ def _decisions(held: ModelVersion) -> int:
     return sum(key.startswith(HISTORY) for key in held.tags)
 
 
+def _told(held: ModelVersion) -> list[dict[str, str]]:
+    """Return a version's decisions in short; what can't be read is left out."""
+    found = []
+    for key, text in held.tags.items():
+        if key.startswith(HISTORY):
+            with contextlib.suppress(ValueError, TypeError):
+                found.append(
+                    {name: str(value) for name, value in {**EMPTY, **json.loads(text)}.items()}
+                )
+    return found
+
+
 def _brief(decision: Decision) -> str:
+    note = "".join(sign for sign in " ".join(decision.note.split()) if sign.isprintable())
     short = {
         "time": decision.time, "verdict": decision.verdict, "version": decision.version,
-        "against": decision.against, "by": decision.by, "note": decision.note[:1000],
-        "why": decision.why[:2000],
+        "against": decision.against, "by": decision.by, "note": note[:NOTE_LENGTH],
+        "why": decision.why[:WHY_LENGTH],
     }  # fmt: skip
     return json.dumps(short, ensure_ascii=False)
 
@@ -258,4 +280,12 @@ def _with_decisions(description: str, decisions: list[dict[str, str]]) -> str:
         + (f" Reason given: {one['note']}" if one["note"] else "")
         for one in sorted(decisions, key=lambda one: one["time"], reverse=True)
     ]
-    return description.partition(DECISIONS)[0] + DECISIONS + "\n".join(lines) + "\n"
+    above = description.partition(DECISIONS)[0] + DECISIONS
+    room = DESCRIPTION_LENGTH - len(above) - len(LEFT_OUT) - 1
+    shown: list[str] = []
+    for line in lines:
+        if sum(map(len, shown)) + len(shown) + len(line) > room:
+            shown.append(LEFT_OUT)
+            break
+        shown.append(line)
+    return (above + "\n".join(shown) + "\n")[:DESCRIPTION_LENGTH]
