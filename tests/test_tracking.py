@@ -16,9 +16,10 @@ from mlflow import MlflowClient
 
 from mineralsweep.data.dataset import Dataset
 from mineralsweep.engines.engine import TrialRecord
-from mineralsweep.evaluation import score
+from mineralsweep.evaluation import score, wilson
 from mineralsweep.study import examples
 from mineralsweep.tracking import Outbox, Point, SweepRun, SystemMetrics, now_ms, open_store
+from mineralsweep.tracking.store import recall_metrics
 from mineralsweep.training.folds import Predicted
 from mineralsweep.urls import without_password, without_secrets
 from tests.examples import trial
@@ -262,3 +263,15 @@ def test_a_result_that_cannot_be_read_is_set_aside(dataset: Dataset, tmp_path: P
     [kept] = outbox.folder.iterdir()
     assert kept.name.startswith(".damaged-trial-000-attempt-1")
     assert outbox.left() == []
+
+
+def test_a_class_may_have_a_name_that_no_metric_has() -> None:
+    names = ("quartz (rose)", "azurite & malachite", "grün-1")
+    named = recall_metrics({name: wilson(1, 2) for name in names})
+    assert list(named) == [
+        "test_recall_quartz _rose_", "test_recall_azurite _ malachite", "test_recall_grün-1",
+    ]  # fmt: skip
+    store = open_store()
+    run_id = store.new_run("names", {})
+    store.log(run_id, metrics=named)
+    assert store.client.get_run(run_id).data.metrics == named

@@ -20,9 +20,15 @@ from mineralsweep.space import Params
 EDGE = 0.05
 """A value within this share of a range from its end counts as at the end."""
 LIMITS: dict[str, tuple[float | None, float | None]] = {
-    "dropout": (0.0, None),
+    "dropout": (0.0, 0.95),
     "augmentation": (0.0, 1.0),
     "unfrozen": (0, 18),
+    "colour": (0.0, 1.0),
+    "crop": (0.0, 1.0),
+    "label_smoothing": (0.0, None),
+    "mixup": (0.0, None),
+    "weight_decay": (0.0, None),
+    "depth": (1, None),
 }
 """Ends that no range can pass: the best value there is no reason to widen it."""
 SIGNIFICANT = 0.05

@@ -10,7 +10,7 @@ import pandas as pd
 from mineralsweep import figures
 from mineralsweep.data.dataset import Dataset
 from mineralsweep.evaluation import Scores
-from mineralsweep.tracking.store import Store
+from mineralsweep.tracking.store import Store, recall_metrics
 from mineralsweep.tracking.trial_run import STUDY
 from mineralsweep.training.spec import EpochReport, TrialResult, TrialSpec
 from mineralsweep.urls import without_secrets
@@ -135,7 +135,7 @@ def _metrics(result: TrialResult, test: Scores) -> dict[str, float]:
         "test_macro_f1": test.macro_f1,
         "training_seconds": result.seconds,
         **result.sizes(),
-        **{f"test_recall_{name}": recall.value for name, recall in test.recall.items()},
+        **recall_metrics(test.recall),
     }
 
 

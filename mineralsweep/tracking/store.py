@@ -6,6 +6,7 @@ import contextlib
 import json
 import logging
 import os
+import re
 import time
 import warnings
 from collections.abc import Iterator, Mapping
@@ -27,6 +28,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_LOGGED_ARTIFACTS
 from mineralsweep.data import cache
 from mineralsweep.data.dataset import Dataset
 from mineralsweep.errors import InputError
+from mineralsweep.evaluation import Proportion
 from mineralsweep.urls import without_password, without_secrets
 
 DEFAULT_FILE = "mlflow.db"
@@ -200,6 +202,16 @@ class Store:
     def end(self, run_id: str, status: str, time: int | None = None) -> None:
         """End a run: FINISHED, FAILED or KILLED. `time`: in ms since 1970, None: now."""
         self.client.set_terminated(run_id, status, time)
+
+
+def recall_metrics(recall: Mapping[str, Proportion]) -> dict[str, float]:
+    """Return each class's recall on the test split under a name that MLflow takes.
+
+    A folder, and so a class, may be called "quartz (rose)"; a metric may not.
+    """
+    return {
+        "test_recall_" + re.sub(r"[^\w. -]", "_", name): one.value for name, one in recall.items()
+    }
 
 
 def open_store(experiment: str | None = None) -> Store:

@@ -17,7 +17,7 @@ from mineralsweep.space import describe
 from mineralsweep.tracking.children import ATTEMPT, children, located
 from mineralsweep.tracking.end import Best
 from mineralsweep.tracking.outbox import Card
-from mineralsweep.tracking.store import Store
+from mineralsweep.tracking.store import Store, recall_metrics
 from mineralsweep.tracking.trial_run import REASON, STATE, STUDY, TRIAL, TrialRun
 from mineralsweep.training.spec import TrialSpec
 
@@ -128,7 +128,7 @@ class SweepRun:
             "test_images": float(scores.accuracy.n),
             "test_loss": scores.loss,
             "test_macro_f1": scores.macro_f1,
-            **{f"test_recall_{name}": recall.value for name, recall in scores.recall.items()},
+            **recall_metrics(scores.recall),
         }
         self._store.log(self.run_id, metrics=metrics)
         figure = confusion_matrix(scores.confusion, self.dataset.classes, title)
