@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import functools
 import os
+import socket
 from pathlib import Path
 
 CPU_FEATURES = ("avx", "avx2", "fma", "avx512f", "avx512_bf16", "amx_bf16")
 BFLOAT16_FEATURES = ("avx512_bf16", "amx_bf16")
+MACHINE_ID = Path("/etc/machine-id")
 GPUS = Path("/proc/driver/nvidia/gpus")
 MEMORY_A_WORKER = 3 * 2**30
 """Bytes: a worker with VGG16 and its features in hand held 2.2 GiB at most, measured."""
 
 MOST_WORKERS = 8
 """The search learns from ended trials: with more at a time it would know too few of them."""
+
+
+@functools.cache
+def name() -> str:
+    """Return what tells this machine from others: its host name, and its id where it has one."""
+    try:
+        return f"{socket.gethostname()}-{MACHINE_ID.read_text().strip()[:12]}"
+    except OSError:
+        return socket.gethostname()
 
 
 @functools.cache

@@ -68,7 +68,7 @@ def without_times(result: TrialResult) -> list[EpochReport]:
 
 CASES = [
     {"architecture": "model2_1", "dropout": 0.3, "augmentation": 0.5},
-    {"architecture": "model2_1", "patience": 1, "learning_rate": 0.02, "epochs": 12},
+    {"architecture": "model2_1", "patience": 1, "learning_rate": 0.02, "epochs": 8},
     {"architecture": "compact", "mixup": 0.4, "balance": 0.5, "augmentation": 0.5},
     {"architecture": "vgg16", "unfrozen": 2, "image_size": (32, 32), "dropout": 0.3,
      "augmentation": 0.5, "head_epochs": 2},
@@ -77,8 +77,7 @@ CASES = [
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-@pytest.mark.parametrize("changes", CASES)
-@pytest.mark.parametrize("die_after", [2, 3])
+@pytest.mark.parametrize(("changes", "die_after"), zip(CASES, (2, 3, 2, 3), strict=True))
 def test_stopped_after_an_epoch_it_ends_as_if_it_had_not_been(
     dataset: Dataset,
     tmp_path: Path,

@@ -150,3 +150,29 @@ def test_only_the_leader_takes_up_what_a_dead_driver_left(tmp_path: Path) -> Non
         again = first.ask()
         assert again is not None
         assert again == lost
+
+
+def test_a_driver_that_wakes_up_finds_its_trial_taken_and_ended(tmp_path: Path) -> None:
+    with sharing(tmp_path) as one, sharing(tmp_path) as other:
+        first, second = opened(tmp_path, one, 9), opened(tmp_path, other, 9)
+        begun = second.ask()
+        assert begun is not None
+        first._adopt(first._trials()[begun.number])  # as after the other's lease
+        assert not second.owns(begun.number)
+        first.tell(record(begun.number, begun.params))
+        assert "took the trial up" in str(second.report(begun.number, 1, 0.5))
+        one.close()
+        assert not second.owns(begun.number)
+
+
+def test_a_lost_trial_that_the_budget_has_no_room_for_is_not_waited_for(tmp_path: Path) -> None:
+    with sharing(tmp_path) as dead:
+        engine = opened(tmp_path, dead, 9)
+        told, lost = engine.ask(), engine.ask()
+        assert told is not None
+        assert lost is not None
+        engine.tell(record(told.number, told.params))
+    with sharing(tmp_path) as alone:
+        later = opened(tmp_path, alone, 1)
+        assert later.taken() == 1
+        assert later.at_work() == []

@@ -264,3 +264,23 @@ def test_folds_of_different_lengths_have_a_mean_history_as_long_as_the_shortest(
     assert result.best_epoch == 4  # the median of 4, 3, 4
     assert result.stop_reason == "enough"
     assert result.rows is None
+
+
+class Late(FakeExecutor):
+    """Ends a trial by its time limit at the moment when it reports an epoch."""
+
+    def wait(self, timeout: float) -> list[Event]:
+        events = super().wait(timeout)
+        for event in list(events):
+            del self._live[event.number]
+            self._waiting.discard(event.number)
+            events.append(Failed(event.number, "took too long", "", "timeout"))
+        return events
+
+
+def test_a_fold_may_fail_at_the_moment_when_it_reports(dataset: Dataset, tmp_path: Path) -> None:
+    executor = FoldedExecutor(Late())
+    executor.submit(folded_trial(dataset, tmp_path / "t"))
+    failed = drain(executor)[-1]
+    assert isinstance(failed, Failed)
+    assert "took too long" in failed.reason

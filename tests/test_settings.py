@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from mineralsweep.config import Override, load
-from mineralsweep.errors import ConfigError
+from mineralsweep.errors import ConfigError, StudyConflict
 from mineralsweep.pipeline.checks import study_folder, suited_to_machine
-from mineralsweep.pipeline.settings import FILE, Settings, read, write
+from mineralsweep.pipeline.settings import FILE, Settings, check_place, read, write
 from tests.contracts.test_project import SWEEPS
 
 
@@ -42,3 +42,13 @@ def test_damaged_settings_are_refused_with_the_way_out(text: str) -> None:
     path.write_text(text)
     with pytest.raises(ConfigError, match=r"settings\.json"):
         read("mine")
+
+
+def test_a_study_is_not_begun_anew_in_another_storage() -> None:
+    kept = Settings(suited_to_machine(load(SWEEPS[0])), SWEEPS[0], None)
+    url = "postgresql+psycopg://sweeper:secret@127.0.0.1/optuna"
+    write("mine", kept, url)
+    check_place("mine", url)
+    check_place("another", None)
+    with pytest.raises(StudyConflict, match=r"kept in postgresql.*\*\*\*@.*, not in its folder"):
+        check_place("mine", None)

@@ -275,3 +275,24 @@ def test_a_class_may_have_a_name_that_no_metric_has() -> None:
     run_id = store.new_run("names", {})
     store.log(run_id, metrics=named)
     assert store.client.get_run(run_id).data.metrics == named
+
+
+def test_a_whole_run_stands_for_its_trial_whatever_another_driver_counted(
+    dataset: Dataset, tmp_path: Path
+) -> None:
+    store = open_store()
+    run = SweepRun(store, "s", settings(), dataset)
+    outbox = Outbox(tmp_path / "outbox")
+    spec = trial(dataset, tmp_path)
+    failed, whole = (run.start_trial(outbox.begin(spec, attempt).card) for attempt in (2, 1))
+    store.end(failed.run_id, "FAILED")
+    store.end(whole.run_id, "FINISHED")
+    record = TrialRecord(0, "COMPLETE", {}, 0.5, 0.5, 0.5, 10, 1, "", None, "", 1.0)
+    assert [one.run_id for one in run.located([record])] == [whole.run_id]
+
+
+def test_runs_go_where_the_sweep_began(dataset: Dataset) -> None:
+    first = open_store("first")
+    parent = first.new_run("parent", {})
+    later = open_store("second").where(parent)
+    assert (later.experiment_id, later.experiment) == (first.experiment_id, "first")

@@ -62,7 +62,6 @@ def test_what_is_saved_has_no_augmentation_and_no_custom_layer(
 @pytest.mark.parametrize(
     "changes",
     [
-        {"architecture": "model1", "image_size": (40, 40)},
         {"architecture": "model2_1"},
         {"architecture": "compact", "mixup": 0.4, "balance": 0.5, "augmentation": 0.5},
         {"architecture": "vgg16", "unfrozen": 4, "image_size": (32, 32)},

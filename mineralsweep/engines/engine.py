@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-import socket
 import time
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, Protocol, Self
 
+from mineralsweep import machine
 from mineralsweep.evaluation import FoldMean, Proportion, fold_mean, wilson
 from mineralsweep.space import Params
 
@@ -33,7 +33,7 @@ class Proposal:
 
 def driver_id() -> str:
     """Return a name for the process that drives a study, never given twice: host:pid:time."""
-    return f"{socket.gethostname()}:{os.getpid()}:{time.time_ns()}"
+    return f"{machine.name()}:{os.getpid()}:{time.time_ns()}"
 
 
 def proposal_seed(seed: int, number: int) -> int:

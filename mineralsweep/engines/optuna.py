@@ -124,9 +124,12 @@ class OptunaEngine:
         if epoch in reported:
             return None  # a trial that is tried again is judged from where its first try ended
         reported.add(epoch)
-        if epoch in self._earlier.get(number, ()):
-            return self._judge_again(trial, epoch, value)
-        trial.report(value, epoch)
+        try:
+            if epoch in self._earlier.get(number, ()):
+                return self._judge_again(trial, epoch, value)
+            trial.report(value, epoch)
+        except optuna.exceptions.UpdateFinishedTrialError:
+            return "another driver took the trial up, and has ended it"
         if not trial.should_prune():
             return None
         return explain(self._pruner_name, self._study, number, self._metric)
@@ -154,12 +157,20 @@ class OptunaEngine:
         return len(self._trials()) - given_back - len(self._lost())
 
     def owns(self, number: int) -> bool:
-        driver = self._trials()[number].user_attrs.get(DRIVER, "")
-        return driver == self._driver or self._is_dead(driver)
+        known = self._trials()
+        if number >= len(known):
+            return False
+        trial = known[number]
+        driver = trial.user_attrs.get(DRIVER, "")
+        mine = driver == self._driver or self._is_dead(driver)
+        return mine and not trial.state.is_finished()
 
     def at_work(self) -> list[int]:
-        others = self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-        return [trial.number for trial in others if trial.number not in self._live]
+        running = self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        known = set(self._live)
+        if self._shares:  # a dead driver's is asked for, or not wanted any more
+            known |= {trial.number for trial in self._lost()}
+        return [trial.number for trial in running if trial.number not in known]
 
     def learn(self, records: list[TrialRecord]) -> None:
         known = [(record.params, record.value) for record in records]
@@ -196,7 +207,7 @@ class OptunaEngine:
 
     def _end(self, record: TrialRecord) -> None:
         value = record.value if record.state == "COMPLETE" else None
-        self._study.tell(record.number, value, state=ENDS[record.state])
+        self._study.tell(record.number, value, state=ENDS[record.state], skip_if_finished=True)
 
     def _lost(self) -> list[FrozenTrial]:
         """Return the running trials that this driver is to take up, by number."""
@@ -336,7 +347,7 @@ def open_storage(url: str | BaseStorage | None, folder: Path) -> BaseStorage:
     try:
         # Two processes that make a new database's tables at once get into each other's way.
         with cache.one_at_a_time(url):
-            return RDBStorage(url)
+            return RDBStorage(url, engine_kwargs={"pool_pre_ping": True})
     except Exception as error:  # SQLAlchemy's, the driver's, Optuna's
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ConfigError(f"--storage: can't be opened: {reason}") from error

@@ -70,7 +70,9 @@ class FoldedExecutor:
         return self._take_ready()
 
     def answer(self, number: int, stop_reason: str | None, fold: int | None = None) -> None:
-        trial = self._trials[number]
+        trial = self._trials.get(number)
+        if trial is None:  # it failed at the moment when the fold reported
+            return
         index = None if fold is None else fold - 1
         if index is None or index in trial.running:
             self._inner.answer(trial.running[index], stop_reason or trial.ending)

@@ -68,7 +68,7 @@ def ensure(
         return earlier
     spec = _specify(sweep, dataset, folder)
     try:
-        record = _run(sweep, spec, executor, run)
+        record = _run_or_run_again(sweep, spec, executor, run)
     except RunError as error:
         say(f"Baseline: failed: {error}; the sweep goes on without it")
         return None
@@ -102,6 +102,19 @@ def _specify(sweep: Sweep, dataset: Dataset, folder: Path) -> TrialSpec:
     )
 
 
+class _MayPass(RunError):
+    """The fault was the machine's: once more, it may go well."""
+
+
+def _run_or_run_again(
+    sweep: Sweep, spec: TrialSpec, executor: Executor, run: SweepRun
+) -> TrialRecord:
+    try:
+        return _run(sweep, spec, executor, run)
+    except _MayPass:
+        return _run(sweep, spec, executor, run)
+
+
 def _run(sweep: Sweep, spec: TrialSpec, executor: Executor, run: SweepRun) -> TrialRecord:
     from mineralsweep.study import records
     from mineralsweep.tracking import now_ms
@@ -112,7 +125,7 @@ def _run(sweep: Sweep, spec: TrialSpec, executor: Executor, run: SweepRun) -> Tr
         event = _follow(spec, executor, trial)
         if isinstance(event, Failed):
             trial.fail(event.reason, event.log)
-            raise RunError(event.reason)
+            raise (_MayPass if event.fault in ("crash", "memory") else RunError)(event.reason)
         result = event.result
         scores = score(result.probabilities, spec.labels_of(result), spec.examples.classes)
         trial.finish(result, scores, "COMPLETE", "", predicted(spec, result), now_ms())

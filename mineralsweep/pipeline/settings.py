@@ -9,8 +9,9 @@ from pathlib import Path
 
 from mineralsweep.config import Override, Sweep, build
 from mineralsweep.data import cache
-from mineralsweep.errors import ConfigError, did_you_mean
+from mineralsweep.errors import ConfigError, StudyConflict, did_you_mean
 from mineralsweep.pipeline.checks import study_folder
+from mineralsweep.urls import without_password
 
 FILE = "settings.json"
 
@@ -24,13 +25,37 @@ class Settings:
     storage: str | None
 
 
-def write(study: str, kept: Settings) -> None:
-    """Keep a study's settings, over those of an earlier start."""
+def place(storage: str | None) -> str:
+    """Name where a study's search is kept, without a password."""
+    return "its folder" if storage is None else without_password(storage)
+
+
+def check_place(study: str, storage: str | None) -> None:
+    """Refuse to begin a study anew in another storage than the one where it lives.
+
+    Raises:
+        StudyConflict: it was begun somewhere else; the message names both.
+    """
+    try:
+        known = json.loads((study_folder(study) / FILE).read_text()).get("place", place(storage))
+    except (OSError, ValueError, AttributeError):
+        return
+    if known != place(storage):
+        raise StudyConflict(
+            f"study '{study}' is kept in {known}, not in {place(storage)}; set"
+            " MINERALSWEEP_STORAGE to where it was begun (or unset it), or take a new name:"
+            " --study NAME"
+        )
+
+
+def write(study: str, kept: Settings, storage: str | None = None) -> None:
+    """Keep a study's settings, over those of an earlier start; `storage`: the one in use."""
     text = json.dumps(
         {
             "sweep": kept.sweep.model_dump(mode="json", exclude_unset=True),
             "config": str(kept.config),
             "storage": kept.storage,
+            "place": place(storage),
         },
         indent=2,
     )

@@ -16,7 +16,7 @@ from mineralsweep.engines import ENGINES
 from mineralsweep.engines.drivers import Drivers, joined, may_share
 from mineralsweep.engines.engine import BASELINE, Engine, TrialRecord
 from mineralsweep.engines.ranking import champion
-from mineralsweep.errors import StudyConflict
+from mineralsweep.errors import RunError, StudyConflict
 from mineralsweep.executors import EXECUTORS, Executor, FoldedExecutor
 from mineralsweep.pipeline import baseline
 from mineralsweep.pipeline.checks import (
@@ -27,10 +27,11 @@ from mineralsweep.pipeline.checks import (
     own_folder,
     storage_url,
     study_folder,
+    study_locked,
     suited_to_machine,
 )
 from mineralsweep.pipeline.report import write_report
-from mineralsweep.pipeline.settings import Settings
+from mineralsweep.pipeline.settings import Settings, check_place
 from mineralsweep.pipeline.settings import write as write_settings
 from mineralsweep.pipeline.warm_start import NOTE as LEARNED
 from mineralsweep.pipeline.warm_start import learn_from
@@ -111,6 +112,7 @@ def run_sweep(
     name = study or f"{config.stem}-{datetime.now():%Y%m%d-%H%M%S}"
     folder = study_folder(name)
     storage = storage_url(storage)
+    check_place(name, storage)
     dataset = open_sweep_data(sweep, say)
     sweep, left_out = leave_out_unavailable(sweep)
     for reason in left_out:
@@ -121,7 +123,7 @@ def run_sweep(
         engine = _open_engine(sweep, name, folder, storage, dataset, drivers)
         if old is not None:
             learn_from(old, engine, sweep, name, say)
-        write_settings(name, given)
+        write_settings(name, given, storage)
         executor = _executor(sweep, folder / "logs")
         # MLflow loads while the workers load TensorFlow.
         from mineralsweep.study import Study, recover
@@ -129,6 +131,8 @@ def run_sweep(
 
         try:
             outbox = Outbox(folder / "outbox")
+            if drivers.shared:
+                _adopt_left(outbox, study_folder(name))
             recover(outbox, engine)
             _wait_for_the_leader(engine, drivers, say)
             store, run = _open_run(engine, name, sweep, dataset, left_out, config, outbox)
@@ -146,6 +150,8 @@ def run_sweep(
                     minutes = (time.monotonic() - started) / 60
                     return HandedOver(name, store, run.run_id, minutes)
                 _wait_for_the_others(drivers, say)
+                records = engine.records()  # theirs too
+                _check_delivered(run.located(records), name)
                 run.end_abandoned()
                 if drivers.shared:  # it may lead since another one died
                     beaten = baseline.ensure(sweep, dataset, engine, executor, run, scratch, say)
@@ -172,6 +178,14 @@ def _open_engine(
     return ENGINES[sweep.engine.name](
         sweep, study, folder, storage, known, drivers.me, drivers.is_dead, leads
     )
+
+
+def _adopt_left(outbox: Outbox, study: Path) -> None:
+    """Take what other drivers of this machine left on disk, where they are gone."""
+    for folder in (study, *study.glob("driver-*")):
+        if folder / "outbox" != outbox.folder:
+            with contextlib.suppress(StudyConflict), study_locked(folder):
+                outbox.adopt(folder / "outbox")
 
 
 def _wait_for_the_leader(engine: Engine, drivers: Drivers, say: Say) -> None:
@@ -212,6 +226,8 @@ def _open_run(
     store = open_store()
     notes = engine.notes()
     _check_store(notes, store, name)
+    if "run_id" in notes:
+        store = store.where(notes["run_id"])
     told = {record.number for record in engine.records()}
     if baseline.noted(engine) is not None:
         told.add(BASELINE)
@@ -226,6 +242,16 @@ def _open_run(
     if config.is_file():
         run.log_file(config)
     return store, run
+
+
+def _check_delivered(records: list[TrialRecord], study: str) -> None:
+    """Refuse to conclude without the models of a driver that died with them on its disk."""
+    lacking = [str(one.number) for one in records if one.state != "FAILED" and not one.model_id]
+    if lacking:
+        raise RunError(
+            f"study '{study}': trials {', '.join(lacking)} have ended, but the driver that ran them"
+            f" has not delivered them; start it again where it ran: mineralsweep resume {study}"
+        )
 
 
 def _check_store(notes: dict[str, str], store: Store, study: str) -> None:
@@ -247,10 +273,13 @@ def _ended_whatever_comes(run: SweepRun, drivers: Drivers) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         with contextlib.suppress(Exception):
+            drivers.close()  # first: of several that are stopped together, the last one ends it
             if not drivers.others():
                 run.end("KILLED")
         raise
     except Exception as error:
+        with contextlib.suppress(Exception):
+            drivers.close()
         with contextlib.suppress(Exception):  # MLflow may be what failed: that is told
             if not drivers.others():
                 run.describe(f"**Failed.** {error}")

@@ -256,7 +256,10 @@ class Study:
             spec = replace(spec, keep_last=True)
         if proposal.continues is not None:
             spec = replace(spec, initial=self._state(proposal.continues))
-        spec = self._submit(spec, proposal.params, self._interrupted.pop(proposal.number, None))
+        left = self._interrupted.pop(proposal.number, None)
+        if left is not None and "batch_size" in left.card.params:  # a retry may have halved it
+            spec = replace(spec, batch_size=int(left.card.params["batch_size"]))
+        spec = self._submit(spec, proposal.params, left)
         self._listener.trial_started(spec)
 
     def _submit(
@@ -431,14 +434,14 @@ class _LiveTrial:
         self.tries = tries
         self._courier = courier
         self._started = time.monotonic()
-        self.system = SystemMetrics(self._write)
+        self.system = SystemMetrics(self._write, entry.samples())
 
     def seconds(self) -> float:
         """Return how long it has been running."""
         return time.monotonic() - self._started
 
     def write(self, metrics: dict[str, float], step: int) -> None:
-        """Write metrics, unless they stand there already: trained again, with the same result."""
+        """Write metrics, unless they stand there already: this epoch was trained before."""
         judged = {name: value for name, value in metrics.items() if name != "epoch_seconds"}
         if not self.entry.holds(judged, step):
             self._write(metrics, step)

@@ -33,7 +33,7 @@ def children(store: Store, run_id: str) -> list[Run]:
 def located(store: Store, run_id: str, records: Iterable[TrialRecord]) -> list[TrialRecord]:
     """Return the records with the run and the model that stand for each of them in MLflow.
 
-    A trial that was tried more than once has more than one run: the last attempt counts.
+    A trial that was tried more than once has more than one run: the last whole attempt counts.
 
     Args:
         store: where they are.
@@ -55,5 +55,7 @@ def located(store: Store, run_id: str, records: Iterable[TrialRecord]) -> list[T
     ]
 
 
-def _attempt(run: Run) -> tuple[int, int]:
-    return int(run.data.tags.get(ATTEMPT, "1")), int(run.info.start_time)
+def _attempt(run: Run) -> tuple[bool, int, int]:
+    """Order by what counts most last: each driver counts its own attempts."""
+    whole = run.info.status in ("FINISHED", "KILLED")
+    return whole, int(run.data.tags.get(ATTEMPT, "1")), int(run.info.start_time)

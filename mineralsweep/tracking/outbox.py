@@ -8,7 +8,6 @@ import hashlib
 import json
 import os
 import shutil
-import socket
 import threading
 import time
 import uuid
@@ -17,8 +16,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
 
+from mineralsweep import machine
 from mineralsweep.data import cache
 from mineralsweep.tracking.end import End
+from mineralsweep.tracking.system import PREFIX
 from mineralsweep.training.spec import TrialSpec
 
 SPEC, EVENTS, END = "spec.json", "events.jsonl", "end.json"
@@ -135,11 +136,16 @@ class Entry:
             self.happened.append(what)
 
     def holds(self, metrics: Mapping[str, float], step: int) -> bool:
-        """Say whether these values stand at this step already."""
+        """Say whether these metrics have a value at this step already."""
         return any(
-            isinstance(one, Point)
-            and one.step == step
-            and all(one.metrics.get(name) == value for name, value in metrics.items())
+            isinstance(one, Point) and one.step == step and metrics.keys() <= one.metrics.keys()
+            for one in self.happened
+        )
+
+    def samples(self) -> int:
+        """Return how often the system was measured."""
+        return sum(
+            isinstance(one, Point) and all(name.startswith(PREFIX) for name in one.metrics)
             for one in self.happened
         )
 
@@ -149,6 +155,10 @@ class Entry:
         Raises:
             OSError: the disk takes no more; the attempt has no end then.
         """
+        for path in self.network.rglob("*"):  # a power cut must not leave an end without its model
+            if path.is_file():
+                with path.open("rb") as file:
+                    os.fsync(file.fileno())
         end.write(self.folder, END)
 
     def remove(self) -> None:
@@ -172,9 +182,7 @@ class Outbox:
 
     def driver(self) -> str:
         """Return what names this machine and this folder, without telling them."""
-        return hashlib.sha256(
-            f"{socket.gethostname()}:{self.folder.resolve()}".encode()
-        ).hexdigest()[:16]
+        return hashlib.sha256(f"{machine.name()}:{self.folder.resolve()}".encode()).hexdigest()[:16]
 
     def begin(self, spec: TrialSpec, attempt: int) -> Entry:
         """Make the entry of an attempt that begins now.
@@ -192,6 +200,12 @@ class Outbox:
         text = json.dumps(asdict(card))
         cache.write_atomically(folder / SPEC, lambda path: path.write_text(text))
         return Entry(folder, card, [])
+
+    def adopt(self, other: Path) -> None:
+        """Take the entries of another outbox of the same study, whose driver is gone."""
+        for folder in other.iterdir() if other.is_dir() else ():
+            if (folder / SPEC).is_file():
+                folder.rename(self.folder / f"{folder.name}-{uuid.uuid4().hex[:8]}")
 
     def left(self) -> list[Entry]:
         """Return the entries that are there, oldest first.

@@ -10,7 +10,7 @@ import re
 import time
 import warnings
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -58,6 +58,12 @@ class Store:
     def shown_uri(self) -> str:
         """The store's URI without a password."""
         return without_password(self.uri)
+
+    def where(self, run_id: str) -> Store:
+        """Return the same store for the experiment of a run: its children belong there too."""
+        home = self.client.get_run(run_id).info.experiment_id
+        name = self.client.get_experiment(home).name
+        return replace(self, experiment_id=home, experiment=name)
 
     def has_run(self, run_id: str) -> bool:
         """Say whether a run is in this store."""

@@ -23,10 +23,12 @@ class SystemMetrics:
 
     Args:
         write: is called in the thread, for each sample; after an OSError it is not called again.
+        first: the step of the first sample.
     """
 
-    def __init__(self, write: Write) -> None:
+    def __init__(self, write: Write, first: int = 0) -> None:
         self._write = write
+        self._first = first
         self._source = SystemMetricsMonitor(run_id=None)  # measures alone: it is never started
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._sample, name="system metrics", daemon=True)
@@ -39,7 +41,7 @@ class SystemMetrics:
 
     def _sample(self) -> None:
         every = MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL.get() or SYSTEM_METRICS_SECONDS
-        step = 0
+        step = self._first
         with contextlib.suppress(OSError):  # the trial itself will meet the full disk, and say so
             while not self._over.wait(every):
                 self._source.collect_metrics()

@@ -25,7 +25,7 @@ def taken_up(spec: TrialSpec) -> Checkpoint | None:
         return own
     others = checkpoint.read(spec.initial)
     # Another trial's end is not this one's.
-    return None if others is None else replace(others, stop_reason=None)
+    return None if others is None else replace(others, stop_reason=None, seconds=0.0)
 
 
 def changing(whole: keras.Model) -> list[Any]:

@@ -160,7 +160,7 @@ def test_two_drivers_at_once_share_one_budget(services: Services, tmp_path: Path
 def test_a_driver_killed_in_the_midst_loses_and_doubles_nothing(
     services: Services, tmp_path: Path, victim: str
 ) -> None:
-    study = f"killed-{victim[-1]}"
+    study = "killed-" + victim.replace(" ", "-")
     first = driver(services, machine(tmp_path / "one"), study)
     until(lambda: bool(runs(services, study, "sweep")), "the first driver leads")
     second = driver(services, machine(tmp_path / "two"), study)
