@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.neighbors import KNeighborsClassifier
 
@@ -97,6 +98,15 @@ def test_a_tree_that_leads_out_of_its_arrays_is_refused(
     getattr(model.estimators_[1].tree_, name)[0] = value
     with pytest.raises(UntrustedModel, match="broken link"):
         network.load(saved(tmp_path, model))
+
+
+def test_a_broken_tree_inside_a_calibrated_classifier_is_found(tmp_path: Path) -> None:
+    model = CalibratedClassifierCV(ExtraTreesClassifier(2, random_state=0), cv=2)
+    model.fit(NUMBERS, LABELS)
+    network.load(saved(tmp_path / "whole", model))
+    model.calibrated_classifiers_[1].estimator.estimators_[0].tree_.children_left[0] = 10**6
+    with pytest.raises(UntrustedModel, match="broken link"):
+        network.load(saved(tmp_path / "broken", model))
 
 
 def test_a_file_that_unpacks_to_too_much_is_refused(

@@ -112,6 +112,8 @@ def _trees(estimator: Any) -> Iterator[Any]:
     within = [
         *getattr(estimator, "estimators_", []),
         *dict(getattr(estimator, "steps", [])).values(),
+        *getattr(estimator, "calibrated_classifiers_", []),
+        *([estimator.estimator] if hasattr(estimator, "estimator") else []),
     ]
     for one in within:
         yield from _trees(one)
