@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+from typing import Any
+
 import numpy as np
 import pytest
 
 from mineralsweep.evaluation.calibration import calibration
+
+module = sys.modules[calibration.__module__]
 
 
 def two_classes(confidence: list[float], right: list[bool]) -> tuple[np.ndarray, list[int]]:
@@ -53,6 +58,23 @@ def test_a_calibrated_model_stays_below_chance_in_about_95_of_100_cases() -> Non
 def test_the_same_images_give_the_same_interval() -> None:
     data = two_classes([0.7, 0.8, 0.9, 0.55], [True, False, True, True])
     assert calibration(*data) == calibration(*data)
+
+
+def test_many_images_are_drawn_in_blocks_to_the_same_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = two_classes([0.7, 0.8, 0.9, 0.55] * 5, [True, False, True, True] * 5)
+    expected = module.calibration(*data)
+    sizes = []
+    errors = module._errors
+
+    def noted(confidence: np.ndarray, *rest: Any) -> Any:
+        sizes.append(confidence.size)
+        return errors(confidence, *rest)
+
+    monkeypatch.setattr(module, "_errors", noted)
+    monkeypatch.setattr(module, "AT_ONCE", 5000)
+    assert module.calibration(*data) == expected
+    assert max(sizes) <= 5000
+    assert sum(sizes) == 2 * module.DRAWS * 20 + 20
 
 
 def test_no_images_are_an_error() -> None:

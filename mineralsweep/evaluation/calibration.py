@@ -12,6 +12,8 @@ from mineralsweep.evaluation.scores import Proportion, wilson
 
 BINS = 10
 DRAWS = 2000
+AT_ONCE = 2_000_000
+"""Numbers drawn at once, about: bounds the memory."""
 
 
 @dataclass(frozen=True)
@@ -78,11 +80,14 @@ def calibration(
     right = (probabilities.argmax(axis=1) == np.asarray(labels)).astype(np.float64)
     place = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
     random = np.random.default_rng(seed)
-    drawn = random.integers(len(right), size=(DRAWS, len(right)))
-    resampled = _errors(confidence[drawn], right[drawn], place[drawn], bins)
-    perfect = (random.random((DRAWS, len(right))) < confidence).astype(np.float64)
-    whole = np.broadcast_to(confidence, perfect.shape), np.broadcast_to(place, perfect.shape)
-    by_chance = _errors(whole[0], perfect, whole[1], bins)
+    resampled, by_chance = [], []
+    for draws in _blocks(len(right)):
+        drawn = random.integers(len(right), size=(draws, len(right)))
+        resampled += _errors(confidence[drawn], right[drawn], place[drawn], bins).tolist()
+    for draws in _blocks(len(right)):
+        perfect = (random.random((draws, len(right))) < confidence).astype(np.float64)
+        whole = np.broadcast_to(confidence, perfect.shape), np.broadcast_to(place, perfect.shape)
+        by_chance += _errors(whole[0], perfect, whole[1], bins).tolist()
     low, high = np.quantile(resampled, [0.025, 0.975])
     return Calibration(
         error=float(_errors(confidence[None], right[None], place[None], bins)[0]),
@@ -92,6 +97,12 @@ def calibration(
         n=len(right),
         bins=tuple(_bin(i, bins, confidence, right, place) for i in np.unique(place)),
     )
+
+
+def _blocks(n: int) -> list[int]:
+    """Return numbers of draws of n images that add up to DRAWS, few enough for the memory."""
+    most = max(1, AT_ONCE // n)
+    return [min(most, DRAWS - start) for start in range(0, DRAWS, most)]
 
 
 def _errors(
