@@ -6,12 +6,18 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import mlflow
 import pytest
 
 from mineralsweep.cli.main import main
 from mineralsweep.config import Gate
 from mineralsweep.data.dataset import open_dataset
-from mineralsweep.registry import Versions
+from mineralsweep.errors import InputError
+from mineralsweep.registry import Versions, crowning
+from mineralsweep.registry.crowning import answers_from
+from mineralsweep.registry.evidence import digest_of_split
+from mineralsweep.registry.files import load_classifier, verify
+from mineralsweep.registry.names import DIGEST
 from tests import oracle, pictures
 from tests.test_crowning import Sweeping
 
@@ -174,6 +180,67 @@ def test_a_model_whose_data_is_unknown_or_changed_is_not_tested(
     code, said = run("promote", f"models:/{record.model_id}")
     assert code == 2
     assert "holds other images than when" in said
+
+
+def test_a_folder_named_like_a_built_in_source_is_that_folder(
+    sweeping: Sweeping, run: Run, tmp_path: Path
+) -> None:
+    folder = pictures.write_classes(tmp_path / "sample", sweeping.dataset.classes, 10, first=50)
+    dataset = open_dataset(str(folder), "40/20/40", 0)
+    _, record = sweeping.begin(wrong=0, dataset=dataset)
+    sweeping.store.log_dataset(record.run_id, dataset, "training and validation")
+    _, said = run("promote", f"models:/{record.model_id}", "--model", "other")
+    assert "version 1 took the alias champion" in said
+
+
+def test_evaluating_the_test_split_counts_and_a_logged_model_s_own_images_are_left_out(
+    sweeping: Sweeping, run: Run
+) -> None:
+    digest = digest_of_split(sweeping.dataset)
+    before = sweeping.store.openings(digest)
+    assert run("evaluate", sweeping.dataset.source)[0] == 0
+    assert sweeping.store.openings(digest) == before + 1
+    _, record = sweeping.begin(wrong=0)
+    sweeping.store.log_dataset(record.run_id, sweeping.dataset, "training and validation")
+    model = f"models:/{record.model_id}"
+    code, said = run("evaluate", sweeping.dataset.source, "--model", model, "--json")
+    assert code == 0, said
+    assert (json.loads(said)["learned"], json.loads(said)["tested"]) == (36, 24)
+    assert sweeping.store.openings(digest) == before + 2
+
+
+def test_what_is_called_the_latest_is_compared_too(sweeping: Sweeping) -> None:
+    Versions(sweeping.store).tag("2", {DIGEST: "0" * 64})
+    for name in ("2", "latest", "@challenger"):
+        uri = "models:/mineral-classifier" + (name if name[0] == "@" else f"/{name}")
+        with pytest.raises(InputError, match="not those that were registered"):
+            load_classifier(uri)
+    assert "its files are those" in verify("models:/mineral-classifier@champion")
+
+
+def test_a_champion_that_cannot_be_loaded_any_more_is_not_compared(
+    sweeping: Sweeping, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = answers_from(Versions(sweeping.store), sweeping.dataset.catalog)
+    images = [image.digest for image in sweeping.dataset.catalog.images[:2]]
+    assert len(answers("1", images)) == 2
+
+    def fails(error: Exception) -> None:
+        def open_folder(_: Path) -> None:
+            raise error
+
+        monkeypatch.setattr(crowning, "open_folder", open_folder)
+
+    for error in (ValueError("made with version 1"), TypeError("no such layer")):
+        fails(error)
+        assert answers("1", images) == {}
+
+    def away(*_: object, **__: object) -> None:
+        raise ConnectionError("no answer")
+
+    monkeypatch.setattr(mlflow.artifacts, "download_artifacts", away)
+    with pytest.raises(ConnectionError, match="no answer"):
+        answers("1", images)
 
 
 def test_evaluate_leaves_out_what_the_model_learned_from(

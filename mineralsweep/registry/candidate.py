@@ -10,6 +10,7 @@ from mlflow.exceptions import MlflowException
 
 from mineralsweep.config import Gate
 from mineralsweep.data.dataset import Dataset, NearDuplicates, open_dataset
+from mineralsweep.data.source import NAMED
 from mineralsweep.errors import DataError, InputError
 from mineralsweep.packaging import digest
 from mineralsweep.registry.evidence import Evidence, digest_of_split, measure
@@ -19,6 +20,7 @@ from mineralsweep.registry.versions import Versions
 from mineralsweep.tracking import Store
 from mineralsweep.tracking.store import TEST_DIGEST
 
+LOGGED = re.compile(r"models:/(m-[0-9a-f]{32})")
 NEAR_DUPLICATES: tuple[NearDuplicates, ...] = ("group", "ignore")
 
 
@@ -35,7 +37,7 @@ def find(store: Store, text: str, model: str | None = None) -> tuple[Versions, s
     Raises:
         InputError: there is no such version.
     """
-    logged = re.fullmatch(r"models:/(m-[0-9a-f]{32})", text)
+    logged = LOGGED.fullmatch(text)
     if logged:
         return _registered(store, logged[1], model or NAME)
     named = re.fullmatch(r"models:/([^/@]+)(?:/(\d+)|@(.+))", text)
@@ -80,7 +82,8 @@ def evidence_for(versions: Versions, version: str) -> tuple[Evidence, Dataset | 
     if kept is not None:
         return kept, None
     run_id = versions.get(version).run_id or ""
-    dataset = _dataset_of(versions.store, run_id, versions.name, version)
+    where = f"version {version} of {versions.name}"
+    dataset = dataset_of(versions.store, run_id, where)
     test = digest_of_split(dataset)
     uri = f"models:/{versions.name}/{version}"
     with reachable(uri), fetched(uri) as folder:
@@ -94,9 +97,17 @@ def evidence_for(versions: Versions, version: str) -> tuple[Evidence, Dataset | 
     return evidence, dataset
 
 
-def _dataset_of(store: Store, run_id: str, name: str, version: str) -> Dataset:
-    """Open the data that a model was trained on, as its run tells of it."""
-    where = f"version {version} of {name}"
+def dataset_of(store: Store, run_id: str, where: str) -> Dataset:
+    """Open the data that a model was trained on, as its run tells of it.
+
+    Args:
+        store: where the run is.
+        run_id: of the training.
+        where: the model's name, for the error.
+
+    Raises:
+        InputError: the run does not tell, or the data is not there or is other data now.
+    """
     try:
         inputs = store.client.get_run(run_id).inputs
         [told, *_] = [one.dataset for one in inputs.dataset_inputs] if inputs else []
@@ -108,7 +119,9 @@ def _dataset_of(store: Store, run_id: str, name: str, version: str) -> Dataset:
             f"VERSION: {where} was never tested, and its run does not tell on which data it was"
             " trained; past the gate: --force --reason TEXT"
         ) from None
-    source = told.name if told.name in ("sample", "minet") else uri
+    # A folder may have the name of a built-in source; runs of earlier releases tell the name alone.
+    source = profile.get("source", told.name)
+    source = source if source in NAMED else uri
     for near_duplicates in NEAR_DUPLICATES:  # the run does not tell which it was
         dataset = open_dataset(source, shares, seed, classes, near_duplicates)
         if dataset.split.digest == expected:

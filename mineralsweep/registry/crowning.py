@@ -22,6 +22,7 @@ from mineralsweep.registry.names import DIGEST, uri_of
 from mineralsweep.registry.promotion import Answers, decide
 from mineralsweep.registry.versions import Versions
 from mineralsweep.tracking import Store, SweepRun
+from mineralsweep.tracking.patience import may_pass
 from mineralsweep.tracking.store import TEST_DIGEST
 
 
@@ -124,8 +125,13 @@ def answers_from(versions: Versions, catalog: Catalog) -> Answers:
         try:
             with fetched(uri_of(versions.name, version)) as folder:
                 found = ask(open_folder(folder).predict, at_hand, catalog.classes)
-        except InputError:
+        except InputError as error:
+            cause = error.__cause__
+            if cause is not None and may_pass(cause) and "404 Client Error" not in str(cause):
+                raise cause from None  # the store is away: nothing is decided by that
             return {}  # changed files, other classes: it can't be asked
+        except (ValueError, TypeError):
+            return {}  # another release's, which this one can't load
         names = [catalog.classes[column] for column in found.argmax(axis=1)]
         return dict(zip((image.digest for image in at_hand), names, strict=True))
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import mlflow
 from mlflow.exceptions import MlflowException
+from mlflow.store.artifact.utils.models import get_model_name_and_version
 
 from mineralsweep.errors import InputError
 from mineralsweep.packaging import digest
@@ -36,8 +37,10 @@ def verify(uri: str = CHAMPION_URI) -> str:
     Raises:
         InputError: there is no such model in the tracking store, or its files are other ones.
     """
-    with reachable(uri), downloaded(uri) as folder:
-        expected = _compare(uri, folder)
+    with reachable(uri):
+        settled = _settled(uri)
+        with downloaded(settled) as folder:
+            expected = _compare(settled, folder)
     if expected is None:
         return f"{uri}: no digest was recorded for it; nothing to compare"
     return f"{uri}: its files are those that were registered (SHA-256 {expected[:16]}...)"
@@ -52,8 +55,9 @@ def fetched(uri: str) -> Iterator[Path]:
     """
     with contextlib.ExitStack() as stack:
         with reachable(uri):
-            folder = stack.enter_context(downloaded(uri))
-            _compare(uri, folder)
+            settled = _settled(uri)
+            folder = stack.enter_context(downloaded(settled))
+            _compare(settled, folder)
         yield folder
 
 
@@ -85,6 +89,17 @@ def reachable(uri: str) -> Iterator[None]:
         ) from error
 
 
+def _settled(uri: str) -> str:
+    """Return an address with a version's number for one with an alias, a stage or "latest".
+
+    These may move between two looks: what is compared must be what was fetched.
+    """
+    if not uri.startswith("models:/"):
+        return uri
+    name, *number = get_model_name_and_version(mlflow.MlflowClient(), uri)
+    return f"models:/{name}/{number[0]}" if number else uri
+
+
 def _compare(uri: str, folder: Path) -> str | None:
     """Return the digest recorded at registration, None without one."""
     expected = _recorded(uri)
@@ -99,14 +114,8 @@ def _compare(uri: str, folder: Path) -> str | None:
 
 def _recorded(uri: str) -> str | None:
     """Return the digest of a registered version; other URIs name none."""
-    client = mlflow.MlflowClient()
-    name, at, alias = uri.removeprefix("models:/").partition("@")
-    if at:
-        version = client.get_model_version_by_alias(name, alias)
-    else:
-        name, _, number = name.partition("/")
-        if not uri.startswith("models:/") or not number.isdecimal():
-            return None
-        version = client.get_model_version(name, number)
-    recorded = version.tags.get(DIGEST)
+    name, _, number = uri.removeprefix("models:/").partition("/")
+    if not uri.startswith("models:/") or not number.isdecimal():
+        return None
+    recorded = mlflow.MlflowClient().get_model_version(name, number).tags.get(DIGEST)
     return None if recorded is None else str(recorded)

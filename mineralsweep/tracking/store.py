@@ -144,6 +144,7 @@ class Store:
         """Record a data set, with its digest and its split, as an input of a run."""
         parts = dataset.split
         profile = {
+            "source": dataset.source,
             "images": len(dataset.catalog.images),
             "classes": dataset.catalog.counts(),
             "split": {
