@@ -92,6 +92,9 @@ def _show(console: Console, outcome: SweepOutcome) -> None:
     console.print(f"Took {outcome.minutes:.1f} minutes.")
     store = outcome.store
     console.print(f"Run: {outcome.run_id} in experiment '{store.experiment}', {store.shown_uri}")
+    console.print(
+        f"Report: report.html on that run's page; as a file: mineralsweep report {outcome.study}"
+    )
     decision = outcome.crowned.decision
     stands = "@champion" if decision.takes or decision.against else f"/{decision.version}"
     console.print(next_commands(store.uri, serve=f"models:/{outcome.model}{stands}"))
