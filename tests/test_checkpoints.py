@@ -77,7 +77,7 @@ CASES = [
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-@pytest.mark.parametrize(("changes", "die_after"), zip(CASES, (2, 3, 2, 3), strict=True))
+@pytest.mark.parametrize(("changes", "die_after"), list(zip(CASES, (2, 3, 2, 3), strict=True)))
 def test_stopped_after_an_epoch_it_ends_as_if_it_had_not_been(
     dataset: Dataset,
     tmp_path: Path,
