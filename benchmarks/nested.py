@@ -68,6 +68,9 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=int, default=getattr(Protocol, name))
     options = parser.parse_args()
     if not options.show:
+        from mineralsweep.executors.allocator import keep_memory
+
+        keep_memory()  # as a worker does
         protocol = Protocol(**{name: getattr(options, name) for name in asdict(Protocol())})
         members = (options.only,) if options.only else MEMBERS
         run(options.results, Bench(options.data, protocol), members, options.minutes * 60)

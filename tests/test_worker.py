@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import errno
+import platform
+import subprocess
+import sys
 
 import pytest
 
@@ -27,3 +30,28 @@ class ResourceExhaustedError(Exception):
 )
 def test_the_fault_is_told_from_the_error(error: Exception, fault: str) -> None:
     assert _fault(error) == fault
+
+
+HELD_AFTER_USE = """
+import sys, threading
+import numpy as np
+import psutil
+from mineralsweep.executors.allocator import keep_memory
+
+if sys.argv[1] == "keep":
+    assert keep_memory()
+before = psutil.Process().memory_info().rss
+thread = threading.Thread(target=lambda: np.ones(2**26, np.uint8).sum())
+thread.start()
+thread.join()
+print(psutil.Process().memory_info().rss - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the allocator isn't glibc's")
+def test_a_worker_keeps_the_memory_of_freed_arrays() -> None:
+    def held(how: str) -> int:
+        command = [sys.executable, "-c", HELD_AFTER_USE, how]
+        return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+    assert held("plain") < 2**25 < held("keep")

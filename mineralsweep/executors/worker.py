@@ -18,6 +18,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from mineralsweep.errors import MineralsweepError
+from mineralsweep.executors.allocator import keep_memory
 from mineralsweep.executors.executor import Fault
 from mineralsweep.training.spec import EpochReport, TrialResult, TrialSpec
 
@@ -135,6 +136,7 @@ def _configure(threads: int, gpu: str | None) -> None:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpu
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.pop("MLFLOW_RUN_ID", None)
+    keep_memory()
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(threads)
