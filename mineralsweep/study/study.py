@@ -13,25 +13,22 @@ from mineralsweep.config import Sweep
 from mineralsweep.data.dataset import Dataset
 from mineralsweep.engines.drivers import Alone, Drivers
 from mineralsweep.engines.engine import Engine, Proposal, TrialRecord
-from mineralsweep.engines.ranking import champion
-from mineralsweep.engines.stopping import reached
 from mineralsweep.errors import RunError, StoreAway, SweepFailed
 from mineralsweep.executors import Doing, Epoch, Event, Executor, Failed, Finished, FoldEnded
 from mineralsweep.space import Params
 from mineralsweep.study import records
 from mineralsweep.study.examples import examples, folds_of
 from mineralsweep.study.listener import Listener
+from mineralsweep.study.live import LiveTrial
 from mineralsweep.study.recovery import INTERRUPTED, TAKEN_OVER, can_go_on, give_up, recover
+from mineralsweep.study.tally import Tally
 from mineralsweep.tracking import (
-    Best,
     Change,
     Courier,
     End,
     Entry,
     Outbox,
-    Point,
     SweepRun,
-    SystemMetrics,
     now_ms,
 )
 from mineralsweep.tracking.outbox import STATES
@@ -81,18 +78,10 @@ class Study:
         self._listener = listener
         self._drivers = drivers or Alone()
         self._folds = folds_of(dataset, sweep)
-        self._live: dict[int, _LiveTrial] = {}
-        self._retries: deque[_LiveTrial] = deque()
+        self._live: dict[int, LiveTrial] = {}
+        self._retries: deque[LiveTrial] = deque()
         recover(self._outbox, engine)
-        known = engine.records()
-        self._best = champion(known, sweep.objective)
-        self._told = len(known)
-        self._heard = {record.number for record in known}
-        self._failures = 0
-        self._exhausted = False
-        self._stopped = reached(sweep.stop, sweep.objective, known)
-        self._gave_up = False
-        self._deadline = time.monotonic() + (sweep.budget.timeout or float("inf"))
+        self._tally = Tally(sweep, engine.records())
         self._interrupted: dict[int, Entry] = {}
         self._courier = Courier(run)
 
@@ -115,9 +104,9 @@ class Study:
         finally:
             self._courier.close()
         ended = self._engine.records()
-        if self._gave_up:
+        if self._tally.gave_up:
             raise SweepFailed(
-                f"stopped after {self._failures} failed trials in a row: {_causes(ended)}"
+                f"stopped after {self._tally.failures} failed trials in a row: {_causes(ended)}"
             )
         if not any(record.state == "COMPLETE" for record in ended):
             raise SweepFailed(f"no trial was completed: {_causes(ended) or STOPPED_EARLY}")
@@ -125,13 +114,7 @@ class Study:
 
     def why_it_ended(self) -> str:
         """Return which rule ended the study, after `run`."""
-        if self._stopped:
-            return self._stopped
-        if self._exhausted:
-            return "the engine has no further trial to propose"
-        if self._told < self._sweep.budget.trials and time.monotonic() >= self._deadline:
-            return f"time is up: {self._sweep.budget.timeout:g} s"
-        return f"all {self._sweep.budget.trials} trials are done"
+        return self._tally.why_it_ended()
 
     def _take_up(self) -> None:
         """Have delivered what an earlier driver left; keep what can go on from a checkpoint."""
@@ -202,40 +185,32 @@ class Study:
         while self._retries and self._executor.free():
             self._try_again(self._retries.popleft())
             started = True
-        while self._executor.free() and self._wants_more():
+        while self._executor.free() and self._tally.wants_more(self._taken()):
             proposal = self._engine.ask()
             if proposal is None:  # there may be more once the trials at work are told
-                self._exhausted = not (self._live or self._retries or self._others_are_at_work())
+                self._tally.exhausted = not (
+                    self._live or self._retries or self._others_are_at_work()
+                )
                 break
             self._start(proposal)
             started = True
         return started
 
-    def _wants_more(self) -> bool:
-        return (
-            not self._exhausted
-            and not self._stopped
-            and not self._gave_up
-            and time.monotonic() < self._deadline
-            and self._taken() < self._sweep.budget.trials
-        )
-
     def _taken(self) -> int:
         if self._drivers.shared:
             return self._engine.taken()
-        return self._told + len(self._live) + len(self._retries)
+        return self._tally.told + len(self._live) + len(self._retries)
 
     def _others_are_at_work(self) -> bool:
-        wanted = not (self._stopped or self._gave_up or time.monotonic() > self._deadline)
-        return self._drivers.shared and wanted and bool(self._engine.at_work())
+        shared = self._drivers.shared and not self._tally.is_over()
+        return shared and bool(self._engine.at_work())
 
     def _hear_of_others(self) -> None:
         """Count the trials that other drivers have ended."""
         if not self._drivers.shared:
             return
-        for record in self._engine.records():
-            if record.number not in self._heard:
-                self._count(record)
+        for record in self._tally.unheard(self._engine.records()):
+            self._count(record)
 
     def _start(self, proposal: Proposal) -> None:
         size = self._sweep.size_for(str(proposal.params["architecture"]))
@@ -279,7 +254,7 @@ class Study:
             checkpoint=entry.checkpoint,
             checkpoint_every=self._sweep.faults.checkpoint_every,
         )
-        self._live[spec.number] = _LiveTrial(spec, params, entry, tries, self._courier)
+        self._live[spec.number] = LiveTrial(spec, params, entry, tries, self._courier)
         self._executor.submit(spec)
         return spec
 
@@ -287,7 +262,7 @@ class Study:
         """Return where the last state of a trial stays that others may go on from."""
         return self._outbox.folder / STATES / f"trial-{number:03d}"
 
-    def _keep_state(self, live: _LiveTrial) -> None:
+    def _keep_state(self, live: LiveTrial) -> None:
         kept = self._state(live.spec.number)
         shutil.rmtree(kept, ignore_errors=True)
         kept.parent.mkdir(exist_ok=True)
@@ -305,7 +280,7 @@ class Study:
         else:
             self._end(live, event)
 
-    def _answer(self, live: _LiveTrial, event: Epoch) -> None:
+    def _answer(self, live: LiveTrial, event: Epoch) -> None:
         report, fold, number = event.report, event.fold, event.number
         live.write(report.metrics(fold), report.epoch)
         reason = None
@@ -320,7 +295,7 @@ class Study:
         self._executor.answer(number, None if last else reason or self._time_is_up(), fold)
         self._listener.epoch_ended(live.spec, report, fold)
 
-    def _judge(self, live: _LiveTrial, fold: FoldResult) -> None:
+    def _judge(self, live: LiveTrial, fold: FoldResult) -> None:
         """Say after one fold whether the trial's others are worth their time."""
         live.write(fold.metrics(), fold.fold)
         value = fold.accuracy if self._sweep.objective == "accuracy" else fold.loss
@@ -329,9 +304,9 @@ class Study:
         self._listener.fold_ended(live.spec, fold)
 
     def _time_is_up(self) -> str | None:
-        return records.TIME_IS_UP if time.monotonic() > self._deadline else None
+        return records.TIME_IS_UP if self._tally.time_is_up() else None
 
-    def _end(self, live: _LiveTrial, event: Finished | Failed) -> None:
+    def _end(self, live: LiveTrial, event: Finished | Failed) -> None:
         if isinstance(event, Failed) and event.fault == "disk":
             # The trial is not told: it comes back first.
             raise RunError(f"trial {event.number}: {event.reason}; make room on the disk")
@@ -358,10 +333,10 @@ class Study:
             self._count(record)
         self._courier.bring(live.entry, whole=True)
 
-    def _may_pass(self, live: _LiveTrial, event: Failed) -> bool:
+    def _may_pass(self, live: LiveTrial, event: Failed) -> bool:
         return event.fault in ("crash", "memory") and live.tries <= self._sweep.faults.retries
 
-    def _retry(self, live: _LiveTrial, event: Failed) -> None:
+    def _retry(self, live: LiveTrial, event: Failed) -> None:
         """Have a trial tried again, in a run and a folder of its own; the failed run stays.
 
         It waits for a free worker: with folds, another trial's may have taken this one's.
@@ -373,16 +348,11 @@ class Study:
         self._retries.append(live)
         self._listener.trial_retried(live.spec, event.reason)
 
-    def _try_again(self, failed: _LiveTrial) -> None:
+    def _try_again(self, failed: LiveTrial) -> None:
         self._submit(failed.spec, failed.params, tries=failed.tries + 1)
 
-    def _keep(self, live: _LiveTrial, event: Finished | Failed, record: TrialRecord) -> None:
+    def _keep(self, live: LiveTrial, event: Finished | Failed, record: TrialRecord) -> None:
         """Write a trial's end to the outbox. From here on, it can't be lost."""
-        known = [one for one in (self._best, record) if one is not None]
-        best = champion(known, self._sweep.objective)
-        noted = None
-        if best is not None and best.value is not None:
-            noted = Best(self._told + 1, best.value, self._sweep.metric())
         result = event.result if isinstance(event, Finished) else None
         live.entry.conclude(
             End(
@@ -390,7 +360,7 @@ class Study:
                 reason=record.reason,
                 time=now_ms(),
                 record=record.to_dict(),
-                best=noted,
+                best=self._tally.best_with(record),
                 log=event.log if isinstance(event, Failed) else "",
                 result=result,
                 predicted=predicted(live.spec, result) if result else None,
@@ -399,56 +369,8 @@ class Study:
 
     def _count(self, record: TrialRecord) -> None:
         """Count an ended trial, and see what it means for the study."""
-        self._heard.add(record.number)
-        self._told += 1
-        self._best = champion(
-            [*([self._best] if self._best else []), record], self._sweep.objective
-        )
-        self._failures = self._failures + 1 if record.state == "FAILED" else 0
-        self._gave_up = (
-            self._gave_up or self._failures >= self._sweep.faults.max_consecutive_failures
-        )
-        if not self._stopped:
-            ended = self._engine.records()
-            self._stopped = reached(self._sweep.stop, self._sweep.objective, ended)
+        self._tally.count(record, self._engine.records())
         self._listener.trial_ended(record)
-
-
-class _LiveTrial:
-    """A trial that a worker has now.
-
-    Args:
-        spec: what the worker was given.
-        params: what the engine proposed.
-        entry: takes what happens.
-        tries: the how manieth one it is in this session.
-        courier: brings it on.
-    """
-
-    def __init__(
-        self, spec: TrialSpec, params: Params, entry: Entry, tries: int, courier: Courier
-    ) -> None:
-        self.spec = spec
-        self.params = params
-        self.entry = entry
-        self.tries = tries
-        self._courier = courier
-        self._started = time.monotonic()
-        self.system = SystemMetrics(self._write, entry.samples())
-
-    def seconds(self) -> float:
-        """Return how long it has been running."""
-        return time.monotonic() - self._started
-
-    def write(self, metrics: dict[str, float], step: int) -> None:
-        """Write metrics, unless they stand there already: this epoch was trained before."""
-        judged = {name: value for name, value in metrics.items() if name != "epoch_seconds"}
-        if not self.entry.holds(judged, step):
-            self._write(metrics, step)
-
-    def _write(self, metrics: dict[str, float], step: int) -> None:
-        self.entry.add(Point(metrics, step, now_ms()))
-        self._courier.bring(self.entry)
 
 
 def _causes(ended: list[TrialRecord]) -> str:
