@@ -12,11 +12,13 @@ from typing import NoReturn
 import pytest
 
 from mineralsweep.data.dataset import Dataset, open_dataset
+from mineralsweep.executors.allocator import keep_memory
 from tests import pictures
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
 # Each MLflow server would start seven processes for jobs that nobody here has.
 os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"
+keep_memory()  # as a worker does: tests that train here take half the time
 ROOT = Path(__file__).parent.parent
 
 

@@ -16,13 +16,13 @@ def verdict(best: TrialRecord, baseline: TrialRecord, objective: str, study: str
         study: the study's name, for the commands.
     """
     if best.number == BASELINE:
-        return ["No trial is better than the baseline, which was chosen."]
+        return ["No trial scores higher than the baseline, which was chosen."]
     ours, theirs = _value(best, objective), _value(baseline, objective)
     if beats(best, baseline, objective):
-        said = [f"Trial {best.number} is better than the baseline: {ours} against {theirs}."]
+        said = [f"Trial {best.number} scores higher than the baseline: {ours} against {theirs}."]
         if _apart(best, baseline):
             return said
-        return [*said, "Their intervals overlap: so few images can hardly tell them apart."]
+        return [*said, "Their intervals overlap: that it is better is not shown."]
     better = "as good" if best.value == baseline.value else "better"
     return [
         f"Careful: the baseline is {better}: {theirs} against {ours} of trial {best.number}.",

@@ -28,16 +28,20 @@ from mineralsweep.packaging.network import NETWORK_FILE
 KILLS = int(os.environ.get("MINERALSWEEP_KILLS", "1"))
 TRIALS = 2 + KILLS
 BIN = Path(sys.executable).parent
+ENGINES = {
+    "optuna": "{pruner: none}",
+    "keras-tuner": "{name: keras-tuner, sampler: random}",
+}
 SWEEP = f"""
 question: Does it survive?
 image_size: 80
-data: {{source: minerals, split: 60/20/20}}
+data: {{{{source: minerals, split: 60/20/20}}}}
 space:
   architecture: model2_1
-  learning_rate: {{low: 3.0e-4, high: 3.0e-3, log: true}}
-budget: {{trials: {TRIALS}, epochs: 4}}
-engine: {{pruner: none}}
-faults: {{retries: 3}}
+  learning_rate: {{{{low: 3.0e-4, high: 3.0e-3, log: true}}}}
+budget: {{{{trials: {TRIALS}, epochs: 4}}}}
+engine: {{engine}}
+faults: {{{{retries: 3}}}}
 workers: 1
 """
 COMMAND = [str(BIN / "mineralsweep"), "sweep", "mine.yaml", "--study", "hard"]
@@ -91,20 +95,20 @@ def what_follows_from_the_seed(row: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in row.items() if name not in ("seconds", "run_id")}
 
 
-def undisturbed(folder: Path) -> list[dict[str, Any]]:
-    """Run the same sweep in a folder of its own, and return its leaderboard."""
+def prepare(folder: Path, engine: str) -> None:
+    """Put the images and the sweep file into a folder."""
     sample.write(folder / "minerals", per_class=10)
-    (folder / "mine.yaml").write_text(SWEEP)
-    subprocess.run(COMMAND, cwd=folder, env=environment(folder), capture_output=True, check=True)
-    return leaderboard(folder)
+    (folder / "mine.yaml").write_text(SWEEP.format(engine=ENGINES[engine]))
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(120 + 60 * (KILLS + TRIALS))
-def test_killed_at_random_moments_a_sweep_still_ends_whole(tmp_path: Path) -> None:
+@pytest.mark.parametrize("engine", ENGINES)
+def test_killed_at_random_moments_a_sweep_still_ends_whole(tmp_path: Path, engine: str) -> None:
     chance = random.Random(7)  # noqa: S311
-    sample.write(tmp_path / "minerals", per_class=10)
-    (tmp_path / "mine.yaml").write_text(SWEEP)
+    prepare(tmp_path, engine)
+    prepare(tmp_path / "undisturbed", engine)
+    undisturbed = start(tmp_path / "undisturbed")  # the same sweep, beside
     for kill in range(KILLS):
         before = opened(tmp_path)
         process = start(tmp_path)
@@ -137,11 +141,12 @@ def test_killed_at_random_moments_a_sweep_still_ends_whole(tmp_path: Path) -> No
     assert parent.info.status == "FINISHED"
     assert parent.data.tags["mineralsweep.test_split_openings"] == "1"
 
+    assert undisturbed.wait(60 * TRIALS) == 0
     board = leaderboard(tmp_path)
     listed = [row["run_id"] for row in board if row["state"] == "COMPLETE"]
     assert {run.info.run_id for run in whole} <= set(listed)
     assert [what_follows_from_the_seed(row) for row in board] == [
-        what_follows_from_the_seed(row) for row in undisturbed(tmp_path / "undisturbed")
+        what_follows_from_the_seed(row) for row in leaderboard(tmp_path / "undisturbed")
     ]
 
     for run in whole:
