@@ -31,6 +31,18 @@ def test_the_line_tells_each_fold_that_runs_and_the_mean_of_those_that_ended(
     assert "about 2 min left" in status  # 2 trials x 3 folds x 4 epochs x 10 s, two at a time
 
 
+def test_where_the_time_ends_first_the_line_says_so(dataset: Dataset, tmp_path: Path) -> None:
+    spec = folded_trial(dataset, tmp_path)
+    shown = Progress(Console(file=io.StringIO()), 4, trials=20, workers=1, fits=3, timeout=600)
+    shown.study_opened("s", [])
+    shown.trial_started(spec)
+    assert "time is up in 10 min" in shown._status()
+    shown.epoch_ended(spec, EpochReport(1, 0.5, 0.5, 0.5, 0.625, 1e-3, 10.0), 1)
+    assert shown._status().endswith("time is up in 10 min")  # and not: about 40 min left
+    shown.epoch_ended(spec, EpochReport(2, 0.5, 0.5, 0.5, 0.625, 1e-3, 1.0), 1)
+    assert shown._status().endswith("about 4 min left")
+
+
 def test_a_trial_with_folds_ends_with_its_spread(dataset: Dataset, tmp_path: Path) -> None:
     console = Console(file=io.StringIO(), width=300)
     shown = Progress(console, epochs=4, trials=1, workers=1, fits=3)

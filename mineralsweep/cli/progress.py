@@ -32,6 +32,7 @@ class Progress:
         workers: trials at a time.
         objective: accuracy or loss; decides which trial is the best so far.
         fits: how often a trial is trained: its folds, all repeats'; 1 without folds.
+        timeout: seconds after which no trial starts; None: any time.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class Progress:
         workers: int,
         objective: str = "accuracy",
         fits: int = 1,
+        timeout: float | None = None,
     ) -> None:
         self._console = console
         self._fits = fits
@@ -53,6 +55,8 @@ class Progress:
         self._started: dict[int, float] = {}
         self._last_line = time.monotonic()
         self._away: Away | None = None
+        self._timeout = timeout
+        self._opened = time.monotonic()
         self.study: str | None = None
 
     def __enter__(self) -> Self:
@@ -74,6 +78,7 @@ class Progress:
     def study_opened(self, name: str, ended: list[TrialRecord]) -> None:
         """A study was made, or taken up with trials that ended earlier."""
         self.study = name
+        self._opened = time.monotonic()
         self._records = list(ended)
         if ended:
             self.say(f"Study {name}: taken up after {len(ended)} of {self._trials} trials")
@@ -164,9 +169,17 @@ class Progress:
         for number, running in sorted(self._running.items()):
             parts.append(f"trial {number}: {running.tell(self._fits, self._epochs)}")
         left = self._seconds_left()
-        if left is not None:
+        until = self._seconds_until_timeout()
+        if until is not None and (left is None or until < left):
+            parts.append(f"time is up in {_duration(until)}")
+        elif left is not None:
             parts.append(f"about {_duration(left)} left")
         return " | ".join(parts)
+
+    def _seconds_until_timeout(self) -> float | None:
+        if self._timeout is None:
+            return None
+        return max(0.0, self._opened + self._timeout - time.monotonic())
 
     def _seconds_left(self) -> float | None:
         epochs = [

@@ -36,8 +36,9 @@ def carry_out(
     console.print(f"Question: {' '.join(sweep.question.split())}")
     budget = sweep.budget
     with Progress(
-        console, budget.epochs, budget.trials, sweep.workers or 1, sweep.objective, sweep.fits()
-    ) as progress:
+        console, budget.epochs, budget.trials, sweep.workers or 1, sweep.objective, sweep.fits(),
+        budget.timeout,
+    ) as progress:  # fmt: skip
         try:
             outcome = run_sweep(sweep, config, study, storage, progress, progress.say, old)
         except BaseException:
