@@ -47,6 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.module is None:
         parser.print_help()
         return 2
+    # MLflow would print two lines a run, over the progress line; our last lines say where runs are.
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     before = {number: signal.signal(number, _as_interrupt) for number in STOP_SIGNALS}
     try:
         command = import_module(f"mineralsweep.cli.{options.module}")

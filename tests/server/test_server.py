@@ -121,6 +121,7 @@ def test_a_sweep_reaches_its_champion_and_tells_no_password(
     password = services.database.password
     assert password not in output
     assert "test accuracy" in output
+    assert "View run" not in output  # MLflow's own lines
     for path in folder.rglob("*"):
         if path.is_file():
             assert password.encode() not in path.read_bytes(), path
