@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from mineralsweep.data.dataset import Dataset, open_dataset
+from mineralsweep.engines.engine import BASELINE
 from mineralsweep.engines.ranking import champion
 from mineralsweep.evaluation import score
 from mineralsweep.pipeline.report import write_report
@@ -168,3 +169,12 @@ def test_the_report_is_an_artifact_and_its_warnings_are_told(found: Evidence) ->
     assert any("images can't tell the first" in warning for warning in told)
     files = [file.path for file in found.store.client.list_artifacts(found.run_id)]
     assert "report.html" in files
+
+
+def test_the_champion_stands_out_also_below_a_better_baseline(found: Evidence) -> None:
+    better = replace(found.best, number=BASELINE, value=1.0, accuracy=1.0)
+    only = [section for section in SECTIONS if section.name == "leaderboard"]
+    page = render(replace(found, baseline=better), only)
+    rows = re.findall(r'<tr( class="best")?><(?:th scope="row"|td)>(\d+)</t.><t.[^>]*>(\w+)', page)
+    assert rows[0] == ("", "1", "baseline")
+    assert [trial for bold, _, trial in rows if bold] == [str(found.best.number)]

@@ -256,10 +256,13 @@ def no_better_than_baseline(comparison: Paired | None, name: str) -> list[Warnin
     """
     if comparison is None or (comparison.difference > 0 and comparison.p < SIGNIFICANT):
         return []
+    said = f"the champion is not shown to be better than the baseline, {name}"
+    if comparison.p < SIGNIFICANT:
+        said = f"the baseline, {name}, is shown to be better than the champion"
     return [
         Warning(
             "baseline",
-            f"the champion is not shown to be better than the baseline, {name}: {comparison}."
+            f"{said}: {comparison}."
             " The baseline is simpler and faster: prefer it until a champion beats it.",
         )
     ]

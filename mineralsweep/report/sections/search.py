@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from mineralsweep.engines.engine import BASELINE
 from mineralsweep.report import charts
 from mineralsweep.report.evidence import Evidence
 from mineralsweep.report.findings import warnings_of
@@ -27,7 +28,10 @@ def leaderboard(evidence: Evidence) -> dict[str, Any]:
     """Return the trials, best first."""
     table = full_table(list(evidence.lines), evidence.sweep)
     shown = compact(table.head(SHOWN))
+    best = "baseline" if evidence.best.number == BASELINE else str(evidence.best.number)
+    trials = list(shown["trial"])
     return {
+        "champion": trials.index(best) if best in trials else None,
         "columns": [str(name) for name in shown.columns],
         "rows": shown.to_numpy(object).tolist(),
         "left": max(0, len(table) - SHOWN),
