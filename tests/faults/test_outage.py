@@ -95,6 +95,8 @@ def sweep_over(outages: int) -> Sweep:
 def test_a_server_that_is_away_for_a_while_gets_everything_once(
     dataset: Dataset, server: Server, how: str
 ) -> None:
+    if how == "stopped" and SECONDS <= 10:
+        pytest.skip("a short stop is a slow answer: `make faults` makes longer ones")
     sweep = sweep_over(OUTAGES)
     scene = Scene(dataset, sweep, FakeExecutor(slowly))
 
@@ -125,8 +127,7 @@ def test_a_server_that_is_away_for_a_while_gets_everything_once(
     records = scene.study.run()
     trouble.join()
     assert ended_while_away > 0  # the training went on
-    if how == "killed" or SECONDS > 10:  # a shorter stop is a slow answer
-        assert scene.watcher.aways
+    assert scene.watcher.aways
     expect_whole(scene, scene.run.located(records))
     assert len(records) == sweep.budget.trials
 
