@@ -12,8 +12,9 @@ from mineralsweep.config import Sweep, build
 from mineralsweep.data.dataset import Dataset
 from mineralsweep.engines.engine import BASELINE, TrialRecord
 from mineralsweep.engines.ranking import beats
+from mineralsweep.evaluation import Paired, compare
 from mineralsweep.pipeline import baseline
-from mineralsweep.report import leaderboard, verdict
+from mineralsweep.report import leaderboard, standing, verdict
 from mineralsweep.tracking import SweepRun, open_store
 from tests.fakes import FakeExecutor
 
@@ -133,27 +134,44 @@ def test_better_is_better_whatever_is_compared() -> None:
     assert not beats(record(0, 0, value=None), record(BASELINE, 0.1), "accuracy")
 
 
+def paired(gained: int, lost: int) -> Paired:
+    """Return 100 images, on some of which the baseline or the best trial alone is right."""
+    before = [False] * gained + [True] * (100 - gained)
+    after = [True] * gained + [False] * lost + [True] * (100 - gained - lost)
+    return compare(before, after)
+
+
 def test_a_champion_that_does_not_beat_it_is_told_aloud_with_what_to_do() -> None:
-    said = verdict(record(4, 0.74), record(BASELINE, 0.88, model_id="m-7"), "accuracy", "granite")
-    assert said == [
+    best, baseline, worse = record(4, 0.74), record(BASELINE, 0.88, model_id="m-7"), paired(1, 15)
+    assert verdict(best, baseline, worse, "accuracy", "granite") == [
         "Careful: the baseline is better: accuracy 0.880 [0.802, 0.930], n = 100 against accuracy"
         " 0.740 [0.646, 0.816], n = 100 of trial 4.",
+        f"On the same images: {worse}.",
         "To serve the baseline: mlflow models serve -m models:/m-7 --env-manager local --port 5001",
         "To have it registered: mineralsweep resume granite --baseline eligible",
     ]
-    assert "is as good" in verdict(record(4, 0.8), record(BASELINE, 0.8), "accuracy", "s")[0]
+    assert standing(best, baseline, worse, "accuracy") == "false"
+    hardly = verdict(record(4, 0.86), baseline, paired(1, 3), "accuracy", "s")
+    assert hardly[0].startswith("Careful: the baseline scores higher:")
+    alike = verdict(record(4, 0.8), record(BASELINE, 0.8), paired(2, 2), "accuracy", "s")
+    assert alike[0].startswith("Careful: the baseline scores as high:")
 
 
-def test_a_champion_that_beats_it_by_little_is_told_so() -> None:
-    clear = verdict(record(4, 0.99), record(BASELINE, 0.8), "accuracy", "s")
-    assert len(clear) == 1
-    assert clear[0].startswith("Trial 4 is better than the baseline")
-    near = verdict(record(4, 0.82), record(BASELINE, 0.8), "accuracy", "s")
-    assert near[1] == "Their intervals overlap: so few images can hardly tell them apart."
+def test_a_champion_beats_it_only_where_that_is_shown() -> None:
+    best, baseline = record(4, 0.92), record(BASELINE, 0.85)
+    shown = verdict(best, baseline, paired(9, 1), "accuracy", "s")
+    assert shown[0].startswith("Trial 4 is better than the baseline")
+    assert standing(best, baseline, paired(9, 1), "accuracy") == "true"
+    for unclear in (paired(7, 3), None):
+        near = verdict(best, baseline, unclear, "accuracy", "s")
+        assert near[0].startswith("Trial 4 scores higher than the baseline")
+        assert near[1].startswith("That it is better is not shown.")
+        assert standing(best, baseline, unclear, "accuracy") == "not shown"
 
 
 def test_a_baseline_that_was_chosen_is_said_to_be_it() -> None:
     best = record(BASELINE, 0.8)
-    assert verdict(best, best, "accuracy", "s") == [
-        "No trial is better than the baseline, which was chosen."
+    assert verdict(best, best, None, "accuracy", "s") == [
+        "No trial scores higher than the baseline, which was chosen."
     ]
+    assert standing(best, best, None, "accuracy") == "is the baseline"

@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 from mineralsweep.data import catalog, duplicates, looks, sample
 from mineralsweep.data.concerns import concerns
 from mineralsweep.data.dataset import open_dataset
+from mineralsweep.errors import DataError
 from tests.pictures import encode, noisy, write_classes
 
 LISTED = (
@@ -114,12 +115,14 @@ def test_a_chain_of_copies_is_one_group() -> None:
     assert duplicates.joined(3, []) == (0, 1, 2)
 
 
-def test_an_image_gone_since_it_was_listed_is_no_copy(
+def test_an_image_gone_since_it_was_listed_is_told(
     drawn: list[Image.Image], tmp_path: Path
 ) -> None:
     found = catalog.read(write(tmp_path, {"a/0.jpg": drawn[0], "b/0.jpg": marked(drawn[0])}))
     (tmp_path / "b" / "0.jpg").unlink()
-    assert duplicates.pairs(found) == []
+    with pytest.raises(DataError, match=r"0.jpg: can't be read any more.*run the command again"):
+        duplicates.groups(found)
+    assert not (tmp_path / "cache" / "groups").exists()
 
 
 def test_what_was_found_is_kept(

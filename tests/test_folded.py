@@ -219,6 +219,26 @@ def test_a_reason_after_the_last_fold_changes_nothing(dataset: Dataset, tmp_path
     assert len(result.folds) == 3
 
 
+def test_a_last_fold_that_was_cut_off_leaves_no_whole_trial(
+    dataset: Dataset, tmp_path: Path
+) -> None:
+    executor = FoldedExecutor(FakeExecutor(lambda spec: 0.5, slots=1))
+    executor.submit(replace(folded_trial(dataset, tmp_path / "t"), epochs=3))
+    ended = []
+
+    def answer(event: Any) -> str | None:
+        if isinstance(event, FoldEnded):
+            ended.append(event)
+            return None
+        return "time is up" if len(ended) == 2 else None
+
+    result = drain(executor, answer=answer)[-1].result  # type: ignore[union-attr]
+    assert [len(fold.history) for fold in result.folds].count(1) == 1
+    assert len(result.folds) == 3
+    assert result.rows is None  # every image was answered
+    assert result.pruned
+
+
 def test_a_fold_that_fails_fails_its_trial_once_its_siblings_have_ended(
     dataset: Dataset, tmp_path: Path
 ) -> None:

@@ -41,6 +41,9 @@ def texts(found: list[Warning]) -> str:
         ("dropout", 0.6, Range(low=0.2, high=0.6), "upper"),
         ("dropout", 0.4, Range(low=0.2, high=0.6), None),
         ("dropout", 0.0, Range(low=0.0, high=0.6), None),  # no range goes lower
+        ("augmentation", 0.97, Range(low=0.0, high=1.0), None),
+        ("augmentation", 0.02, Range(low=0.0, high=1.0), None),
+        ("augmentation", 0.79, Range(low=0.2, high=0.8), "upper"),
         ("augmentation", 1.0, Range(low=0.0, high=1.0, step=0.25), None),
         ("augmentation", 0.5, Range(low=0.0, high=0.5, step=0.25), "upper"),
         ("batch_size", 16, Choices(choices=(16, 32, 64)), "lower"),
@@ -80,6 +83,8 @@ def test_answers_image_by_image_decide_where_they_are_known() -> None:
     nested = best.copy()
     nested[:6] = False
     assert warnings.can_not_be_told_apart(trials, {4: best, 1: nested}) == []
+    # By loss, the best one may have fewer right: that does not show it to be better.
+    assert warnings.can_not_be_told_apart(trials, {4: nested, 1: best})
 
 
 def test_folds_that_differ_more_than_the_trials() -> None:

@@ -16,7 +16,7 @@ from PIL import Image
 from mineralsweep.data import cache, looks
 from mineralsweep.data.catalog import Catalog, CatalogImage
 from mineralsweep.data.decode import DECODER_VERSION, open_rgb
-from mineralsweep.errors import UnusableImage
+from mineralsweep.errors import DataError, UnusableImage
 
 VERSION = 1
 """Part of the cache key: raise it when the same images would be grouped otherwise."""
@@ -198,9 +198,12 @@ class _Details:
     def _read(self, image: CatalogImage) -> list[looks.Pixels]:
         try:
             whole, _ = open_rgb(image.path.read_bytes())
-        except (OSError, UnusableImage):
-            # Gone since it was listed; whoever needs its pixels will say so.
-            return [np.zeros((SIDE, SIDE), np.uint8)] * looks.VIEWS
+        except (OSError, UnusableImage) as error:
+            # What is found is kept: a pair that was missed once would be missed for good.
+            raise DataError(
+                f"{image.path}: can't be read any more, though it could just now: {error}; run the"
+                " command again"
+            ) from error
         return [
             np.asarray(view.convert("L").resize((SIDE, SIDE), Image.Resampling.BILINEAR))
             for view in looks.views(whole)

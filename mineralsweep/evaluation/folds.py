@@ -45,19 +45,22 @@ class FoldMean:
         return f"{self.folds} folds" + (f" x {repeats}" if repeats > 1 else "")
 
 
-def fold_mean(values: Sequence[float], folds: int, n: int) -> FoldMean:
+def fold_mean(values: Sequence[float], folds: int, n: int, ratio: float | None = None) -> FoldMean:
     """Return the mean of a share over folds, with its corrected interval.
 
     The trainings of two folds share most of their images, so their scores are not independent:
     the plain s / sqrt(fits) is too small, and more repeats would shrink it towards nothing. Nadeau
     & Bengio (2003, Machine Learning 52:239) replace 1 / fits by 1 / fits + validation / training
-    images, here 1 / (folds - 1); Bouckaert & Frank (2004, PAKDD) found it right for repeated folds.
+    images, 1 / (folds - 1) where all others are trained on; Bouckaert & Frank (2004, PAKDD) found
+    it right for repeated folds.
     The interval is that of a t distribution with fits - 1 degrees of freedom, kept in [0, 1].
 
     Args:
         values: one a fold that ended, all repeats' together.
         folds: that the images were divided into, at least 2.
         n: images that were predicted.
+        ratio: images of a fit that are predicted, over those it is trained on; None: all but the
+            fold's are.
 
     Raises:
         ValueError: there is no value, or fewer than 2 folds.
@@ -68,7 +71,7 @@ def fold_mean(values: Sequence[float], folds: int, n: int) -> FoldMean:
     if len(values) == 1:  # one value says nothing of its own spread
         return FoldMean(mean, 0.0, 0.0, 1.0, folds, 1, n)
     spread = statistics.stdev(values)
-    half = corrected_half_width(spread, len(values), 1 / (folds - 1))
+    half = corrected_half_width(spread, len(values), ratio or 1 / (folds - 1))
     low, high = max(0.0, mean - half), min(1.0, mean + half)
     return FoldMean(mean, spread, low, high, folds, len(values), n)
 

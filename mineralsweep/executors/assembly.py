@@ -60,7 +60,7 @@ def put_together(
         best_epoch=round(statistics.median(one.best_epoch for one in ended)),
         probabilities=probabilities,
         stop_reason=stop_reason or _reasons(ended),
-        pruned=stop_reason is not None,
+        pruned=stop_reason is not None or any(one.pruned for one in ended),
         parameters=_sum(one.parameters for one in ended),
         trainable=_sum(one.trainable for one in ended),
         flops=_sum(one.flops for one in ended),

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from mineralsweep.config import Sweep
 from mineralsweep.data.dataset import Dataset
 from mineralsweep.engines.engine import BASELINE, Engine, TrialRecord
-from mineralsweep.engines.ranking import beats
 from mineralsweep.errors import RunError
 from mineralsweep.evaluation import score
 from mineralsweep.executors import Epoch, Executor, Failed, Finished, FoldEnded
@@ -158,17 +157,18 @@ def _follow(spec: TrialSpec, executor: Executor, trial: TrialRun) -> Finished | 
 
 
 def mark(
-    store: Store, run: SweepRun, crowned: Crowned, baseline: TrialRecord, sweep: Sweep
+    store: Store,
+    run: SweepRun,
+    crowned: Crowned,
+    baseline: TrialRecord,
+    sweep: Sweep,
+    beats: str,
 ) -> None:
     """Write on the sweep's run and on the registered version how its best trial compares."""
     tags = {
         "mineralsweep.baseline": str(baseline.interval()),
-        "mineralsweep.beats_baseline": str(
-            beats(crowned.record, baseline, sweep.objective)
-        ).lower(),
+        "mineralsweep.beats_baseline": beats,
     }
-    if crowned.record.number == BASELINE:
-        tags["mineralsweep.beats_baseline"] = "is the baseline"
     run.tag(tags)
     for name, value in tags.items():
         store.client.set_model_version_tag(sweep.gate.model, crowned.version, name, value)

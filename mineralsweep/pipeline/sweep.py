@@ -310,22 +310,23 @@ def _conclude(
     run.log_text(report.plots_page(engine, study), "plots.html")
     crowned = _crown(engine, store, run, best, dataset, study, sweep.gate)
     beside: list[str] = []
-    if beaten is not None:
-        baseline.mark(store, run, crowned, beaten, sweep)
-        beside = report.verdict(crowned.record, lines[-1], sweep.objective, study)
-    warnings = write_report(
-        report.Evidence(
-            study,
-            sweep,
-            dataset,
-            tuple(records),
-            crowned,
-            store,
-            run.run_id,
-            tuple(left_out),
-            None if beaten is None else lines[-1],
-        )
+    evidence = report.Evidence(
+        study,
+        sweep,
+        dataset,
+        tuple(records),
+        crowned,
+        store,
+        run.run_id,
+        tuple(left_out),
+        None if beaten is None else lines[-1],
     )
+    if evidence.baseline is not None:
+        compared = crowned.record, evidence.baseline, report.against_baseline(evidence)
+        beats = report.standing(*compared, sweep.objective)
+        baseline.mark(store, run, crowned, evidence.baseline, sweep, beats)
+        beside = report.verdict(*compared, sweep.objective, study)
+    warnings = write_report(evidence)
     minutes = (time.monotonic() - started) / 60
     data = dataset.describe()
     run.describe(

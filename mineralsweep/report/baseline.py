@@ -2,42 +2,79 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from mineralsweep.engines.engine import BASELINE, TrialRecord
 from mineralsweep.engines.ranking import beats
+from mineralsweep.evaluation import Paired
+
+SIGNIFICANT = 0.05
+Standing = Literal["true", "not shown", "false", "is the baseline"]
 
 
-def verdict(best: TrialRecord, baseline: TrialRecord, objective: str, study: str) -> list[str]:
-    """Return sentences: is the best trial better than the baseline, and if not, what to do.
+def standing(
+    best: TrialRecord, baseline: TrialRecord, paired: Paired | None, objective: str
+) -> Standing:
+    """Say whether the best trial beats the baseline: true only where it is shown.
 
     Args:
         best: the best trial, or the baseline where it was chosen itself.
         baseline: colour_texture with its defaults, on the same images.
-        objective: accuracy or loss; what is compared.
-        study: the study's name, for the commands.
+        paired: the baseline as the champion, the best trial as the challenger, on the images that
+            the trials were judged on; None where their answers can't be read.
+        objective: accuracy or loss; what trials are compared by.
     """
     if best.number == BASELINE:
+        return "is the baseline"
+    if not beats(best, baseline, objective):
+        return "false"
+    return "true" if _shown(paired) and paired and paired.difference > 0 else "not shown"
+
+
+def verdict(
+    best: TrialRecord, baseline: TrialRecord, paired: Paired | None, objective: str, study: str
+) -> list[str]:
+    """Return sentences: is the best trial better than the baseline, and if not, what to do.
+
+    Args:
+        best: see `standing`.
+        baseline: see `standing`.
+        paired: see `standing`.
+        objective: see `standing`.
+        study: the study's name, for the commands.
+    """
+    stands = standing(best, baseline, paired, objective)
+    if stands == "is the baseline":
         return ["No trial scores higher than the baseline, which was chosen."]
     ours, theirs = _value(best, objective), _value(baseline, objective)
-    if beats(best, baseline, objective):
-        said = [f"Trial {best.number} scores higher than the baseline: {ours} against {theirs}."]
-        if _apart(best, baseline):
-            return said
-        return [*said, "Their intervals overlap: that it is better is not shown."]
-    better = "as good" if best.value == baseline.value else "better"
+    beside = f"On the same images: {paired}." if paired else "Their answers could not be compared."
+    if stands == "true":
+        return [
+            f"Trial {best.number} is better than the baseline: {ours} against {theirs}.",
+            beside,
+        ]
+    if stands == "not shown":
+        return [
+            f"Trial {best.number} scores higher than the baseline: {ours} against {theirs}.",
+            f"That it is better is not shown. {beside}",
+        ]
+    how = "scores as high" if best.value == baseline.value else "scores higher"
+    if _shown(paired) and paired and paired.difference < 0:
+        how = "is better"
     return [
-        f"Careful: the baseline is {better}: {theirs} against {ours} of trial {best.number}.",
+        f"Careful: the baseline {how}: {theirs} against {ours} of trial {best.number}.",
+        beside,
         "To serve the baseline:"
         f" mlflow models serve -m models:/{baseline.model_id} --env-manager local --port 5001",
         f"To have it registered: mineralsweep resume {study} --baseline eligible",
     ]
 
 
+def _shown(paired: Paired | None) -> bool:
+    return paired is not None and paired.p < SIGNIFICANT
+
+
 def _value(record: TrialRecord, objective: str) -> str:
     if objective == "accuracy":
         return f"accuracy {record.interval()}"
     return f"loss {record.loss:.3f}, accuracy {record.interval()}"
-
-
-def _apart(best: TrialRecord, baseline: TrialRecord) -> bool:
-    ours, theirs = best.interval(), baseline.interval()
-    return ours.low > theirs.high or theirs.low > ours.high

@@ -27,7 +27,7 @@ def warnings_of(evidence: Evidence) -> list[Warning]:
         *warnings.opened_again(crowned.openings),
         *warnings.never_found(crowned.scores, "test split"),
         *warnings.leaks(_divided(evidence)),
-        *warnings.no_better_than_baseline(_against_baseline(evidence), "colour_texture"),
+        *warnings.no_better_than_baseline(against_baseline(evidence), "colour_texture"),
         *warnings.can_not_be_told_apart(evidence.complete, _right(evidence)),
         *warnings.spread_larger_than_lead(evidence.complete),
         *warnings.suspicious_loss(
@@ -70,8 +70,11 @@ def _divided(evidence: Evidence) -> list[tuple[str, str]]:
     return found
 
 
-def _against_baseline(evidence: Evidence) -> Paired | None:
-    """Return the champion's validated answers beside the baseline's, None where there are none."""
+def against_baseline(evidence: Evidence) -> Paired | None:
+    """Return the champion's validated answers beside the baseline's, None where there are none.
+
+    The baseline stands as the champion, the best trial as the challenger.
+    """
     baseline = evidence.baseline
     if baseline is None or baseline.number == evidence.best.number:
         return None

@@ -102,7 +102,9 @@ def _over_splits(outcomes: Sequence[Outcome]) -> str:
 
 def _over_folds(outcomes: Sequence[Outcome]) -> str:
     values = [one.scores.accuracy.value for one in outcomes]
-    return str(fold_mean(values, outcomes[0].of, sum(one.scores.accuracy.n for one in outcomes)))
+    n = sum(one.scores.accuracy.n for one in outcomes)
+    # A part of what is not in the fold chooses the epoch: less is trained on.
+    return str(fold_mean(values, outcomes[0].of, n, n / sum(one.train for one in outcomes)))
 
 
 def _loss(outcomes: Sequence[Outcome]) -> str:

@@ -58,9 +58,12 @@ def at_a_boundary(params: Params, entries: Mapping[str, Entry]) -> list[Warning]
         if entry is None or isinstance(value, str):
             continue
         end = _end(float(value), entry)
-        if end is None or LIMITS.get(name, (None, None))[0 if end == "low" else 1] == value:
+        if end is None:
             continue
         numbers = [float(bound) for bound in entry.bounds() if not isinstance(bound, str)]
+        lowest, highest = LIMITS.get(name, (None, None))
+        if (end == "low" and min(numbers) == lowest) or (end == "high" and max(numbers) == highest):
+            continue
         word = "lower" if end == "low" else "upper"
         found.append(
             Warning(
@@ -126,7 +129,8 @@ def _told_apart(
 ) -> bool:
     mine, theirs = right.get(best.number), right.get(other.number)
     if mine is not None and theirs is not None and mine.shape == theirs.shape:
-        return compare(theirs, mine).p < SIGNIFICANT
+        found = compare(theirs, mine)
+        return found.difference > 0 and found.p < SIGNIFICANT
     lead = _right(best) - _right(other)
     # The clearest case: the best is right wherever the other one is.
     return lead > 0 and 2 * 0.5**lead < SIGNIFICANT

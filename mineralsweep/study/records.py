@@ -20,8 +20,8 @@ def of_result(sweep: Sweep, spec: TrialSpec, params: Params, result: TrialResult
     scores = score(result.probabilities, spec.labels_of(result), spec.examples.classes)
     reason = result.stop_reason or ""
     # A trial that the clock ended was not found wanting: it may still be the best. One that
-    # lacks folds can't be compared with those that have them all.
-    cut = result.rows is not None or (result.pruned and reason != TIME_IS_UP)
+    # lacks folds, or a part of one, can't be compared with those that have them all.
+    cut = result.pruned and (bool(result.folds) or reason != TIME_IS_UP)
     state: State = "PRUNED" if cut else "COMPLETE"
     accuracy, loss = _compared(result, scores)
     mean = over_folds(spec, result)
