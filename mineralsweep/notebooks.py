@@ -60,6 +60,11 @@ class SweepHyperModel(keras_tuner.HyperModel):  # type: ignore[misc]  # KerasTun
         for name in sweep.space.architectures():
             if get_architecture(name).kind != "network":
                 raise ConfigError(f"space.architecture: {name} is no network; leave it out")
+        for name in UNUSED:
+            if name in sweep.space.entries():
+                raise ConfigError(
+                    f"space.{name}: has no effect on a notebook's own batches; leave it out"
+                )
         self.image_size: tuple[int, int] = sizes.pop()
         self._sweep = sweep
         self._classes = tuple(str(number) for number in range(classes))
@@ -104,6 +109,9 @@ class SweepHyperModel(keras_tuner.HyperModel):  # type: ignore[misc]  # KerasTun
         )
 
 
+UNUSED = ("label_smoothing", "mixup", "colour", "crop", "balance", "flips")
+"""Of a recipe: a sweep makes its batches, or its answers, by them."""
+
 STEPS = 100
 """Of an epoch, for schedules that end with the training: a notebook's batches are not known."""
 
@@ -135,7 +143,26 @@ class MlflowTuner(keras_tuner.Tuner):  # type: ignore[misc]
             super().search(*args, **more)
             status = "FINISHED"
         finally:
+            for left in self._runs.values():  # stopped in the midst of a trial
+                self._store.client.set_terminated(left, "KILLED")
+            self._runs.clear()
             self._store.client.set_terminated(self._parent, status)
+
+    def run_trial(self, trial: Any, *args: Any, **more: Any) -> Any:
+        """Train as long as Hyperband says, where it leads; else as KerasTuner's Tuner does."""
+        values = trial.hyperparameters.values
+        if "tuner/epochs" in values:
+            more["epochs"] = values["tuner/epochs"]
+            more["initial_epoch"] = values["tuner/initial_epoch"]
+        return super().run_trial(trial, *args, **more)
+
+    def _build_hypermodel(self, hp: Any) -> Any:
+        """Build a trial's network; one of a later rung has the earlier one's weights."""
+        model = super()._build_hypermodel(hp)
+        if "tuner/trial_id" in hp.values:
+            model.optimizer.build(model.trainable_variables)  # its state is loaded too
+            model.load_weights(self._get_checkpoint_fname(hp.values["tuner/trial_id"]))
+        return model
 
     def on_trial_begin(self, trial: Any) -> None:
         super().on_trial_begin(trial)

@@ -13,10 +13,10 @@ _QUERY = re.compile(
 def without_password(uri: str) -> str:
     """Hide the password of a URL: it has no place on a screen or in a run."""
     scheme, found, rest = uri.partition("://")
-    if not found or "@" not in rest:
-        return uri
-    credentials, _, host = rest.rpartition("@")
-    return f"{scheme}://{credentials.partition(':')[0]}:***@{host}"
+    if found and "@" in rest:
+        credentials, _, host = rest.rpartition("@")
+        uri = f"{scheme}://{credentials.partition(':')[0]}:***@{host}"
+    return _QUERY.sub(r"\1***", uri)
 
 
 def without_secrets(text: str) -> str:

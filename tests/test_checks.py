@@ -5,13 +5,16 @@ from __future__ import annotations
 import multiprocessing
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mineralsweep import machine
 from mineralsweep.config import build
+from mineralsweep.data.dataset import Dataset
 from mineralsweep.errors import ConfigError, StudyConflict
 from mineralsweep.pipeline.checks import (
+    fingerprint,
     storage_url,
     study_folder,
     study_locked,
@@ -49,6 +52,7 @@ def test_a_second_driver_is_told_who_has_the_study_and_a_dead_one_has_nothing(
     [
         ("x", "must be a database URL"),
         ("postgresql://me:secret@host/db", r"postgresql://me:\*\*\*@host/db holds a password"),
+        ("postgresql://host/db?user=me&password=secret", r"password=\*\*\* holds a password"),
         ("sqlite:///mlflow.db", "is MLflow's database"),
     ],
 )
@@ -82,3 +86,23 @@ def test_the_machine_decides_how_many_workers_unless_the_file_does(
     assert suited_to_machine(build({**plain, "workers": 2}, "x")).workers == 2
     few = build({**plain, "budget": {"trials": 4}}, "x")
     assert suited_to_machine(few).workers == 4  # never more than there are trials
+
+
+def test_a_password_that_mlflow_run_has_written_already_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("MLFLOW_RUN_ID", "abc")
+    with pytest.raises(ConfigError, match="stands in run abc already: delete that run"):
+        storage_url("postgresql://me:secret@host/db")
+
+
+def test_an_oracles_study_is_kept_from_another_oracle(dataset: Dataset) -> None:
+    """Its state on disk has the oracle's own form."""
+
+    def known(**engine: Any) -> dict[str, str]:
+        raw = {"question": "q", "space": {"architecture": "model2"}, "engine": engine}
+        return fingerprint(build(raw, "x.yaml"), dataset)
+
+    random = known(name="keras-tuner", sampler="random")
+    assert random != known(name="keras-tuner", sampler="hyperband")
+    assert known(sampler="random") == known(sampler="tpe")

@@ -111,6 +111,14 @@ def test_the_arguments_come_from_the_signature() -> None:
             r"engine.sampler: keras-tuner has no 'cmaes'; known: bayesian, grid, hyperband, random",
         ),
         (
+            {"name": "keras-tuner", "sampler": "hyperband", "sampler_options": {"factor": 1}},
+            r"engine.sampler_options.factor: must be at least 2, got 1",
+        ),
+        (
+            {"sampler": "tpe", "sampler_options": {"multivariate": False, "group": True}},
+            r"engine.sampler_options: TPESampler: .*group.* only be enabled when .*multivariate",
+        ),
+        (
             {"name": "keras-tuner", "sampler": "hyperband", "sampler_options": {"facto": 3}},
             r"engine.sampler_options.facto: HyperbandOracle takes no such option; did you mean",
         ),
@@ -124,6 +132,9 @@ def test_a_wrong_option_is_refused_with_its_place(engine: dict[str, Any], messag
 def test_options_reach_the_library() -> None:
     from mineralsweep.engines.optuna_samplers import sampler
 
+    assert sampler(sweep(sampler="tpe", sampler_options={"multivariate": False}), 0)
+    for name in ("successive_halving", "hyperband"):
+        sweep(pruner=name, pruner_options={"bootstrap_count": 3})
     built = sampler(sweep(sampler="tpe", sampler_options={"n_ei_candidates": 5}), 0)
     assert built._n_ei_candidates == 5  # type: ignore[attr-defined]
     settings = sweep(pruner="hyperband", pruner_options={"reduction_factor": 2}).engine
@@ -177,4 +188,4 @@ def test_the_written_options_of_the_oracles_are_theirs() -> None:
     for name, options in ORACLE_OPTIONS.items():
         owner = getattr(modules[name], ORACLES[name])
         assert set(options) <= set(inspect.signature(owner).parameters)
-        assert NEEDED.keys() <= OPTUNA_PRUNERS.keys()
+    assert NEEDED.keys() <= OPTUNA_PRUNERS.keys() | OPTUNA_SAMPLERS.keys()

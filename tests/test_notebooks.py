@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -76,6 +77,9 @@ def test_a_file_that_is_no_use_here_is_refused(file: Path) -> None:
     file.write_text(FILE.replace("[model2,", "[colour_texture,"))
     with pytest.raises(ConfigError, match=r"space.architecture: colour_texture is no network"):
         mineralsweep.hypermodel(file, classes=3)
+    file.write_text(FILE.replace("batch_size: 4", "mixup: {low: 0, high: 0.4}"))
+    with pytest.raises(ConfigError, match=r"space.mixup: has no effect on a notebook's own"):
+        mineralsweep.hypermodel(file, classes=3)
 
 
 @pytest.mark.slow
@@ -111,3 +115,46 @@ def test_a_notebooks_search_stands_in_mlflow(file: Path, tmp_path: Path) -> None
             assert [one.step for one in history] == [1, 2]
         best = max(one.value for one in client.get_metric_history(run.info.run_id, "val_accuracy"))
         assert run.data.metrics["best_val_accuracy"] == pytest.approx(best)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("store_made")
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # of h5py
+def test_hyperbands_epochs_are_honoured_and_a_later_rung_goes_on(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import keras
+    import keras_tuner
+    from mlflow import MlflowClient
+
+    loaded = []
+    real = keras.Model.load_weights
+
+    def load_weights(self: Any, path: Any, *args: Any, **more: Any) -> None:
+        loaded.append(Path(path).parent.name)
+        real(self, path, *args, **more)
+
+    monkeypatch.setattr(keras.Model, "load_weights", load_weights)
+    model = mineralsweep.hypermodel(file, classes=2)
+    oracle = keras_tuner.oracles.HyperbandOracle(
+        objective="val_accuracy", max_epochs=3, seed=1, hyperparameters=model.space()
+    )
+    tuner = mineralsweep.MlflowTuner(
+        oracle=oracle, hypermodel=model, directory=tmp_path, project_name="kt"
+    )
+    images = np.random.default_rng(0).integers(0, 256, (8, 80, 80, 3)).astype(np.uint8)
+    labels = np.array([0, 1] * 4)
+    tuner.search(images, labels, validation_data=(images, labels), epochs=9, verbose=0)
+    client = MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    [experiment] = [one for one in client.search_experiments() if one.name == "mineralsweep"]
+    later = 0
+    for run in client.search_runs([experiment.experiment_id]):
+        if "mineralsweep.trial" not in run.data.tags:
+            continue
+        first, last = (
+            int(run.data.params[f"tuner/{name}"]) for name in ("initial_epoch", "epochs")
+        )
+        history = client.get_metric_history(run.info.run_id, "val_loss")
+        assert [one.step for one in history] == list(range(first + 1, last + 1))
+        later += first > 0
+    assert later == len(loaded) > 0

@@ -193,6 +193,10 @@ def test_the_experiment_can_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
         ("http://host:5000", "http://host:5000"),
         ("sqlite:///mlflow.db", "sqlite:///mlflow.db"),
         ("https://me:se@cret@host", "https://me:***@host"),
+        (
+            "postgresql://host/db?user=me&password=secret",
+            "postgresql://host/db?user=me&password=***",
+        ),
     ],
 )
 def test_passwords_are_not_shown(uri: str, shown: str) -> None:

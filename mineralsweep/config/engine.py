@@ -57,10 +57,16 @@ SMALLEST_POPULATION = 4
 """Below it, CMA-ES divides by zero; the library does not say so before the search."""
 
 NEEDED: dict[str, dict[str, Any]] = {
+    "tpe": {"multivariate": True},
+    "successive_halving": {"min_resource": 1},
+    "hyperband": {"max_resource": 9},
     "percentile": {"percentile": 25.0},
     "patience": {"wrapped_pruner": None, "patience": 5},
 }
-"""What a pruner can't be built without."""
+"""What a sampler or a pruner can't be built without, or gets from us: some options need it."""
+
+SMALLEST = {"factor": 2, "hyperband_iterations": 1, "num_initial_points": 1, "alpha": 0, "beta": 0}
+"""Of KerasTuner's options: it says nothing, or only in the midst of the search."""
 
 
 class Engine(Strict):
@@ -123,8 +129,17 @@ class Engine(Strict):
             check_options(
                 "sampler_options", ORACLES[oracle], ORACLE_OPTIONS[oracle], self.sampler_options
             )
+            for name, value in self.sampler_options.items():
+                if value < SMALLEST[name]:
+                    least = SMALLEST[name]
+                    raise Misplaced(
+                        f"sampler_options.{name}", f"must be at least {least}, got {value}"
+                    )
         elif self.sampler_options:
-            _check_class("sampler_options", OPTUNA_SAMPLERS[self.resolved()], self.sampler_options)
+            kind = self.resolved()
+            _check_class(
+                "sampler_options", OPTUNA_SAMPLERS[kind], self.sampler_options, NEEDED.get(kind)
+            )
         size = self.sampler_options.get("popsize")
         if size is not None and size < SMALLEST_POPULATION:
             raise Misplaced(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -347,7 +348,19 @@ def open_storage(url: str | BaseStorage | None, folder: Path) -> BaseStorage:
     try:
         # Two processes that make a new database's tables at once get into each other's way.
         with cache.one_at_a_time(url):
-            return RDBStorage(url, engine_kwargs={"pool_pre_ping": True})
+            return _open_database(url)
     except Exception as error:  # SQLAlchemy's, the driver's, Optuna's
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ConfigError(f"--storage: can't be opened: {reason}") from error
+
+
+def _open_database(url: str) -> RDBStorage:
+    """Open a database; once more where another machine has just made its tables."""
+    from sqlalchemy.exc import IntegrityError, ProgrammingError
+
+    for pause in (1.0, 3.0):
+        try:
+            return RDBStorage(url, engine_kwargs={"pool_pre_ping": True})
+        except (IntegrityError, ProgrammingError):
+            time.sleep(pause)
+    return RDBStorage(url, engine_kwargs={"pool_pre_ping": True})

@@ -44,7 +44,7 @@ def _tpe(settings: Engine, seed: int, number: int) -> BaseSampler:
     # Made for conditional spaces: both together.
     ours = {
         "multivariate": True,
-        "group": True,
+        "group": settings.sampler_options.get("multivariate", True),
         "n_startup_trials": settings.startup_trials,
         "seed": proposal_seed(seed, number),
     }

@@ -52,8 +52,12 @@ def storage_url(flag: str | None) -> str | None:
         return None
     shown = without_password(url)
     if flag is not None and shown != url:
+        run_id = os.environ.get("MLFLOW_RUN_ID")
+        where = "would be written into the run"
+        if run_id:  # `mlflow run` writes its parameters first
+            where = f"stands in run {run_id} already: delete that run, and change the password"
         raise ConfigError(
-            f"--storage: {shown} holds a password, which would be written into the run;"
+            f"--storage: {shown} holds a password, which {where};"
             " put the URL into the environment: MINERALSWEEP_STORAGE"
         )
     if not re.match(r"[a-z0-9]+(\+[a-z0-9]+)?://", url):
@@ -185,6 +189,7 @@ def fingerprint(sweep: Sweep, dataset: Dataset) -> dict[str, str]:
         "engine.name": sweep.engine.name,
         "engine.pruner": sweep.engine.pruner,
         "engine.pruner_options": str(sweep.engine.pruner_options),
+        **_oracle(sweep),
         **_folds(sweep, dataset),
         "budget.epochs": str(sweep.budget.epochs),
         "budget.patience": str(sweep.budget.patience),
@@ -194,6 +199,16 @@ def fingerprint(sweep: Sweep, dataset: Dataset) -> dict[str, str]:
         "seed": str(sweep.seed),
         "data": f"{len(dataset.catalog.images)} images, digest {dataset.catalog.digest[:16]}",
         "split": f"{dataset.shares}, digest {dataset.split.digest[:16]}",
+    }
+
+
+def _oracle(sweep: Sweep) -> dict[str, str]:
+    """Return KerasTuner's oracle: its state on disk can't be read by another one."""
+    if sweep.engine.name != "keras-tuner":
+        return {}
+    return {
+        "engine.sampler": sweep.engine.resolved(),
+        "engine.sampler_options": str(sweep.engine.sampler_options),
     }
 
 

@@ -149,7 +149,14 @@ def run_sweep(
                 if not drivers.leads():
                     minutes = (time.monotonic() - started) / 60
                     return HandedOver(name, store, run.run_id, minutes)
-                _wait_for_the_others(drivers, say)
+                if not _waited_for_the_others(drivers, say):
+                    minutes = (time.monotonic() - started) / 60
+                    return HandedOver(name, store, run.run_id, minutes)
+                if drivers.shared and _adopt_left(outbox, study_folder(name)):
+                    # One that died here after it told the engine, before MLflow had it all.
+                    Study(
+                        sweep, dataset, engine, executor, run, outbox.folder, listener, drivers
+                    ).run()
                 records = engine.records()  # theirs too
                 _check_delivered(run.located(records), name)
                 run.end_abandoned()
@@ -180,12 +187,18 @@ def _open_engine(
     )
 
 
-def _adopt_left(outbox: Outbox, study: Path) -> None:
-    """Take what other drivers of this machine left on disk, where they are gone."""
+def _adopt_left(outbox: Outbox, study: Path) -> int:
+    """Take what other drivers of this machine left on disk, where they are gone.
+
+    Returns:
+        How many trials' entries there were.
+    """
+    taken = 0
     for folder in (study, *study.glob("driver-*")):
         if folder / "outbox" != outbox.folder:
             with contextlib.suppress(StudyConflict), study_locked(folder):
-                outbox.adopt(folder / "outbox")
+                taken += outbox.adopt(folder / "outbox")
+    return taken
 
 
 def _wait_for_the_leader(engine: Engine, drivers: Drivers, say: Say) -> None:
@@ -196,12 +209,19 @@ def _wait_for_the_leader(engine: Engine, drivers: Drivers, say: Say) -> None:
         time.sleep(POLL_SECONDS)
 
 
-def _wait_for_the_others(drivers: Drivers, say: Say) -> None:
-    """Wait until every other driver has delivered what it has, and left; or is dead."""
+def _waited_for_the_others(drivers: Drivers, say: Say) -> bool:
+    """Wait until every other driver has delivered what it has, and left; or is dead.
+
+    Returns:
+        Whether this driver still leads: one that was silent and came back leads again.
+    """
     if drivers.others():
         say("Waits for the other drivers to deliver")
     while drivers.others():
+        if not drivers.leads():
+            return False
         time.sleep(POLL_SECONDS)
+    return True
 
 
 def _executor(sweep: Sweep, logs: Path) -> Executor:

@@ -201,11 +201,18 @@ class Outbox:
         cache.write_atomically(folder / SPEC, lambda path: path.write_text(text))
         return Entry(folder, card, [])
 
-    def adopt(self, other: Path) -> None:
-        """Take the entries of another outbox of the same study, whose driver is gone."""
+    def adopt(self, other: Path) -> int:
+        """Take the entries of another outbox of the same study, whose driver is gone.
+
+        Returns:
+            How many there were.
+        """
+        taken = 0
         for folder in other.iterdir() if other.is_dir() else ():
             if (folder / SPEC).is_file():
                 folder.rename(self.folder / f"{folder.name}-{uuid.uuid4().hex[:8]}")
+                taken += 1
+        return taken
 
     def left(self) -> list[Entry]:
         """Return the entries that are there, oldest first.

@@ -122,15 +122,17 @@ def test_a_sweep_reaches_its_champion_and_tells_no_password(
     assert password not in output
     assert "test accuracy" in output
     assert "View run" not in output  # MLflow's own lines
-    for path in folder.rglob("*"):
+    # What the driver left, and the server: its log and all artifacts.
+    for path in (*folder.rglob("*"), *services.tracking.log.parent.rglob("*")):
         if path.is_file():
             assert password.encode() not in path.read_bytes(), path
-    dumped = subprocess.run(
-        ["pg_dump", services.database.url("mlflow").replace("+psycopg", "")],
-        capture_output=True, check=True,
-    ).stdout  # fmt: skip
-    assert b"mineralsweep.study" in dumped
-    assert password.encode() not in dumped
+    for database, known in (("mlflow", b"mineralsweep.study"), ("optuna", b"alone")):
+        dumped = subprocess.run(
+            ["pg_dump", services.database.url(database).replace("+psycopg", "")],
+            capture_output=True, check=True,
+        ).stdout  # fmt: skip
+        assert known in dumped
+        assert password.encode() not in dumped
 
 
 def finish(work: subprocess.Popen[str]) -> str:
