@@ -1,8 +1,9 @@
 """How a worker's memory allocator treats the large arrays of a training step.
 
-glibc gives an array of some megabytes back to the system as soon as it is freed, and each step asks
-for the same arrays again: the system then clears every page of them anew. With batches that Python
-makes, this took a quarter of an epoch (docs/performance.md). A worker keeps them instead.
+Where Python makes the batches, TensorFlow tells glibc to hand freed memory back at once (its log:
+"Memory patch applied: M_TRIM_THRESHOLD=128 kb"), and each step asks for the same arrays again: the
+system clears every page of them anew. That took a third to a half of an epoch
+(docs/performance.md). A worker keeps them instead.
 """
 
 from __future__ import annotations
