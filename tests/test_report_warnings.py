@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from mineralsweep.config.entries import Choices, Entry, Range
+from mineralsweep.data import duplicates, sample
+from mineralsweep.data.dataset import open_dataset
 from mineralsweep.engines.engine import State, TrialRecord
 from mineralsweep.evaluation import compare, score, wilson
-from mineralsweep.report import warnings
+from mineralsweep.report import findings, warnings
 from mineralsweep.report.warnings import Warning
 
 RATE = Range(low=1e-4, high=1e-2, log=True)
@@ -165,3 +170,30 @@ def test_many_failed_trials() -> None:
         warnings.many_failed([*good[:3], lost])
     )
     assert warnings.many_failed([*good, lost]) == []
+
+
+def test_with_folds_copies_in_two_folds_are_a_leak_and_a_fold_is_what_is_learned_from(
+    tmp_path: Path,
+) -> None:
+    sample.write(tmp_path / "photos", per_class=12)
+    for path in sorted((tmp_path / "photos" / "bornite").iterdir())[:6]:
+        with Image.open(path) as photo:
+            half = photo.convert("RGB").resize((photo.width // 2, photo.height // 2))
+        half.save(path.with_name(f"x{path.stem}.png"))
+    dataset = open_dataset(str(tmp_path / "photos"), "60/20/20", 0, near_duplicates="ignore")
+    evidence: Any = SimpleNamespace(dataset=dataset, sweep=SimpleNamespace(folds=3, repeats=1))
+    pool = set(dataset.pool())
+    groups = duplicates.groups(dataset.catalog)
+    apart = {
+        (first, row)
+        for row, first in enumerate(groups)
+        if row != first
+        and (
+            ((row in pool) != (first in pool))
+            or any((row in held) != (first in held) for _, held in dataset.folds(3))
+        )
+    }
+    assert len(findings._divided(evidence)) == len(apart) > 0
+    used = findings._used(evidence)
+    assert sum(used["train"].values()) == len(dataset.folds(3)[0][0])
+    assert sum(used["validation"].values()) == len(pool)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +35,7 @@ def warnings_of(evidence: Evidence) -> list[Warning]:
         ),
         *warnings.at_a_boundary(best.params, evidence.sweep.space.entries()),
         *warnings.still_improving(best, epochs),
-        *warnings.small_classes(counts(evidence)),
+        *warnings.small_classes(_used(evidence)),
         *warnings.many_failed(evidence.records),
     ]
     if best.loss is not None:
@@ -45,8 +45,29 @@ def warnings_of(evidence: Evidence) -> list[Warning]:
 
 def counts(evidence: Evidence) -> dict[str, dict[str, int]]:
     """Return part of the split -> class -> images."""
-    labels, split = evidence.dataset.labels(), evidence.dataset.split
-    parts = {"train": split.train, "validation": split.validation, "test": split.test}
+    split = evidence.dataset.split
+    return _by_class(
+        evidence,
+        {"train": split.train, "validation": split.validation, "test": split.test},
+    )
+
+
+def _used(evidence: Evidence) -> dict[str, dict[str, int]]:
+    """Return what trials learn from, are judged on and are tested on -> class -> images.
+
+    With folds, all but the test split is judged on, and all but one fold of it learned from.
+    """
+    if evidence.sweep.folds == 1:
+        return counts(evidence)
+    train, _ = _folds(evidence)[0]
+    dataset = evidence.dataset
+    return _by_class(
+        evidence, {"train": train, "validation": dataset.pool(), "test": dataset.split.test}
+    )
+
+
+def _by_class(evidence: Evidence, parts: Mapping[str, Sequence[int]]) -> dict[str, dict[str, int]]:
+    labels = evidence.dataset.labels()
     found = {}
     for part, rows in parts.items():
         of_class = Counter(labels[row] for row in rows)
@@ -55,19 +76,25 @@ def counts(evidence: Evidence) -> dict[str, dict[str, int]]:
 
 
 def _divided(evidence: Evidence) -> list[tuple[str, str]]:
-    """Return pairs of near-duplicates that stand in different parts of the split."""
+    """Return pairs of near-duplicates that stand in different parts of the split, or folds."""
     split = evidence.dataset.split
-    part = {
-        row: place
-        for place, rows in enumerate((split.train, split.validation, split.test))
-        for row in rows
-    }
+    divisions: list[tuple[Sequence[int], ...]] = [(split.train, split.validation, split.test)]
+    if evidence.sweep.folds > 1:
+        divisions = [(*fold, split.test) for fold in _folds(evidence)]
+    parts = [
+        {row: place for place, rows in enumerate(division) for row in rows}
+        for division in divisions
+    ]
     found = []
     for row, first in enumerate(duplicates.groups(evidence.dataset.catalog)):
-        if part[row] != part[first]:
+        if any(part[row] != part[first] for part in parts):
             one, two = evidence.dataset.files([first, row])
             found.append((one, two))
     return found
+
+
+def _folds(evidence: Evidence) -> list[tuple[Sequence[int], Sequence[int]]]:
+    return list(evidence.dataset.folds(evidence.sweep.folds, evidence.sweep.repeats))
 
 
 def against_baseline(evidence: Evidence) -> Paired | None:
