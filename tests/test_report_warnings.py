@@ -99,6 +99,8 @@ def test_folds_that_differ_more_than_the_trials() -> None:
     assert "leads by 0.010, but its folds differ more" in texts(found)
     assert warnings.spread_larger_than_lead([record(0, 0.8, spread=0.005, **folds), second]) == []
     assert warnings.spread_larger_than_lead([record(0, 0.8), record(1, 0.79)]) == []
+    by_loss = record(0, 0.8, value=0.4, spread=0.2, **folds)
+    assert warnings.spread_larger_than_lead([by_loss, replace(by_loss, value=0.41)]) == []
 
 
 def test_a_class_with_too_few_images() -> None:

@@ -141,8 +141,13 @@ def _right(record: TrialRecord) -> int:
 
 
 def spread_larger_than_lead(ranked: Sequence[TrialRecord]) -> list[Warning]:
-    """Warn where the best trial's folds differ more than the first two trials do."""
+    """Warn where the best trial's folds differ more in accuracy than the first two trials do.
+
+    Not where trials are compared by their loss: its spread over folds is not kept.
+    """
     spreads = [record.spread for record in ranked[:2]]
+    if any(record.value != record.accuracy for record in ranked[:2]):
+        return []
     if len(ranked) < 2 or spreads[0] is None or ranked[0].value is None or ranked[1].value is None:
         return []
     lead = abs(ranked[0].value - ranked[1].value)
