@@ -7,8 +7,8 @@ from typing import Literal
 from mineralsweep.engines.engine import BASELINE, TrialRecord
 from mineralsweep.engines.ranking import beats
 from mineralsweep.evaluation import Paired
+from mineralsweep.report.warnings import SIGNIFICANT
 
-SIGNIFICANT = 0.05
 Standing = Literal["true", "not shown", "false", "is the baseline"]
 
 
@@ -28,7 +28,7 @@ def standing(
         return "is the baseline"
     if not beats(best, baseline, objective):
         return "false"
-    return "true" if _shown(paired) and paired and paired.difference > 0 else "not shown"
+    return "true" if _shown_lead(paired) > 0 else "not shown"
 
 
 def verdict(
@@ -59,7 +59,7 @@ def verdict(
             f"That it is better is not shown. {beside}",
         ]
     how = "scores as high" if best.value == baseline.value else "scores higher"
-    if _shown(paired) and paired and paired.difference < 0:
+    if _shown_lead(paired) < 0:
         how = "is better"
     return [
         f"Careful: the baseline {how}: {theirs} against {ours} of trial {best.number}.",
@@ -70,8 +70,9 @@ def verdict(
     ]
 
 
-def _shown(paired: Paired | None) -> bool:
-    return paired is not None and paired.p < SIGNIFICANT
+def _shown_lead(paired: Paired | None) -> float:
+    """Return the best trial's lead in accuracy where it is shown, else 0."""
+    return paired.difference if paired is not None and paired.p < SIGNIFICANT else 0.0
 
 
 def _value(record: TrialRecord, objective: str) -> str:
