@@ -295,6 +295,36 @@ def test_a_whole_run_stands_for_its_trial_whatever_another_driver_counted(
     assert [one.run_id for one in run.located([record])] == [whole.run_id]
 
 
+def test_what_nobody_delivered_is_known_and_of_two_whole_runs_the_last_stands(
+    dataset: Dataset, tmp_path: Path
+) -> None:
+    store = open_store()
+    run = SweepRun(store, "s", settings(), dataset)
+    outbox = Outbox(tmp_path / "outbox")
+
+    def begin(number: int, attempt: int) -> str:
+        spec = replace(trial(dataset, tmp_path), number=number)
+        return run.start_trial(outbox.begin(spec, attempt).card).run_id
+
+    def deliver(run_id: str) -> None:
+        store.log(run_id, tags={"mineralsweep.model_id": "m"})
+        store.end(run_id, "FINISHED")
+
+    earlier, whole, begun = begin(0, 1), begin(0, 2), begin(1, 1)
+    deliver(earlier)
+    deliver(whole)
+    store.log(begun, tags={"mineralsweep.model_id": "m"})  # it died before it ended the run
+    records = [
+        TrialRecord(number, state, {}, 0.5, 0.5, 0.5, 10, 1, "", None, "", 1.0)
+        for number, state in enumerate(("COMPLETE", "COMPLETE", "PRUNED", "FAILED"))
+    ]  # type: ignore[arg-type]
+    assert run.undelivered(records) == [1, 2]
+    run.end_abandoned()
+    ended = {one: store.client.get_run(one) for one in (earlier, whole, begun)}
+    assert [one.info.status for one in ended.values()] == ["FAILED", "FINISHED", "FAILED"]
+    assert "delivered it" in ended[earlier].data.tags["mineralsweep.reason"]
+
+
 def test_runs_go_where_the_sweep_began(dataset: Dataset) -> None:
     first = open_store("first")
     parent = first.new_run("parent", {})

@@ -113,7 +113,9 @@ class Progress:
 
     def trial_ended(self, record: TrialRecord) -> None:
         self._running.pop(record.number, None)
-        self._records.append(record)
+        # A trial may end twice: when nobody has its model any more, it is trained again.
+        others = [known for known in self._records if known.number != record.number]
+        self._records = [*others, record]
         self.say(f"[{len(self._records)}/{self._trials}] {self._tell(record)}")
         self._last_line = time.monotonic()
         self.tick()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, Protocol, Self
 
@@ -159,6 +160,15 @@ class Engine(Protocol):
         """Count the trials that have ended or are at work, in every driver.
 
         Those that the next `ask` would give back are not among them.
+        """
+
+    def reopen(self, numbers: Iterable[int]) -> None:
+        """Have ended trials run again: nobody has their models any more.
+
+        The next `ask`s give them, with the parameters that they had; until they are told again they
+        are in no `records`, and `taken` leaves out those that were not asked for. One that was
+        pruned is stopped where it was. What is told takes the place of the earlier record. A
+        process that ends before leaves the earlier records as they were.
         """
 
     def owns(self, number: int) -> bool:

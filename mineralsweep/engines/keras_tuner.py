@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -98,6 +98,7 @@ class KerasTunerEngine:
         self._file = folder / FILE
         self._driver = driver or driver_id()
         self._is_dead = is_dead or (lambda driver: True)
+        self._reopened: dict[int, bool] = {}  # whether it was asked for
         self._memory = self._read(study, folder, dict(fingerprint or {}))
         self._save()
         self._points = sweep.first_points()
@@ -106,6 +107,10 @@ class KerasTunerEngine:
             self._points = first_of_grid(sweep.space, self._points)
 
     def ask(self) -> Proposal | None:
+        for number, asked_for in self._reopened.items():
+            if not asked_for:
+                self._reopened[number] = True
+                return self._proposal(self._memory.trials[number])
         lost = [asked for asked in self._memory.trials if self._is_lost(asked)]
         if lost:
             lost[0].driver = self._driver
@@ -123,9 +128,10 @@ class KerasTunerEngine:
 
     def tell(self, record: TrialRecord) -> None:
         asked = self._memory.trials[record.number]
-        if asked.record is not None:
+        again = self._reopened.pop(record.number, None) is not None
+        if asked.record is not None and not again:
             return
-        if not self._grid:
+        if not self._grid and not again:  # the oracle has gone on from what it was told
             self._tell_oracle(asked, record)
         asked.record, asked.score = record.to_dict(), record.value
         self._save()
@@ -134,11 +140,15 @@ class KerasTunerEngine:
         return [
             TrialRecord.from_dict(asked.record)
             for asked in self._memory.trials
-            if asked.record is not None
+            if asked.record is not None and asked.number not in self._reopened
         ]
 
     def taken(self) -> int:
-        return sum(not self._is_lost(asked) for asked in self._memory.trials)
+        wanted = sum(not asked_for for asked_for in self._reopened.values())
+        return sum(not self._is_lost(asked) for asked in self._memory.trials) - wanted
+
+    def reopen(self, numbers: Iterable[int]) -> None:
+        self._reopened |= dict.fromkeys(sorted(numbers), False)
 
     def owns(self, number: int) -> bool:
         driver = self._memory.trials[number].driver

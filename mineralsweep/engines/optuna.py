@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +31,8 @@ RECORD = "mineralsweep.record"
 FINGERPRINT = "mineralsweep.fingerprint"
 NOTE = "mineralsweep.note."
 LEARNED = "mineralsweep.learned"
-
-
+AGAIN = "mineralsweep.record."
+"""With a number: the study's attribute for a trial that was run again after it had ended."""
 JOURNAL = "optuna.journal"
 
 
@@ -98,6 +98,7 @@ class OptunaEngine:
         self._live: dict[int, Trial] = {}
         self._reported: dict[int, set[int]] = {}
         self._earlier: dict[int, set[int]] = {}
+        self._reopened: dict[int, TrialRecord] = {}
         self._check_fingerprint(dict(fingerprint or {}))
         self._end_recorded()
         self._finite = sweep.engine.sampler == "grid"
@@ -106,6 +107,10 @@ class OptunaEngine:
             self._points = first_of_grid(sweep.space, self._points)
 
     def ask(self) -> Proposal | None:
+        for number, earlier in self._reopened.items():
+            if number not in self._reported:
+                self._reported[number] = set()
+                return Proposal(number, earlier.params)
         lost = self._lost()
         if lost:
             trial = self._adopt(lost[0])
@@ -120,6 +125,8 @@ class OptunaEngine:
         return Proposal(trial.number, self._fill_in(trial))
 
     def report(self, number: int, epoch: int, value: float) -> str | None:
+        if number in self._reopened:
+            return self._stopped_before(number, epoch)
         trial = self._live[number]
         reported = self._reported.setdefault(number, set())
         if epoch in reported:
@@ -137,6 +144,10 @@ class OptunaEngine:
 
     def tell(self, record: TrialRecord) -> None:
         number = record.number
+        if number in self._reopened:  # an ended trial can't be changed
+            self._study.set_user_attr(f"{AGAIN}{number}", json.dumps(record.to_dict()))
+            del self._reopened[number], self._reported[number]
+            return
         if self._study.get_trials(deepcopy=False)[number].state.is_finished():
             return
         for kept in (self._live, self._reported, self._earlier):
@@ -146,18 +157,22 @@ class OptunaEngine:
         self._end(record)
 
     def records(self) -> list[TrialRecord]:
-        trials = self._study.get_trials(deepcopy=False)
-        return [
-            TrialRecord.from_dict(trial.user_attrs[RECORD])
-            for trial in trials
-            if trial.state.is_finished() and RECORD in trial.user_attrs
-        ]
+        ended = [trial for trial in self._trials() if trial.state.is_finished()]
+        found = map(TrialRecord.from_dict, _records(ended, self._study.user_attrs))
+        return [record for record in found if record.number not in self._reopened]
 
     def taken(self) -> int:
         given_back = sum(map(_is_given_back, self._trials()))
-        return len(self._trials()) - given_back - len(self._lost())
+        wanted = self._reopened.keys() - self._reported.keys()
+        return len(self._trials()) - given_back - len(self._lost()) - len(wanted)
+
+    def reopen(self, numbers: Iterable[int]) -> None:
+        known = {record.number: record for record in self.records()}
+        self._reopened |= {number: known[number] for number in sorted(numbers)}
 
     def owns(self, number: int) -> bool:
+        if number in self._reopened:
+            return True
         known = self._trials()
         if number >= len(known):
             return False
@@ -299,6 +314,14 @@ class OptunaEngine:
             self._storage.set_trial_system_attr(trial_id, key, kept)
         return explain(self._pruner_name, judged, trial.number, self._metric) if prune else None
 
+    def _stopped_before(self, number: int, step: int) -> str | None:
+        """Stop a reopened trial that had been pruned, once it is as far as it was then."""
+        self._reported[number].add(step)
+        earlier = self._reopened[number]
+        seen = self._trials()[number].intermediate_values.keys()
+        ended = earlier.state == "PRUNED" and self._reported[number] >= seen
+        return earlier.reason if ended else None
+
     def _trial_id(self, number: int) -> int:
         study_id = self._storage.get_study_id_from_name(self._study.study_name)
         return self._storage.get_trial_id_from_study_id_trial_number(study_id, number)
@@ -312,8 +335,23 @@ def kept_records(study: str, folder: Path, storage: str | None) -> list[dict[str
         KeyError: it has no such study.
     """
     opened = open_storage(storage, folder)
-    trials = opened.get_all_trials(opened.get_study_id_from_name(study), deepcopy=False)
-    return [trial.user_attrs[RECORD] for trial in trials if RECORD in trial.user_attrs]
+    study_id = opened.get_study_id_from_name(study)
+    trials = opened.get_all_trials(study_id, deepcopy=False)
+    return _records(trials, opened.get_study_user_attrs(study_id))
+
+
+def _records(trials: Iterable[FrozenTrial], attributes: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the trials' records as plain data, those told last for the ones run again."""
+    again = {
+        int(key.removeprefix(AGAIN)): json.loads(text)
+        for key, text in attributes.items()
+        if key.startswith(AGAIN)
+    }
+    return [
+        again.get(trial.number, trial.user_attrs[RECORD])
+        for trial in trials
+        if RECORD in trial.user_attrs
+    ]
 
 
 def _is_given_back(trial: FrozenTrial) -> bool:

@@ -1,7 +1,8 @@
 """What a user asks for, from end to end: a sweep, or a single training."""
 
 from mineralsweep.pipeline.checks import suited_to_machine
-from mineralsweep.pipeline.sweep import HandedOver, SweepOutcome, run_sweep
+from mineralsweep.pipeline.conclude import SweepOutcome
+from mineralsweep.pipeline.sweep import HandedOver, run_sweep
 from mineralsweep.pipeline.train import TrainOutcome, train_one
 
 __all__ = [

@@ -12,6 +12,8 @@ from mineralsweep.tracking.store import Store
 from mineralsweep.tracking.trial_run import MODEL, TRIAL
 
 ATTEMPT = "mineralsweep.attempt"
+WHOLE = ("FINISHED", "KILLED")
+"""How the run of a trial that was trained ends: KILLED where it was pruned."""
 
 
 def children(store: Store, run_id: str) -> list[Run]:
@@ -40,9 +42,7 @@ def located(store: Store, run_id: str, records: Iterable[TrialRecord]) -> list[T
         run_id: of the sweep.
         records: as the engine has them.
     """
-    found: dict[int, Run] = {}
-    for child in sorted(children(store, run_id), key=_attempt):
-        found[int(child.data.tags.get(TRIAL, "-1"))] = child
+    found = standing(children(store, run_id))
     return [
         replace(
             record,
@@ -55,7 +55,21 @@ def located(store: Store, run_id: str, records: Iterable[TrialRecord]) -> list[T
     ]
 
 
+def standing(runs: Iterable[Run]) -> dict[int, Run]:
+    """Return, by trial, the run that stands for it: its last whole attempt, else its last one."""
+    return {number_of(run): run for run in sorted(runs, key=_attempt)}
+
+
+def number_of(run: Run) -> int:
+    """Return the number of a run's trial."""
+    return int(run.data.tags.get(TRIAL, "-1"))
+
+
+def is_whole(run: Run) -> bool:
+    """Say whether a run holds all of a trial that was trained."""
+    return run.info.status in WHOLE and MODEL in run.data.tags
+
+
 def _attempt(run: Run) -> tuple[bool, int, int]:
     """Order by what counts most last: each driver counts its own attempts."""
-    whole = run.info.status in ("FINISHED", "KILLED")
-    return whole, int(run.data.tags.get(ATTEMPT, "1")), int(run.info.start_time)
+    return run.info.status in WHOLE, int(run.data.tags.get(ATTEMPT, "1")), int(run.info.start_time)

@@ -14,7 +14,15 @@ from mineralsweep.engines.engine import TrialRecord
 from mineralsweep.evaluation import Scores
 from mineralsweep.figures import confusion_matrix
 from mineralsweep.space import describe
-from mineralsweep.tracking.children import ATTEMPT, children, located
+from mineralsweep.tracking.children import (
+    ATTEMPT,
+    WHOLE,
+    children,
+    is_whole,
+    located,
+    number_of,
+    standing,
+)
 from mineralsweep.tracking.end import Best
 from mineralsweep.tracking.outbox import Card
 from mineralsweep.tracking.store import Store, recall_metrics
@@ -24,6 +32,7 @@ from mineralsweep.training.spec import TrialSpec
 TOKEN = "mineralsweep.token"  # noqa: S105 - it names a run, it opens nothing
 DRIVER = "mineralsweep.driver"
 INTERRUPTED = "its driver ended before the trial did"
+TWICE = "another driver took the trial up, and delivered it"
 UNTOLD = "its driver ended before the search knew of it; the trial was run again"
 
 
@@ -163,14 +172,29 @@ class SweepRun:
         """Return the records with the run and the model that stand for each of them in MLflow."""
         return located(self._store, self.run_id, records)
 
+    def undelivered(self, records: Iterable[TrialRecord]) -> list[int]:
+        """Return the numbers of the trials that were trained, and have no whole run here."""
+        found = standing(children(self._store, self.run_id))
+        return [
+            record.number
+            for record in records
+            if record.state != "FAILED"
+            and not (record.number in found and is_whole(found[record.number]))
+        ]
+
     def end_abandoned(self) -> None:
         """End the runs that dead drivers on other machines left, once nobody works.
 
-        If such a driver comes back, it delivers what it still has, as a failed attempt.
+        Of two whole runs of one trial, the last stands. If a dead driver comes back, it delivers
+        what it still has, as a failed attempt.
         """
-        for child in children(self._store, self.run_id):
+        runs = children(self._store, self.run_id)
+        kept = {run.info.run_id for run in standing(runs).values()}
+        for child in runs:
             if child.info.status == "RUNNING":
                 self._supersede(child.info.run_id, INTERRUPTED)
+            elif is_whole(child) and child.info.run_id not in kept:
+                self._supersede(child.info.run_id, TWICE)
 
     def _take_up(
         self, run_id: str | None, told: Collection[int], waiting: Collection[str]
@@ -189,10 +213,9 @@ class SweepRun:
         for child in children(self._store, run_id):
             if child.data.tags.get(TOKEN) in waiting or not self._is_own(child):
                 continue
-            status, trial = child.info.status, int(child.data.tags.get(TRIAL, "-1"))
-            if status == "RUNNING":
+            if child.info.status == "RUNNING":
                 self._supersede(child.info.run_id, INTERRUPTED)
-            elif status in ("FINISHED", "KILLED") and trial not in told:
+            elif child.info.status in WHOLE and number_of(child) not in told:
                 self._supersede(child.info.run_id, UNTOLD)
         return run_id
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -350,3 +351,59 @@ def test_trials_are_counted_and_owned(name: str) -> None:
     assert later.ask() == begun
     assert later.taken() == 3
     assert later.at_work() == []
+
+
+@every
+@pytest.mark.parametrize("sampler", ["random", "grid"])
+def test_an_ended_trial_can_be_reopened_and_told_anew(name: str, sampler: str) -> None:
+    space = {"architecture": ["model2", "model1"], "learning_rate": [0.1, 0.2]}
+    settings = sweep(space=space, engine={"sampler": sampler}, warm_start=[])
+    engine = opened(name, settings)
+    params = run(engine, 3)
+    known = engine.records()
+    engine.reopen([1, 0])
+    assert [one.number for one in engine.records()] == [2]
+    assert engine.taken() == 1
+    for number in (0, 1):
+        proposal = engine.ask()
+        assert proposal is not None
+        assert (proposal.number, proposal.params) == (number, params[number])
+        assert engine.owns(number)
+        assert engine.taken() == 2 + number
+        assert engine.report(number, 1, 0.1) is None
+    fresh = engine.ask()
+    assert fresh is not None
+    assert fresh.number == 3
+    engine.tell(record(1, params[1], "FAILED"))
+    engine.tell(record(0, params[0], value=0.25))
+    expected = [record(0, params[0], value=0.25), record(1, params[1], "FAILED"), known[2]]
+    assert engine.records() == expected
+    assert opened(name, settings).records() == expected
+    engine.tell(record(0, params[0], value=0.75))  # it has ended again
+    assert engine.records() == expected
+
+
+@every
+def test_a_trial_reopened_by_a_process_that_ends_keeps_its_record(name: str) -> None:
+    engine = opened(name)
+    run(engine, 2)
+    known = engine.records()
+    engine.reopen([0])
+    assert engine.ask() is not None
+    later = opened(name)
+    assert later.records() == known
+    assert later.taken() == 2
+
+
+@optuna_alone
+def test_a_reopened_trial_stops_where_the_pruner_stopped_it(name: str) -> None:
+    engine = opened(name)
+    proposal = engine.ask()
+    assert proposal is not None
+    for epoch in (1, 2):
+        engine.report(proposal.number, epoch, 0.1)
+    told = dataclasses.replace(record(0, proposal.params, "PRUNED", 0.1), reason="too low")
+    engine.tell(told)
+    engine.reopen([0])
+    assert engine.ask() == proposal
+    assert [engine.report(0, epoch, 0.9) for epoch in (1, 2)] == [None, "too low"]

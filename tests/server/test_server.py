@@ -1,4 +1,7 @@
-"""Sweeps through PostgreSQL and `mlflow server`: nothing doubled or lost, no password told."""
+"""Sweeps through PostgreSQL and `mlflow server`: nothing doubled or lost, no password told.
+
+MINERALSWEEP_KILLS says how often each driver is killed at each moment (1 without it).
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import optuna
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
@@ -20,6 +25,7 @@ from tests.server.services import BIN, Postgres, Tracking, mlflow_server, postgr
 
 pytestmark = pytest.mark.timeout(600)
 
+KILLS = int(os.environ.get("MINERALSWEEP_KILLS", "1"))
 TRIALS, EPOCHS = 8, 2
 SWEEP = f"""
 question: Do several machines make one sweep?
@@ -141,10 +147,13 @@ def finish(work: subprocess.Popen[str]) -> str:
     return output
 
 
+def finished(services: Services, study: str) -> list[Run]:
+    return [run for run in runs(services, study, "trial") if run.info.status == "FINISHED"]
+
+
 def shares(services: Services, study: str) -> dict[str, int]:
     """Count the finished trials of each driver's folder."""
-    done = [run for run in runs(services, study, "trial") if run.info.status == "FINISHED"]
-    return Counter(run.data.tags["mineralsweep.driver"] for run in done)
+    return Counter(run.data.tags["mineralsweep.driver"] for run in finished(services, study))
 
 
 def test_two_drivers_at_once_share_one_budget(services: Services, tmp_path: Path) -> None:
@@ -159,24 +168,47 @@ def test_two_drivers_at_once_share_one_budget(services: Services, tmp_path: Path
     assert len(shares(services, "pair")) == 2
 
 
+def told(services: Services, study: str, work: subprocess.Popen[str]) -> list[int]:
+    """Return the trials whose end the database has from one driver."""
+    known = optuna.load_study(study_name=study, storage=services.database.url("optuna"))
+    return [
+        trial.number
+        for trial in known.get_trials(deepcopy=False)
+        if trial.state.is_finished()
+        and trial.user_attrs.get("mineralsweep.driver", "").split(":")[-2:-1] == [str(work.pid)]
+    ]
+
+
+@pytest.mark.parametrize("repeat", range(KILLS))
+@pytest.mark.parametrize("moment", ["any", "when it has told of a trial"])
 @pytest.mark.parametrize("victim", ["the leader", "the other"])
 def test_a_driver_killed_in_the_midst_loses_and_doubles_nothing(
-    services: Services, tmp_path: Path, victim: str
+    services: Services, tmp_path: Path, victim: str, moment: str, repeat: int
 ) -> None:
-    study = "killed-" + victim.replace(" ", "-")
+    study = f"killed-{victim}-{moment}-{repeat}".replace(" ", "-")
     first = driver(services, machine(tmp_path / "one"), study)
     until(lambda: bool(runs(services, study, "sweep")), "the first driver leads")
     second = driver(services, machine(tmp_path / "two"), study)
     until(lambda: len(shares(services, study)) == 2, "both have finished a trial")
     dead, alive = (first, second) if victim == "the leader" else (second, first)
+    if moment == "any":
+        time.sleep(np.random.default_rng().uniform(0, 3))
+    else:
+        # The database knows of one more trial, and MLflow has not all of it.
+        before = len(told(services, study, dead))
+        until(lambda: len(told(services, study, dead)) > before, "it tells of a trial", 0.01)
     os.kill(dead.pid, signal.SIGKILL)
     dead.communicate()
-    assert "test accuracy" in finish(alive)
+    known = {run.data.tags["mineralsweep.trial"] for run in finished(services, study)}
+    left = [number for number in told(services, study, dead) if str(number) not in known]
+    output = finish(alive)
+    assert "test accuracy" in output
+    assert ("Trained again" in output) == bool(left), (left, output)
     check_whole(services, study)
 
 
-def until(said: Callable[[], bool], what: str) -> None:
+def until(said: Callable[[], bool], what: str, pause: float = 0.5) -> None:
     deadline = time.monotonic() + 400
     while not said():
         assert time.monotonic() < deadline, what
-        time.sleep(0.5)
+        time.sleep(pause)
