@@ -3,10 +3,10 @@
     python -m benchmarks.nested RESULTS.jsonl --data ../shared/minerals
 
 The images are divided into outer folds, near-duplicates together. Within the training part of an
-outer fold, inner folds train each member (the estimator on colour and texture, `compact`) once a
+outer fold, inner folds train each member (two estimators on colour and texture, `compact`) once a
 fold; every image of that part is answered by a member that did not see it. By these answers one
-candidate is chosen: the estimator, the networks, or their vote. The chosen one, which is the mean
-over its inner folds' models, then answers the outer fold, once.
+candidate is chosen: a member, or a vote of two. The chosen one, which is the mean over its inner
+folds' models, then answers the outer fold, once.
 
 Each fit is one line of RESULTS.jsonl, written when it is done. The same command goes on where the
 file ends, whatever ended it; `--minutes` ends it after a while, `--show` only tells what is there.
@@ -20,8 +20,8 @@ import os
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +29,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
-ARCHITECTURES_OF = {"texture": "colour_texture", "compact": "compact"}
-MEMBERS = tuple(ARCHITECTURES_OF)
-CANDIDATES = {"texture": ("texture",), "compact": ("compact",), "vote": ("texture", "compact")}
-"""The members whose probabilities are averaged; the members are weighed alike."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """What is fitted: an architecture with its defaults, but for what is said here.
+
+    Attributes:
+        size: in pixels, a side; None: the protocol's.
+    """
+
+    architecture: str
+    size: int | None = None
+    hyperparameters: Mapping[str, str] = field(default_factory=dict)
+
+
+MEMBERS = {
+    "texture": Member("colour_texture"),
+    "covariance": Member("colour_texture", 256, {"estimator": "linear", "features": "covariance"}),
+    "compact": Member("compact"),
+}
+CANDIDATES = {
+    **{name: (name,) for name in MEMBERS},
+    "texture + compact": ("texture", "compact"),
+    "covariance + compact": ("covariance", "compact"),
+}
+"""The members whose probabilities are averaged; they are weighed alike."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +84,7 @@ def main() -> None:
     parser.add_argument("results", type=Path)
     parser.add_argument("--data", default=str(Path("..") / "shared" / "minerals"))
     parser.add_argument("--minutes", type=float, default=float("inf"))
-    parser.add_argument("--only", choices=MEMBERS, help="fit this member alone")
+    parser.add_argument("--only", choices=MEMBERS, nargs="+", help="fit these members alone")
     parser.add_argument("--show", action="store_true", help="train nothing")
     for name in ("folds", "repeats", "inner", "size", "epochs"):
         parser.add_argument(f"--{name}", type=int, default=getattr(Protocol, name))
@@ -72,8 +94,8 @@ def main() -> None:
 
         keep_memory()  # as a worker does
         protocol = Protocol(**{name: getattr(options, name) for name in asdict(Protocol())})
-        members = (options.only,) if options.only else MEMBERS
-        run(options.results, Bench(options.data, protocol), members, options.minutes * 60)
+        bench = Bench(options.data, protocol)
+        run(options.results, bench, options.only or tuple(MEMBERS), options.minutes * 60)
     print(table(options.results))
 
 
@@ -95,7 +117,7 @@ def run(results: Path, bench: Bench, members: Sequence[str], seconds: float) -> 
             _append(results, bench.make(fit))
 
 
-def fits(protocol: Protocol, members: Sequence[str] = MEMBERS) -> Iterator[Fit]:
+def fits(protocol: Protocol, members: Sequence[str] = tuple(MEMBERS)) -> Iterator[Fit]:
     """Return every fit, an outer fold after the other."""
     for repeat in range(protocol.repeats):
         for outer in range(protocol.folds):
@@ -113,7 +135,6 @@ class Bench:
         self.protocol = protocol
         self._dataset = open_dataset(data, "40/20/40", 0)
         self._labels = list(self._dataset.labels())
-        self._arrays = self._dataset.arrays((protocol.size, protocol.size))
         self._groups = self._dataset.groups()
 
     def header(self) -> dict[str, Any]:
@@ -127,15 +148,19 @@ class Bench:
         }
 
     def settings(self, member: str) -> dict[str, Any]:
-        """Return what of an architecture's defaults decides a fit."""
+        """Return what of an architecture's defaults, and a member's own, decides a fit."""
         from mineralsweep.models import get
 
-        one = get(ARCHITECTURES_OF[member])
+        asked = MEMBERS[member]
+        one = get(asked.architecture)
         return {
-            "hyperparameters": dict(one.hyperparameters), "recipe": one.recipe.differing(),
-            "optimizer": one.optimizer, "learning_rate": one.learning_rate,
+            "hyperparameters": {**one.hyperparameters, **asked.hyperparameters},
+            "recipe": one.recipe.differing(),
+            "optimizer": one.optimizer,
+            "learning_rate": one.learning_rate,
             "batch_size": one.batch_size,
-        }  # fmt: skip
+            **({"size": asked.size} if asked.size else {}),
+        }
 
     def make(self, fit: Fit) -> dict[str, Any]:
         """Return a fit's line: what its model answers to its inner and its outer fold."""
@@ -177,22 +202,25 @@ class Bench:
         from mineralsweep.training.run import run_trial
         from mineralsweep.training.spec import Examples, specify
 
-        size = (self.protocol.size, self.protocol.size)
+        member = MEMBERS[fit.member]
+        side = member.size or self.protocol.size
+        size = (side, side)
+        pixels = self._dataset.arrays(size)
         labels = self._labels
         examples = Examples(
-            self._arrays, self._dataset.classes,
+            pixels, self._dataset.classes,
             tuple(train), tuple(labels[row] for row in train),
             tuple(validation), tuple(labels[row] for row in validation),
         )  # fmt: skip
         with tempfile.TemporaryDirectory() as scratch:
             spec = specify(
-                {"architecture": ARCHITECTURES_OF[fit.member]}, number=0,
+                {"architecture": member.architecture, **member.hyperparameters}, number=0,
                 epochs=self.protocol.epochs, patience=0,
                 image_size=size, seed=seed_of(fit), weights="none", training=Training(),
                 deepest=0, folder=Path(scratch) / "model", examples=examples,
             )  # fmt: skip
             result = run_trial(spec, lambda report: None)
-            images = np.asarray(arrays.load(self._arrays)[list(test)])
+            images = np.asarray(arrays.load(pixels)[list(test)])
             of_test = network.load(spec.folder).predict(images)
         return result.probabilities, of_test, {"best_epoch": result.best_epoch}
 
@@ -226,14 +254,18 @@ def read(path: Path) -> tuple[dict[str, Any] | None, list[tuple[Fit, dict[str, A
 
 @dataclass(frozen=True)
 class OuterFold:
-    """How the candidates did in one outer fold; accuracies in [0, 1], by candidate."""
+    """How the candidates did in one outer fold, by name: accuracies in [0, 1], losses in nats."""
 
     repeat: int
     outer: int
     inner: dict[str, float]
+    losses: dict[str, float]
     test: dict[str, float]
-    chosen: str
     n: int
+
+    def choose(self, among: Collection[str]) -> str:
+        """Return the candidate with the best inner accuracy; of equals, the lowest inner loss."""
+        return max(among, key=lambda name: (self.inner[name], -self.losses[name]))
 
 
 def outer_folds(path: Path) -> list[OuterFold]:
@@ -270,8 +302,7 @@ def _outer_fold(
             tests = [line["test_probabilities"] for one in lines for line in one]
             truth = labels[lines[0][0]["test"]]
             test[name] = _accuracy(np.mean(tests, axis=0), truth)
-    chosen = max(inner, key=lambda name: (inner[name], -losses[name]))
-    return OuterFold(repeat, outer, inner, test, chosen, len(truth))
+    return OuterFold(repeat, outer, inner, losses, test, len(truth))
 
 
 def _out_of_fold(lines: Sequence[Sequence[dict[str, Any]]]) -> tuple[NDArray[np.int64], Floats]:
@@ -300,12 +331,22 @@ def table(path: Path) -> str:
     found = outer_folds(path)
     if not found:
         return f"{path}: no outer fold is complete"
-    both = [fold for fold in found if len(fold.test) == len(CANDIDATES)]
     lines = [_line(name, [f.test[name] for f in found if name in f.test]) for name in CANDIDATES]
-    lines.append(_line("chosen by inner folds", [fold.test[fold.chosen] for fold in both]))
-    counts = {name: sum(fold.chosen == name for fold in both) for name in CANDIDATES}
-    lines.append(f"chosen: {', '.join(f'{name} {count} times' for name, count in counts.items())}")
+    everywhere = [name for name in CANDIDATES if all(name in fold.test for fold in found)]
+    lines += _choice(found, everywhere)
+    if len(everywhere) < len(CANDIDATES):
+        lines += _choice([f for f in found if len(f.test) == len(CANDIDATES)], list(CANDIDATES))
     return "\n".join(lines)
+
+
+def _choice(folds: Sequence[OuterFold], among: Sequence[str]) -> list[str]:
+    """Tell what choosing by the inner folds is worth."""
+    if not folds or len(among) < 2:
+        return []
+    chosen = [fold.choose(among) for fold in folds]
+    counts = ", ".join(f"{name} {chosen.count(name)} times" for name in among if name in chosen)
+    accuracies = [fold.test[name] for fold, name in zip(folds, chosen, strict=True)]
+    return [f"{_line(f'chosen of {len(among)} by inner folds', accuracies)}: {counts}"]
 
 
 def _line(name: str, accuracies: Sequence[float]) -> str:

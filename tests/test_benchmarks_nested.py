@@ -130,10 +130,26 @@ def test_the_candidate_that_the_inner_folds_prefer_is_scored_on_the_outer_fold(
     file = tmp_path / "r.jsonl"
     file.write_text("\n".join(map(json.dumps, lines)))
     [found] = nested.outer_folds(file)
-    assert found.inner == {"texture": 0.75, "compact": 1.0, "vote": 1.0}
-    assert found.test == {"texture": 0.5, "compact": 1.0, "vote": 0.5}
-    assert (found.chosen, found.n) == ("vote", 2)
-    assert "chosen by inner folds: 0.500 over 1 outer folds" in nested.table(file)
+    assert found.inner == {"texture": 0.75, "compact": 1.0, "texture + compact": 1.0}
+    assert found.test == {"texture": 0.5, "compact": 1.0, "texture + compact": 0.5}
+    assert (found.choose(found.inner), found.n) == ("texture + compact", 2)
+    assert found.choose(["texture", "compact"]) == "compact"
+    told = "chosen of 3 by inner folds: 0.500 over 1 outer folds: texture + compact 1 times"
+    assert told in nested.table(file)
+
+
+@pytest.mark.slow
+def test_members_have_their_own_settings_and_size(
+    make_folder: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = nested.Member("colour_texture", 40, nested.MEMBERS["covariance"].hyperparameters)
+    monkeypatch.setitem(nested.MEMBERS, "covariance", small)
+    bench = Bench(str(make_folder()), SMALL)
+    settings = bench.settings("covariance")
+    assert (settings["size"], settings["hyperparameters"]["features"]) == (40, "covariance")
+    assert "size" not in bench.settings("texture")
+    made = bench.make(Fit(0, 0, 0, "covariance"))
+    assert len(made["test_probabilities"]) == len(made["test"]) == 15
 
 
 def test_an_outer_fold_that_lacks_a_fit_is_not_told(tmp_path: Path) -> None:

@@ -41,24 +41,42 @@ def test_each_block_has_the_count_that_it_states() -> None:
             assert numbers.shape == (one.count,), one.name
             assert numbers.dtype == np.float32
             assert np.isfinite(numbers).all()
-    assert texture.count() == sum(one.count for one in texture.BLOCKS) == 1032
+    assert texture.count() == sum(one.count for one in texture.BLOCKS) == 1786
 
 
-def test_sets_are_columns_of_all() -> None:
-    assert texture.columns("all").tolist() == list(range(1032))
-    parts = [texture.columns("colour"), texture.columns("texture")]
-    assert sorted(np.concatenate(parts)) == list(range(1032))
-    assert texture.count("colour") == 232 + 198 + 324
-    with pytest.raises(ArchitectureError, match="unknown set 'color'; did you mean 'colour'"):
-        texture.columns("color")
+def test_sets_are_blocks_in_one_order() -> None:
+    counts = {name: texture.count(name) for name in texture.SETS}
+    assert counts == {
+        "colour": 754, "texture": 278, "whole": 708, "whole_and_grid": 1032,
+        "covariance": 754, "all": 1786,
+    }  # fmt: skip
+    assert [block.name for block in texture.blocks("whole_and_grid")] == [
+        block.name for block in texture.BLOCKS[:-1]
+    ]
+    for call in (texture.count, texture.blocks):
+        with pytest.raises(ArchitectureError, match="unknown set 'color'; did you mean 'colour'"):
+            call("color")
+
+
+def test_a_set_has_the_numbers_that_all_has_of_its_blocks() -> None:
+    every = texture.features(NOISE[None])[0]
+    for name in texture.SETS:
+        own = texture.features(NOISE[None], name)[0]
+        assert own.shape == (texture.count(name),)
+        for block in texture.blocks(name):
+            np.testing.assert_array_equal(
+                own[texture.columns(block.name, name)], every[texture.columns(block.name)]
+            )
+    with pytest.raises(KeyError, match="set 'colour' has no block 'gradients'"):
+        texture.columns("gradients", "colour")
 
 
 def test_an_image_s_numbers_depend_on_it_alone() -> None:
     images = np.stack([stripes(4), flat(200, 30, 30), stripes(2)])
     together = texture.features(images)
-    assert together.shape == (3, 1032)
+    assert together.shape == (3, 1786)
     np.testing.assert_array_equal(together[1], texture.features(images[1:2])[0])
-    assert texture.features(images[:0]).shape == (0, 1032)
+    assert texture.features(images[:0], "colour").shape == (0, 754)
 
 
 @pytest.mark.parametrize("side", [texture.SMALLEST, 33, 97])
@@ -68,10 +86,11 @@ def test_small_and_odd_sizes_work(side: int) -> None:
 
 
 def test_colours_are_told_by_colour_and_not_by_texture() -> None:
-    red, green = texture.features(np.stack([flat(200, 0, 0), flat(0, 120, 0)]))
-    assert np.abs(red - green)[texture.columns("colour")].max() > 0.9
-    still = np.abs(red - green)[texture.columns("texture")]
-    assert still.max() < 0.35  # the local patterns of flat planes are the same
+    both = np.stack([flat(200, 0, 0), flat(0, 120, 0)])
+    red, green = texture.features(both, "colour")
+    assert np.abs(red - green).max() > 0.9
+    red, green = texture.features(both, "texture")
+    assert np.abs(red - green).max() < 0.35  # the local patterns of flat planes are the same
 
 
 def test_shares_of_a_histogram_are_roots_that_square_to_one() -> None:
@@ -102,19 +121,47 @@ def test_patterns_don_t_change_with_a_quarter_turn() -> None:
     assert np.abs(turned - block("local_binary", NOISE)).max() < 0.02
 
 
+def test_covariance_is_the_same_mirrored_and_tells_turned_stripes_apart() -> None:
+    seen = block("covariance", NOISE)
+    np.testing.assert_allclose(block("covariance", NOISE[:, ::-1]), seen, atol=1e-3)
+    np.testing.assert_allclose(block("covariance", NOISE[::-1]), seen, atol=1e-3)
+    down, across = (block("covariance", stripes(8, turned)) for turned in (False, True))
+    assert np.abs(down - across).max() > 1
+
+
+def test_distances_of_covariances_are_those_of_their_logarithms() -> None:
+    from mineralsweep.texture import covariance
+
+    def matrix(channels: np.ndarray) -> np.ndarray:
+        values, vectors = np.linalg.eigh(np.cov(channels) + covariance.RIDGE * np.eye(4))
+        return vectors @ np.diag(np.log(values)) @ vectors.T
+
+    one, other = RNG.normal(size=(2, 4, 50))
+    rows = [covariance._of(each.reshape(4, 10, 5))[:10] for each in (one, other)]
+    distance = np.linalg.norm(matrix(one) - matrix(other))
+    assert np.linalg.norm(rows[0] - rows[1]) == pytest.approx(distance)
+    means = covariance._of(one.reshape(4, 10, 5))[10:]
+    np.testing.assert_allclose(means, one.mean(axis=1))
+
+
 def test_they_are_computed_once_and_again_when_damaged(
     dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     images = dataset.arrays((32, 32))
-    first = store.ensure(images, threads=2)
-    assert first.shape == (30, 1032)
-    kept = next((cache.folder() / "texture").iterdir())
-    assert kept.name == f"{images.stem}-t{texture.VERSION}.npy"
+    first = store.ensure(images, threads=2, chosen="texture")
+    assert first.shape == (30, 278)
+    kept = sorted((cache.folder() / "texture").iterdir())
+    start = f"{images.stem}-t{texture.VERSION}-"
+    assert [one.name for one in kept] == [
+        f"{start}{name}.npy" for name in ("co_occurrence", "gradients", "local_binary")
+    ]
     with monkeypatch.context() as patch:
         patch.setattr(store, "_compute", lambda *_: pytest.fail("computed twice"))
-        np.testing.assert_array_equal(store.ensure(images), first)
-    kept.write_bytes(kept.read_bytes()[:-100])
-    np.testing.assert_array_equal(store.ensure(images), first)
+        np.testing.assert_array_equal(store.ensure(images, chosen="texture"), first)
+    whole = store.ensure(images)
+    np.testing.assert_array_equal(whole[:, texture.columns("gradients")], first[:, 164:242])
+    kept[1].write_bytes(kept[1].read_bytes()[:-100])
+    np.testing.assert_array_equal(store.ensure(images), whole)
 
 
 def test_one_row_an_image_in_the_order_of_the_images(dataset: Dataset) -> None:

@@ -178,6 +178,15 @@ def test_members_that_answer_together_share_an_image_s_numbers(
     ensemble.combine([folder, other], ("a", "b", "c"), tmp_path / "both")
     counted = []
     features = texture.features
-    monkeypatch.setattr(texture, "features", lambda asked: counted.append(1) or features(asked))
+    monkeypatch.setattr(texture, "features", lambda *asked: counted.append(1) or features(*asked))
     np.testing.assert_allclose(network.load(tmp_path / "both").predict(images), expected, atol=1e-6)
     assert len(counted) == 1
+    whole = ExtraTreesClassifier(3, random_state=2).fit(
+        NUMBERS[:, : texture.count("whole")], LABELS
+    )
+    third = tmp_path / "t"
+    estimator.save(TextureClassifier(whole, ("a", "b", "c"), (32, 32), "whole"), third)
+    ensemble.combine([tmp_path / "both", third], ("a", "b", "c"), tmp_path / "three")
+    alone = network.load(tmp_path / "three" / "members" / "1").predict(images)
+    mixed = network.load(tmp_path / "three").predict(images)
+    np.testing.assert_allclose(mixed, (expected + alone) / 2, atol=1e-6)

@@ -17,6 +17,7 @@ from mineralsweep.texture import store
 
 SIDE = 128
 """Colour and texture are read at 128 x 128 pixels."""
+NUMBERS = "whole_and_grid"
 FOLDS = 5
 TREES = 200
 SEED = 0
@@ -61,7 +62,8 @@ class Outlier:
 
 def numbers(catalog: Catalog) -> Numbers:
     """Return colour and texture of each image, float64 (n, 1032), each column standardised."""
-    raw = store.ensure(arrays.ensure(catalog, (SIDE, SIDE)), cpu_count() or 1).astype(float)
+    images = arrays.ensure(catalog, (SIDE, SIDE))
+    raw = store.ensure(images, cpu_count() or 1, NUMBERS).astype(float)
     deviation = raw.std(axis=0)
     return cast(Numbers, (raw - raw.mean(axis=0)) / np.where(deviation > 0, deviation, 1.0))
 

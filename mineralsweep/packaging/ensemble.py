@@ -32,7 +32,13 @@ class Classifier(Protocol):
 
 @runtime_checkable
 class Prepares(Protocol):
-    """A classifier that first makes something of an image, the same for all of its kind."""
+    """A classifier that first makes something of an image, which others may make too.
+
+    Those with the same `prepared_as` and image size make the same.
+    """
+
+    @property
+    def prepared_as(self) -> str: ...
 
     def prepare(self, images: Pixels) -> Any: ...
 
@@ -100,12 +106,15 @@ class Ensemble:
 
         May be called from several threads at once.
         """
-        first = next((one for one in self.members if isinstance(one, Prepares)), None)
-        prepared = None if first is None else first.prepare(images)
-        answers = [
-            one.answer(prepared) if isinstance(one, Prepares) else one.predict(images)
-            for one in self.members
-        ]
+        prepared: dict[str, Any] = {}
+        answers = []
+        for one in self.members:
+            if isinstance(one, Prepares):
+                if one.prepared_as not in prepared:
+                    prepared[one.prepared_as] = one.prepare(images)
+                answers.append(one.answer(prepared[one.prepared_as]))
+            else:
+                answers.append(one.predict(images))
         mean: NDArray[np.float32] = (
             np.stack(answers).mean(axis=0, dtype=np.float64).astype(np.float32)
         )

@@ -29,7 +29,7 @@ class TextureClassifier:
     """A fitted estimator with all that it needs from image to answer.
 
     Attributes:
-        estimator: fitted on the columns of `features`; its classes are positions in `classes`.
+        estimator: fitted on the numbers of `features`; its classes are positions in `classes`.
         classes: names, in the order of the answer's columns.
         image_size: (height, width) in pixels.
         features: one of `texture.SETS`.
@@ -47,16 +47,20 @@ class TextureClassifier:
         """
         return self.answer(self.prepare(images))
 
+    @property
+    def prepared_as(self) -> str:
+        """Name what `prepare` makes: the set of numbers."""
+        return self.features
+
     def prepare(self, images: Pixels) -> NDArray[np.float32]:
-        """Return all numbers of n images, float32 (n, 1032), which any such classifier answers."""
-        return texture.features(images)
+        """Return the numbers of n images that this model is fitted on, float32 (n, columns)."""
+        return texture.features(images, self.features)
 
     def answer(self, numbers: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Answer all numbers of n images, float32 (n, 1032), with float32 (n, classes)."""
+        """Answer what `prepare` gave with float32 (n, classes)."""
         found = np.zeros((len(numbers), len(self.classes)), np.float32)
         if len(numbers):
-            chosen = numbers[:, texture.columns(self.features)]
-            found[:, self.estimator.classes_] = self.estimator.predict_proba(chosen)
+            found[:, self.estimator.classes_] = self.estimator.predict_proba(numbers)
         return found
 
 

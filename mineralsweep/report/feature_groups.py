@@ -9,12 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mineralsweep import texture
-from mineralsweep.texture.features import BLOCKS
 
 REPEATS = 20
 
 Answer = Callable[[NDArray[np.float32]], NDArray[np.float32]]
-"""All numbers of n images, float32 (n, 1032) -> probabilities, float32 (n, classes)."""
+"""Numbers of n images, float32 (n, columns) -> probabilities, float32 (n, classes)."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ def drops(
 
     Args:
         answer: of the model.
-        numbers: of the images, float32 (n, 1032).
+        numbers: of the images, float32 (n, columns of `used`).
         labels: n positions of classes.
         used: the set of groups that the model was fitted on, one of `texture.SETS`.
         seed: of the shufflings.
@@ -47,12 +46,9 @@ def drops(
     truth = np.asarray(labels)
     whole = float((answer(numbers).argmax(axis=1) == truth).mean())
     random = np.random.default_rng(seed)
-    found, start = [], 0
-    for block in BLOCKS:
-        columns = slice(start, start + block.count)
-        start += block.count
-        if block.name not in texture.SETS[used]:
-            continue
+    found = []
+    for block in texture.blocks(used):
+        columns = texture.columns(block.name, used)
         lost = []
         for _ in range(REPEATS):
             shuffled = numbers.copy()

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from mineralsweep.data.decode import Pixels
 from mineralsweep.errors import ArchitectureError, did_you_mean
-from mineralsweep.texture import colour, patterns, planes
+from mineralsweep.texture import colour, covariance, patterns, planes
 
-VERSION = 1
+VERSION = 2
 """Another one means other numbers: kept files are computed again, and saved models refuse."""
 
 SMALLEST = 32
@@ -35,50 +35,65 @@ BLOCKS = (
     Block("local_binary", 164, patterns.local_binary),
     Block("gradients", 78, patterns.gradients),
     Block("co_occurrence", 36, patterns.co_occurrence),
+    Block("covariance", covariance.count(), covariance.covariance),
 )
+_WHOLE = ("histograms", "moments", "local_binary", "gradients", "co_occurrence")
 
 SETS: dict[str, tuple[str, ...]] = {
     "colour": ("histograms", "moments", "grid"),
     "texture": ("local_binary", "gradients", "co_occurrence"),
-    "whole": tuple(block.name for block in BLOCKS if block.name != "grid"),
+    "whole": _WHOLE,
+    "whole_and_grid": (*_WHOLE, "grid"),
+    "covariance": ("covariance",),
     "all": tuple(block.name for block in BLOCKS),
 }
 """Named choices of blocks; the numbers of a set stand in the order of BLOCKS."""
 
 
-def features(images: Pixels | Iterable[Pixels]) -> NDArray[np.float32]:
-    """Return every block's numbers of each image: float32 (n, 1032).
+def features(images: Pixels | Iterable[Pixels], chosen: str = "all") -> NDArray[np.float32]:
+    """Return the numbers of a set for each image: float32 (n, count(chosen)).
 
     The same image gives the same numbers; one image's don't depend on the others.
 
     Args:
         images: uint8 (n, height, width, 3), RGB in [0, 255], at least 32 x 32.
+        chosen: one of SETS.
+
+    Raises:
+        ArchitectureError: there is no set of this name.
     """
-    rows = [_of(image) for image in images]
-    return np.stack(rows) if rows else np.zeros((0, count()), np.float32)
+    asked = blocks(chosen)
+    rows = [compute(image, asked) for image in images]
+    return np.stack(rows) if rows else np.zeros((0, count(chosen)), np.float32)
+
+
+def compute(image: Pixels, asked: Iterable[Block]) -> NDArray[np.float32]:
+    """Return the numbers of some blocks for one image, uint8 (height, width, 3)."""
+    seen = planes.of(np.asarray(image))
+    return np.concatenate([block.compute(seen) for block in asked])
 
 
 def count(chosen: str = "all") -> int:
     """Return how many numbers a set has."""
-    return len(columns(chosen))
+    return sum(block.count for block in blocks(chosen))
 
 
-def columns(chosen: str) -> NDArray[np.intp]:
-    """Return where the numbers of a set stand among all.
+def blocks(chosen: str = "all") -> tuple[Block, ...]:
+    """Return the blocks of a set, in the order of their numbers.
 
     Raises:
         ArchitectureError: there is no set of this name.
     """
     if chosen not in SETS:
         raise ArchitectureError(f"features: unknown set '{chosen}'{did_you_mean(chosen, SETS)}")
-    found, start = [], 0
-    for block in BLOCKS:
-        if block.name in SETS[chosen]:
-            found.append(np.arange(start, start + block.count))
+    return tuple(block for block in BLOCKS if block.name in SETS[chosen])
+
+
+def columns(name: str, chosen: str = "all") -> slice:
+    """Return where the numbers of one block stand in a set that has it."""
+    start = 0
+    for block in blocks(chosen):
+        if block.name == name:
+            return slice(start, start + block.count)
         start += block.count
-    return np.concatenate(found)
-
-
-def _of(image: Pixels) -> NDArray[np.float32]:
-    seen = planes.of(np.asarray(image))
-    return np.concatenate([block.compute(seen) for block in BLOCKS])
+    raise KeyError(f"set '{chosen}' has no block '{name}'")

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mineralsweep import texture
 from mineralsweep.errors import ArchitectureError
 from mineralsweep.models import get as get_architecture
 from mineralsweep.models.colour_texture import SVM_PARTS
@@ -43,13 +42,14 @@ def fit_trial(
     started = time.monotonic()
     examples = spec.examples
     say("computing colour and texture")
-    numbers = store.ensure(examples.arrays, threads)
+    chosen = str(spec.hyperparameters["features"])
+    numbers = store.ensure(examples.arrays, threads, chosen)
     with threadpool_limits(threads):
         model = TextureClassifier(
             _fitted(spec, numbers[list(examples.train)], threads),
             examples.classes,
             spec.image_size,
-            str(spec.hyperparameters["features"]),
+            chosen,
         )
         trained = model.answer(numbers[list(examples.train)])
         probabilities = model.answer(numbers[list(examples.validation)])
@@ -78,8 +78,7 @@ def _fitted(spec: TrialSpec, numbers: Numbers, threads: int) -> Any:
     _set_everywhere(estimator, "random_state", spec.seed)
     _set_everywhere(estimator, "n_jobs", threads, beside="n_estimators")
     _check_counts(spec)
-    chosen = numbers[:, texture.columns(str(spec.hyperparameters["features"]))]
-    estimator.fit(chosen, np.asarray(spec.examples.train_labels))
+    estimator.fit(numbers, np.asarray(spec.examples.train_labels))
     # Several threads would add up the trees' answers in the order in which they come.
     _set_everywhere(estimator, "n_jobs", None, beside="n_estimators")
     # A vote holds its members twice, once by name: in a file that would double its size.

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import optuna
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
+from optuna.storages import RDBStorage
 
 from mineralsweep.data import sample
 from tests.server.services import BIN, Postgres, Tracking, mlflow_server, postgres
@@ -46,6 +46,7 @@ class Services:
 
     database: Postgres
     tracking: Tracking
+    search: RDBStorage
 
     def environment(self, folder: Path) -> dict[str, str]:
         """Return the surroundings of a driver: the credentials are in here alone."""
@@ -64,7 +65,10 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
         postgres() as database,
         mlflow_server(folder / "mlflow", database.url("mlflow")) as tracking,
     ):
-        yield Services(database, tracking)
+        search = RDBStorage(database.url("optuna"))
+        yield Services(database, tracking, search)
+        search.remove_session()
+        search.engine.dispose()
 
 
 def machine(folder: Path) -> Path:
@@ -170,10 +174,10 @@ def test_two_drivers_at_once_share_one_budget(services: Services, tmp_path: Path
 
 def told(services: Services, study: str, work: subprocess.Popen[str]) -> list[int]:
     """Return the trials whose end the database has from one driver."""
-    known = optuna.load_study(study_name=study, storage=services.database.url("optuna"))
+    known = services.search.get_all_trials(services.search.get_study_id_from_name(study))
     return [
         trial.number
-        for trial in known.get_trials(deepcopy=False)
+        for trial in known
         if trial.state.is_finished()
         and trial.user_attrs.get("mineralsweep.driver", "").split(":")[-2:-1] == [str(work.pid)]
     ]

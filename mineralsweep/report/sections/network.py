@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mineralsweep import texture
 from mineralsweep.data.decode import Pixels
 from mineralsweep.packaging import network
 from mineralsweep.packaging.ensemble import Classifier, Ensemble
@@ -77,7 +76,7 @@ def _groups(
 ) -> dict[str, Any]:
     """Return what a model of colour and texture leans on: it has no convolution."""
     fitted = [member for member in members if isinstance(member, TextureClassifier)]
-    numbers = texture.features(evidence.pixels(shown.rows, fitted[0].image_size))
+    numbers = fitted[0].prepare(np.stack(evidence.pixels(shown.rows, fitted[0].image_size)))
 
     def answer(numbers: NDArray[np.float32]) -> NDArray[np.float32]:
         found: NDArray[np.float32] = np.mean([one.answer(numbers) for one in fitted], axis=0)
