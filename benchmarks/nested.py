@@ -41,12 +41,19 @@ class Member:
 
     architecture: str
     size: int | None = None
-    hyperparameters: Mapping[str, str] = field(default_factory=dict)
+    hyperparameters: Mapping[str, str | float] = field(default_factory=dict)
+
+
+def _covariance(penalty: float) -> Member:
+    settings = {"estimator": "linear", "features": "covariance", "penalty": penalty}
+    return Member("colour_texture", 256, settings)
 
 
 MEMBERS = {
     "texture": Member("colour_texture"),
-    "covariance": Member("colour_texture", 256, {"estimator": "linear", "features": "covariance"}),
+    "covariance": _covariance(1.0),
+    "covariance, penalty 0.3": _covariance(0.3),
+    "covariance, penalty 0.1": _covariance(0.1),
     "compact": Member("compact"),
 }
 CANDIDATES = {
