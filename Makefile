@@ -17,7 +17,7 @@ sweep: $(READY)  ## Run the quick sweep on drawn minerals; ARGS="-P trials=20 -P
 	$(BIN)/mlflow run . -e sweep --env-manager local --experiment-name mineralsweep $(ARGS)
 
 test: $(READY)  ## Run every test
-	$(BIN)/python -m pytest -n 2 --dist loadscope $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder $(ARGS)
 
 check: $(READY)  ## Lint, types, layers, known vulnerabilities and the fast tests
 	$(BIN)/ruff check .
@@ -25,7 +25,7 @@ check: $(READY)  ## Lint, types, layers, known vulnerabilities and the fast test
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m tests.audit
-	$(BIN)/python -m pytest -n 2 --dist loadscope -m "not slow" -q
+	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder -m "not slow" -q
 
 ui: $(READY)  ## Compare runs in MLflow's web page, http://127.0.0.1:5000
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow ui --backend-store-uri $(STORE)

@@ -69,7 +69,7 @@ def without_times(result: TrialResult) -> list[EpochReport]:
 CASES = [
     {"architecture": "model2_1", "dropout": 0.3, "augmentation": 0.5},
     {"architecture": "model2_1", "patience": 1, "learning_rate": 0.02, "epochs": 8},
-    {"architecture": "compact", "mixup": 0.4, "balance": 0.5, "augmentation": 0.5},
+    {"architecture": "compact", "mixup": 0.4, "balance": 0.5, "augmentation": 0.5, "epochs": 3},
     {"architecture": "vgg16", "unfrozen": 2, "image_size": (32, 32), "dropout": 0.3,
      "augmentation": 0.5, "head_epochs": 2},
 ]  # fmt: skip

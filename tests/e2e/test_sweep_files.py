@@ -42,6 +42,8 @@ def test_every_sweep_file_runs(path: Path, folder: Path) -> None:
         Override("weights", "none", "--weights"),
         Override("workers", 1, "--workers"),
     ]
+    if path.stem != "cnn":  # one sweep with a baseline is enough here
+        tiny.append(Override("baseline", "none", "--baseline"))
     lines: list[str] = []
     outcome = run_sweep(load(path, tiny), path, None, None, Watcher(), lines.append)
     assert isinstance(outcome, SweepOutcome)
@@ -56,6 +58,7 @@ def test_a_sweep_leaves_vgg16_out_when_its_weights_cannot_be_had(
     monkeypatch.setattr("mineralsweep.models.weights._download", lambda: None)
     quick = str(ROOT / "sweeps" / "quick.yaml")
     flags = ["--data", str(folder), "--trials", "1", "--epochs", "1", "--workers", "1"]
+    flags += ["--baseline", "none"]
     assert main(["sweep", quick, *flags]) == 0
     printed = capsys.readouterr().out
     assert printed.index("Left out: vgg16") < printed.index("[1/1] trial")

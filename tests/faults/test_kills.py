@@ -29,8 +29,8 @@ KILLS = int(os.environ.get("MINERALSWEEP_KILLS", "1"))
 TRIALS = 2 + KILLS
 BIN = Path(sys.executable).parent
 ENGINES = {
-    "optuna": "{pruner: none}",
-    "keras-tuner": "{name: keras-tuner, sampler: random}",
+    "optuna": "{pruner: none}\nbaseline: auto",
+    "keras-tuner": "{name: keras-tuner, sampler: random}\nbaseline: none",
 }
 SWEEP = f"""
 question: Does it survive?

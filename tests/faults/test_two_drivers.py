@@ -24,6 +24,7 @@ data: {source: minerals, split: 60/20/20}
 space: {architecture: model2_1, learning_rate: {low: 3.0e-4, high: 3.0e-3, log: true}}
 budget: {trials: 1, epochs: 1}
 engine: {pruner: none}
+baseline: none
 workers: 1
 """
 
