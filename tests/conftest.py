@@ -86,3 +86,9 @@ def photos() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no photographs at {folder}; set MINERALSWEEP_PHOTOS to their folder")
     return folder
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files that have slow tests first, so that no worker is left with one at the end."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)

@@ -52,8 +52,7 @@ def assign(variables: list[Any], given: checkpoint.Arrays) -> None:
 
 
 def take_up_optimizer(model: keras.Model, state: Checkpoint) -> None:
-    """Give a compiled model the optimizer's state."""
-    model.optimizer.build(model.trainable_variables)
+    """Give a compiled model, whose optimizer is built, the optimizer's state."""
     assign(model.optimizer.variables, state.optimizer)
 
 

@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from mineralsweep import machine
@@ -108,6 +109,7 @@ def _fit(spec: TrialSpec, stretches: list[Phase], watch: _Watch, state: Checkpoi
             loss=recipe.loss(spec.recipe),
             metrics=["accuracy"],
         )
+        _make_variables(phase.model, labels, len(spec.examples.classes))
         watch.begin_phase(done)
         if state is not None and trained > done:
             keeping.take_up_optimizer(phase.model, state)
@@ -127,6 +129,17 @@ def _fit(spec: TrialSpec, stretches: list[Phase], watch: _Watch, state: Checkpoi
             verbose=0,
         )
         done = phase.until
+
+
+def _make_variables(model: keras.Model, labels: Any, classes: int) -> None:
+    """Make the optimizer's and the metrics' variables.
+
+    Keras makes them within the first step, which TensorFlow then traces a second time: seconds a
+    trial.
+    """
+    model.optimizer.build(model.trainable_variables)
+    model.compute_metrics(None, labels[:1], np.full((1, classes), 1 / classes, np.float32))
+    model.reset_metrics()
 
 
 def _make_deterministic(seed: int) -> None:
