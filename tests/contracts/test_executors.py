@@ -35,15 +35,21 @@ pytestmark = pytest.mark.slow
 KINDS = [*sorted(EXECUTORS), "fake", "folded"]
 
 
-@pytest.fixture(params=KINDS)
-def executor(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Executor]:
-    if request.param in ("fake", "folded"):
+def made(kind: str, folder: Path) -> Executor:
+    if kind in ("fake", "folded"):
         fake = FakeExecutor(lambda spec: 0.5 if spec.epochs else "no epochs", slots=2)
-        yield fake if request.param == "fake" else FoldedExecutor(fake)
-        return
-    made = EXECUTORS[request.param](2, tmp_path / "logs")
-    yield made
-    made.close()
+        return fake if kind == "fake" else FoldedExecutor(fake)
+    return EXECUTORS[kind](2, folder / "logs")
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def executor(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Executor]:
+    """Give an executor of each kind, for all tests that leave it as it was."""
+    one = made(request.param, tmp_path_factory.mktemp("executor"))
+    yield one
+    one.close()
 
 
 def drain(executor: Executor, until: int, answer: Any = lambda event: None) -> list[Event]:
@@ -91,16 +97,18 @@ def test_waiting_for_nothing_answers_nothing(executor: Executor) -> None:
     assert executor.wait(0.01) == []
 
 
-def test_closing_twice_is_no_harm(executor: Executor) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_closing_twice_is_no_harm(kind: str, tmp_path: Path) -> None:
+    executor = made(kind, tmp_path)
     executor.close()
     executor.close()
 
 
 @pytest.fixture
 def local(tmp_path: Path) -> Iterator[Any]:
-    made = local_module.LocalExecutor(1, tmp_path / "logs")
-    yield made
-    made.close()
+    one = local_module.LocalExecutor(1, tmp_path / "logs")
+    yield one
+    one.close()
 
 
 def test_an_exception_fails_its_trial_and_the_worker_goes_on(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,9 +11,11 @@ import pytest
 from mineralsweep.cli.main import main
 from mineralsweep.config import Override, load
 from mineralsweep.errors import RunError, WeightsUnavailable
+from mineralsweep.executors import EXECUTORS, LocalExecutor
 from mineralsweep.pipeline import SweepOutcome, run_sweep
 from mineralsweep.pipeline.checks import leave_out_unavailable
 from mineralsweep.tracking import open_store
+from mineralsweep.training.spec import TrialSpec
 from tests.conftest import ROOT
 from tests.fakes import Watcher
 from tests.pictures import write_classes
@@ -30,6 +34,31 @@ def folder(tmp_path: Path) -> Path:
     return write_classes(tmp_path / "photos", ("ash", "beech", "cedar"), 10)
 
 
+@pytest.fixture(scope="module")
+def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalExecutor]:
+    """Start one worker for all the sweeps here: TensorFlow's start is most of a tiny one."""
+    folder = tmp_path_factory.mktemp("worker")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MINERALSWEEP_CACHE", str(folder / "cache"))
+        made = LocalExecutor(1, folder / "logs")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def _one_worker(worker: LocalExecutor, monkeypatch: pytest.MonkeyPatch) -> None:
+    def submit(spec: TrialSpec) -> None:  # the worker stands in another folder
+        checkpoint = spec.checkpoint and spec.checkpoint.resolve()
+        LocalExecutor.submit(
+            worker, replace(spec, folder=spec.folder.resolve(), checkpoint=checkpoint)
+        )
+
+    monkeypatch.setattr(worker, "submit", submit)
+    monkeypatch.setattr(worker, "close", lambda: None)
+    monkeypatch.setitem(EXECUTORS, "local", lambda *_: worker)
+
+
+@pytest.mark.usefixtures("_one_worker")
 @pytest.mark.parametrize("path", SWEEPS, ids=lambda path: path.stem)
 def test_every_sweep_file_runs(path: Path, folder: Path) -> None:
     tiny = [
@@ -52,6 +81,7 @@ def test_every_sweep_file_runs(path: Path, folder: Path) -> None:
     assert outcome.study.startswith(path.stem)
 
 
+@pytest.mark.usefixtures("_one_worker")
 def test_a_sweep_leaves_vgg16_out_when_its_weights_cannot_be_had(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -73,6 +103,7 @@ def test_a_sweep_of_vgg16_alone_stops_without_weights(monkeypatch: pytest.Monkey
         leave_out_unavailable(load(ROOT / "sweeps" / "vgg16.yaml"))
 
 
+@pytest.mark.usefixtures("_one_worker")
 def test_a_single_training_is_one_run(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["train", "--data", str(folder), "--epochs", "2", "--image-size", "80"]
     assert main([*arguments, "--learning-rate", "1e-3", "--dropout", "0.2"]) == 0
@@ -88,6 +119,7 @@ def test_a_single_training_is_one_run(folder: Path, capsys: pytest.CaptureFixtur
     assert not [name for name in run.data.metrics if name.startswith("test")]
 
 
+@pytest.mark.usefixtures("_one_worker")
 def test_a_training_that_diverges_fails_with_its_reason(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
