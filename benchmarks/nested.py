@@ -44,16 +44,18 @@ class Member:
     hyperparameters: Mapping[str, str | float] = field(default_factory=dict)
 
 
-def _covariance(penalty: float) -> Member:
+def _covariance(size: int, penalty: float) -> Member:
     settings = {"estimator": "linear", "features": "covariance", "penalty": penalty}
-    return Member("colour_texture", 256, settings)
+    return Member("colour_texture", size, settings)
 
 
 MEMBERS = {
     "texture": Member("colour_texture"),
-    "covariance": _covariance(1.0),
-    "covariance, penalty 0.3": _covariance(0.3),
-    "covariance, penalty 0.1": _covariance(0.1),
+    "covariance": _covariance(256, 1.0),
+    "covariance, penalty 0.3": _covariance(256, 0.3),
+    "covariance, penalty 0.1": _covariance(256, 0.1),
+    "covariance of 384 pixels": _covariance(384, 1.0),
+    "covariance of 384 pixels, penalty 0.3": _covariance(384, 0.3),
     "compact": Member("compact"),
 }
 CANDIDATES = {
