@@ -3,7 +3,7 @@
     python -m benchmarks.nested RESULTS.jsonl --data ../shared/minerals
 
 The images are divided into outer folds, near-duplicates together. Within the training part of an
-outer fold, inner folds train each member (two estimators on colour and texture, `compact`) once a
+outer fold, inner folds train each member (estimators on colour and texture, `compact`) once a
 fold; every image of that part is answered by a member that did not see it. By these answers one
 candidate is chosen: a member, or a vote of two. The chosen one, which is the mean over its inner
 folds' models, then answers the outer fold, once.

@@ -176,3 +176,21 @@ def test_a_lost_trial_that_the_budget_has_no_room_for_is_not_waited_for(tmp_path
         later = opened(tmp_path, alone, 1)
         assert later.taken() == 1
         assert later.at_work() == []
+
+
+def test_a_trial_that_a_driver_had_and_lost_can_be_reopened_while_another_one_works(
+    tmp_path: Path,
+) -> None:
+    with sharing(tmp_path) as one, sharing(tmp_path) as other:
+        first, second = opened(tmp_path, one, 9), opened(tmp_path, other, 9)
+        begun = first.ask()
+        assert begun is not None
+        first.report(begun.number, 1, 0.5)
+        second.tell(record(begun.number, begun.params))  # as after the first one's silence
+        first.reopen([begun.number])
+        assert first.records() == []
+        assert second.ask() is not None
+        assert first.ask() == begun
+        assert first.owns(begun.number)
+        first.tell(record(begun.number, begun.params, value=0.75))
+        assert [told.value for told in second.records()] == [0.75]

@@ -252,7 +252,7 @@ def _estimator_flags(flags: Any) -> None:
     _flag(flags, "--estimator", values.text, "NAME", "extra_trees, forest, linear, svm or vote")
     _flag(flags, "--trees", values.whole, "N", "of extra_trees, forest and vote")
     _flag(flags, "--penalty", values.number, "X", "on large weights of linear, svm and vote")
-    _flag(flags, "--features", values.text, "SET", "whole, all, colour or texture")
+    _flag(flags, "--features", values.text, "SET", "covariance, whole, colour, texture or all")
 
 
 def _predict(commands: Any) -> _Parser:

@@ -166,9 +166,9 @@ class Engine(Protocol):
         """Have ended trials run again: nobody has their models any more.
 
         The next `ask`s give them, with the parameters that they had; until they are told again they
-        are in no `records`, and `taken` leaves out those that were not asked for. One that was
-        pruned is stopped where it was. What is told takes the place of the earlier record. A
-        process that ends before leaves the earlier records as they were.
+        are in no `records`, and `taken` leaves out those that were not asked for. One that a
+        pruner stopped is stopped where it was. What is told takes the place of the earlier record,
+        but for a failure. A process that ends before leaves the earlier records as they were.
         """
 
     def owns(self, number: int) -> bool:

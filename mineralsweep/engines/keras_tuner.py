@@ -133,7 +133,8 @@ class KerasTunerEngine:
             return
         if not self._grid and not again:  # the oracle has gone on from what it was told
             self._tell_oracle(asked, record)
-        asked.record, asked.score = record.to_dict(), record.value
+        if not (again and record.state == "FAILED"):
+            asked.record, asked.score = record.to_dict(), record.value
         self._save()
 
     def records(self) -> list[TrialRecord]:

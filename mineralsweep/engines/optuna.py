@@ -144,9 +144,11 @@ class OptunaEngine:
 
     def tell(self, record: TrialRecord) -> None:
         number = record.number
-        if number in self._reopened:  # an ended trial can't be changed
-            self._study.set_user_attr(f"{AGAIN}{number}", json.dumps(record.to_dict()))
-            del self._reopened[number], self._reported[number]
+        if number in self._reopened:
+            if record.state != "FAILED":  # an ended trial can't be changed in the storage
+                self._study.set_user_attr(f"{AGAIN}{number}", json.dumps(record.to_dict()))
+            del self._reopened[number]
+            self._reported.pop(number, None)
             return
         if self._study.get_trials(deepcopy=False)[number].state.is_finished():
             return
@@ -168,7 +170,10 @@ class OptunaEngine:
 
     def reopen(self, numbers: Iterable[int]) -> None:
         known = {record.number: record for record in self.records()}
-        self._reopened |= {number: known[number] for number in sorted(numbers)}
+        for number in sorted(numbers):
+            self._reopened[number] = known[number]
+            self._reported.pop(number, None)  # this driver may have had it, and lost it
+            self._live.pop(number, None)
 
     def owns(self, number: int) -> bool:
         if number in self._reopened:
@@ -316,6 +321,8 @@ class OptunaEngine:
 
     def _stopped_before(self, number: int, step: int) -> str | None:
         """Stop a reopened trial that had been pruned, once it is as far as it was then."""
+        if step in self._reported[number]:  # its worker died; it begins anew
+            self._reported[number].clear()
         self._reported[number].add(step)
         earlier = self._reopened[number]
         seen = self._trials()[number].intermediate_values.keys()

@@ -109,7 +109,8 @@ def _crown(session: Session, best: TrialRecord) -> Crowned:
     if noted is not None:
         with contextlib.suppress(ValueError, KeyError, TypeError):  # an earlier release's
             earlier = registry.Crowned.from_json(noted)
-            if earlier.record.number == best.number:
+            # Its run may have been made anew: then the model is another one.
+            if (earlier.record.number, earlier.record.run_id) == (best.number, best.run_id):
                 return earlier
     crowned = registry.crown(
         session.store, session.run, best, session.dataset, session.study, session.sweep.gate

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from mineralsweep.config import Stop, Sweep
 from mineralsweep.data.dataset import Dataset
-from mineralsweep.engines.drivers import Drivers
+from mineralsweep.engines.drivers import Alone, Drivers
 from mineralsweep.engines.engine import Engine, TrialRecord
 from mineralsweep.executors import Executor
 from mineralsweep.pipeline import baseline
@@ -68,16 +68,21 @@ class Session:
 
     def search(self) -> Study:
         """Return the study's loop, over all that its budget allows."""
-        return self._loop(self.sweep)
+        return self._loop(self.sweep, self.drivers)
 
     def bring_to_an_end(self, again: Sequence[int] = ()) -> None:
-        """Deliver what the outbox holds, and run these ended trials again; begin nothing new."""
+        """Deliver what the outbox holds, and run these ended trials again; begin nothing new.
+
+        What other drivers do meanwhile is not counted, and not waited for.
+        """
         ended = max(1, len(self.engine.records()))
         self.engine.reopen(again)
         budget = self.sweep.budget.model_copy(update={"trials": ended, "timeout": None})
-        self._loop(self.sweep.model_copy(update={"budget": budget, "stop": Stop()})).run()
+        faults = self.sweep.faults.model_copy(update={"max_consecutive_failures": ended})
+        changes = {"budget": budget, "faults": faults, "stop": Stop()}
+        self._loop(self.sweep.model_copy(update=changes), Alone()).run()
 
-    def _loop(self, sweep: Sweep) -> Study:
+    def _loop(self, sweep: Sweep, drivers: Drivers) -> Study:
         from mineralsweep.study import Study
 
         return Study(
@@ -88,5 +93,5 @@ class Session:
             self.run,
             self.outbox.folder,
             self.listener,
-            self.drivers,
+            drivers,
         )

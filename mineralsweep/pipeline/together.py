@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from mineralsweep.engines.drivers import Drivers
 from mineralsweep.engines.engine import Engine
-from mineralsweep.errors import StudyConflict
+from mineralsweep.errors import RunError, StudyConflict
 from mineralsweep.pipeline.checks import Say, study_folder, study_locked
 from mineralsweep.pipeline.session import Session
 
@@ -59,7 +59,10 @@ def make_whole(session: Session) -> None:
     """See to it that MLflow has every trial that has ended, once no other driver is at work.
 
     A driver may die after the engine knows of a trial, before MLflow has all of it. What it left
-    on this machine is delivered. What nobody here has is trained again.
+    on this machine is delivered. What nobody here has is trained again, however long that takes.
+
+    Raises:
+        RunError: a trial could not be trained again; its earlier record stays.
     """
     if session.drivers.shared and adopt_left(session.outbox, study_folder(session.study)):
         session.bring_to_an_end()
@@ -69,3 +72,11 @@ def make_whole(session: Session) -> None:
     numbers = ", ".join(map(str, lacking))
     session.say(f"Trained again, for MLflow has no whole run of them: trials {numbers}")
     session.bring_to_an_end(again=lacking)
+    lacking = session.run.undelivered(session.engine.records())
+    if lacking:
+        numbers = ", ".join(map(str, lacking))
+        raise RunError(
+            f"study '{session.study}': trials {numbers} have ended, but the driver that ran them"
+            " has not delivered them, and they could not be trained again; start it again where"
+            f" it ran: mineralsweep resume {session.study}"
+        )

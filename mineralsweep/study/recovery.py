@@ -7,6 +7,7 @@ from mineralsweep.tracking import End, Entry, Outbox, now_ms
 from mineralsweep.training import checkpoint
 
 INTERRUPTED = "its driver ended before the trial did"
+KNOWN_OTHERWISE = "the search knows another result of this trial"
 TAKEN_OVER = "its driver was silent for long; another one took the trial up"
 
 
@@ -23,7 +24,7 @@ def recover(outbox: Outbox, engine: Engine) -> None:
         record = TrialRecord.from_dict(told)
         if record.number in known:
             if record != known[record.number]:
-                give_up(entry, TAKEN_OVER)
+                give_up(entry, KNOWN_OTHERWISE)
         elif engine.owns(record.number):
             engine.tell(record)
         else:

@@ -71,5 +71,5 @@ def is_whole(run: Run) -> bool:
 
 
 def _attempt(run: Run) -> tuple[bool, int, int]:
-    """Order by what counts most last: each driver counts its own attempts."""
-    return run.info.status in WHOLE, int(run.data.tags.get(ATTEMPT, "1")), int(run.info.start_time)
+    """Order by what counts most last; each driver counts its own attempts."""
+    return run.info.status in WHOLE, int(run.info.start_time), int(run.data.tags.get(ATTEMPT, "1"))

@@ -374,9 +374,9 @@ def test_an_ended_trial_can_be_reopened_and_told_anew(name: str, sampler: str) -
     fresh = engine.ask()
     assert fresh is not None
     assert fresh.number == 3
-    engine.tell(record(1, params[1], "FAILED"))
+    engine.tell(record(1, params[1], "FAILED"))  # a failure is no better than what was known
     engine.tell(record(0, params[0], value=0.25))
-    expected = [record(0, params[0], value=0.25), record(1, params[1], "FAILED"), known[2]]
+    expected = [record(0, params[0], value=0.25), known[1], known[2]]
     assert engine.records() == expected
     assert opened(name, settings).records() == expected
     engine.tell(record(0, params[0], value=0.75))  # it has ended again
@@ -406,4 +406,6 @@ def test_a_reopened_trial_stops_where_the_pruner_stopped_it(name: str) -> None:
     engine.tell(told)
     engine.reopen([0])
     assert engine.ask() == proposal
+    assert [engine.report(0, epoch, 0.9) for epoch in (1, 2)] == [None, "too low"]
+    # Its worker died before it could end: it begins anew.
     assert [engine.report(0, epoch, 0.9) for epoch in (1, 2)] == [None, "too low"]

@@ -179,6 +179,7 @@ def told(services: Services, study: str, work: subprocess.Popen[str]) -> list[in
         trial.number
         for trial in known
         if trial.state.is_finished()
+        and "mineralsweep.record" in trial.user_attrs
         and trial.user_attrs.get("mineralsweep.driver", "").split(":")[-2:-1] == [str(work.pid)]
     ]
 
@@ -203,6 +204,7 @@ def test_a_driver_killed_in_the_midst_loses_and_doubles_nothing(
         until(lambda: len(told(services, study, dead)) > before, "it tells of a trial", 0.01)
     os.kill(dead.pid, signal.SIGKILL)
     dead.communicate()
+    time.sleep(2)  # the server may still carry out what it was asked
     known = {run.data.tags["mineralsweep.trial"] for run in finished(services, study)}
     left = [number for number in told(services, study, dead) if str(number) not in known]
     output = finish(alive)
