@@ -178,3 +178,16 @@ def test_the_champion_stands_out_also_below_a_better_baseline(found: Evidence) -
     rows = re.findall(r'<tr( class="best")?><(?:th scope="row"|td)>(\d+)</t.><t.[^>]*>(\w+)', page)
     assert rows[0] == ("", "1", "baseline")
     assert [trial for bold, _, trial in rows if bold] == [str(found.best.number)]
+
+
+def test_one_epoch_is_told_in_words_and_is_no_curve(
+    found: Evidence, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    only = [section for section in SECTIONS if section.name == "curves"]
+    assert "<svg" in render(found, only)
+    point = {"train_loss": [0.125], "val_loss": [0.5], "train_accuracy": [1.0]}
+    monkeypatch.setattr(Evidence, "curves", lambda *_: {**point, "val_accuracy": [0.75]})
+    page = render(replace(found), only)
+    assert "<svg" not in page
+    words = " ".join(page.split())
+    assert "One epoch alone; loss 0.125 in training, 0.500 in validation; accuracy 1.000" in words

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -104,23 +104,10 @@ class Evidence:
 
     @cached_property
     def runs(self) -> dict[int, Run]:
-        """The runs of the trials by number; of a trial that was tried again, the last run."""
-        from mineralsweep.tracking.trial_run import TRIAL
+        """The runs of the trials by number; of a trial tried again, the one that counts."""
+        from mineralsweep.tracking.children import children, standing
 
-        found: dict[int, Run] = {}
-        token: str | None = None
-        experiment = self.store.client.get_run(self.run_id).info.experiment_id
-        wanted = f"tags.`mlflow.parentRunId` = '{self.run_id}'"
-        while True:
-            page = self.store.client.search_runs(
-                [experiment], wanted, order_by=["attributes.start_time"], page_token=token
-            )
-            for run in page:
-                with suppress(KeyError, ValueError):  # a run of another kind
-                    found[int(run.data.tags[TRIAL])] = run
-            token = page.token
-            if not token:
-                return found
+        return standing(children(self.store, self.run_id))
 
     def curves(self, number: int) -> dict[str, list[float]]:
         """Return a trial's train_ and val_ loss and accuracy, one value an epoch."""

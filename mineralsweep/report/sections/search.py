@@ -100,12 +100,16 @@ def curves(evidence: Evidence) -> dict[str, Any]:
         if not any(found.values()):
             logging.getLogger(__name__).info("trial %d has no curves", record.number)
             continue
-        figures = []
+        figures, lasts = [], {}
         for metric in ("loss", "accuracy"):
             train, validation = found[f"train_{metric}"], found[f"val_{metric}"]
+            lasts[metric] = train[-1], validation[-1]
+            if len(train) == 1:  # an estimator's, or a single epoch's: a point is no curve
+                continue
             figure = charts.learning_curve(metric, train, validation, record.best_epoch)
             last = f"{train[-1]:.3f} in training, {validation[-1]:.3f} in validation"
             alt = f"Trial {record.number}, {metric} over {len(train)} epochs; last: {last}."
             figures.append(inline(figure, f"curve{record.number}{metric}", alt))
-        trials.append({"record": record, "interval": record.interval(), "figures": figures})
+        shown = {"interval": record.interval(), "figures": figures, "lasts": lasts}
+        trials.append({"record": record, **shown})
     return {"trials": trials, "folds": evidence.sweep.folds > 1}
