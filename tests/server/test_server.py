@@ -194,12 +194,14 @@ def test_a_driver_killed_in_the_midst_loses_and_doubles_nothing(
     first = driver(services, machine(tmp_path / "one"), study)
     until(lambda: bool(runs(services, study, "sweep")), "the first driver leads")
     second = driver(services, machine(tmp_path / "two"), study)
-    until(lambda: len(shares(services, study)) == 2, "both have finished a trial")
     dead, alive = (first, second) if victim == "the leader" else (second, first)
     if moment == "any":
+        until(lambda: len(shares(services, study)) == 2, "both have finished a trial")
         time.sleep(np.random.default_rng().uniform(0, 3))
     else:
         # The database knows of one more trial, and MLflow has not all of it.
+        both = (first, second)
+        until(lambda: all(told(services, study, one) for one in both), "both have told of one")
         before = len(told(services, study, dead))
         until(lambda: len(told(services, study, dead)) > before, "it tells of a trial", 0.01)
     os.kill(dead.pid, signal.SIGKILL)
