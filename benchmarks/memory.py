@@ -71,9 +71,9 @@ def _one(data: str, network: str, how: str) -> dict[str, Any]:
 
     from mineralsweep.config import Training
     from mineralsweep.data.dataset import open_dataset
-    from mineralsweep.study import examples
+    from mineralsweep.search import examples
+    from mineralsweep.search.specify import specify
     from mineralsweep.training.run import run_trial
-    from mineralsweep.training.spec import specify
 
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)

@@ -206,10 +206,11 @@ class Bench:
     def _trained(self, fit: Fit, train: Any, validation: Any, test: Any) -> Any:
         """Train as a sweep's trial does, and let the saved model answer the outer fold."""
         from mineralsweep.config import Training
+        from mineralsweep.core.trial import Examples
         from mineralsweep.data import arrays
-        from mineralsweep.packaging import network
+        from mineralsweep.search.specify import specify
+        from mineralsweep.serving import network
         from mineralsweep.training.run import run_trial
-        from mineralsweep.training.spec import Examples, specify
 
         member = MEMBERS[fit.member]
         side = member.size or self.protocol.size

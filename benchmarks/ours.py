@@ -20,8 +20,8 @@ STARTED = time.monotonic()
 def main() -> None:
     """Run the sweep in a folder of its own, and write its trace."""
     source, target = Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve()
+    from mineralsweep.app import run_sweep, suited_to_machine
     from mineralsweep.config import build
-    from mineralsweep.pipeline import run_sweep, suited_to_machine
     from tests.fakes import Watcher
 
     class Trace(Watcher):

@@ -23,7 +23,7 @@ from mineralsweep.data import arrays, catalog, sample
 from mineralsweep.data.dataset import open_dataset
 from mineralsweep.data.decode import decode
 from mineralsweep.engines import ENGINES
-from mineralsweep.study import Study
+from mineralsweep.search import Study
 from mineralsweep.tracking import SweepRun, logged_model, open_store
 from tests.fakes import FakeExecutor, Watcher
 

@@ -19,10 +19,11 @@ from scipy import stats
 
 from benchmarks import weights
 from mineralsweep.config import Training
+from mineralsweep.core.trial import TrialResult
 from mineralsweep.data import sample
 from mineralsweep.data.dataset import Dataset, open_dataset
-from mineralsweep.study import examples
-from mineralsweep.training.spec import TrialResult, specify
+from mineralsweep.search import examples
+from mineralsweep.search.specify import specify
 
 RESULTS = Path(__file__).parent / "results"
 Variant = Mapping[str, Any]

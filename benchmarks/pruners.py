@@ -24,10 +24,9 @@ import numpy as np
 from optuna.storages import InMemoryStorage
 
 from mineralsweep.config import build
-from mineralsweep.engines.engine import State, TrialRecord
+from mineralsweep.core.record import State, TrialRecord, champion
 from mineralsweep.engines.optuna import OptunaEngine
 from mineralsweep.engines.optuna_pruners import PRUNERS
-from mineralsweep.engines.ranking import champion
 from mineralsweep.errors import ConfigError
 
 REPLAYED = [name for name in PRUNERS if name not in ("wilcoxon", "threshold")]

@@ -19,15 +19,16 @@ from typing import Any
 
 import numpy as np
 
-from mineralsweep import texture
+from mineralsweep import descriptors
 from mineralsweep.config import Training
+from mineralsweep.core.trial import Examples, Fold, TrialResult
 from mineralsweep.data import arrays
 from mineralsweep.data.dataset import Dataset, open_dataset
 from mineralsweep.evaluation import fold_mean
 from mineralsweep.models.colour_texture import COLOUR_TEXTURE, ESTIMATORS
-from mineralsweep.packaging import network
+from mineralsweep.search.specify import specify
+from mineralsweep.serving import network
 from mineralsweep.training.fit import fit_trial
-from mineralsweep.training.spec import Examples, Fold, TrialResult, specify
 
 SPLITS = 5
 ASKED = 20
@@ -136,7 +137,7 @@ def table(rows: list[dict[str, Any]]) -> str:
     for row in rows:
         chosen = row.get("features", COLOUR_TEXTURE.hyperparameters["features"])
         lines.append(
-            f"| {row['estimator']} | {chosen}, {texture.count(str(chosen))} |"
+            f"| {row['estimator']} | {chosen}, {descriptors.count(str(chosen))} |"
             f" {row['accuracy']:.3f} ± {row['sd']:.3f} [{row['low']:.3f}, {row['high']:.3f}] |"
             f" {row['loss']:.3f} | {row['fit_seconds']:.1f} s | {row['megabytes']:.1f} MB |"
         )
@@ -159,7 +160,9 @@ def main() -> None:
     folds = [Fold(*parts) for parts in dataset.folds(asked.folds, asked.repeats, rows)]
     found = []
     settings = [{"estimator": name} for name in ESTIMATORS]
-    settings += [{"estimator": "vote", "features": one} for one in texture.SETS if one != "whole"]
+    settings += [
+        {"estimator": "vote", "features": one} for one in descriptors.SETS if one != "whole"
+    ]
     settings += [{"estimator": one, "features": "covariance"} for one in ("linear", "svm")]
     for one in settings:
         found.append(over_folds(bench, folds, **one))

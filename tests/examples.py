@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from mineralsweep.config import Training
+from mineralsweep.core.trial import TrialSpec
 from mineralsweep.data.dataset import Dataset
-from mineralsweep.study import examples
-from mineralsweep.training.spec import TrialSpec, specify
+from mineralsweep.search import examples
+from mineralsweep.search.specify import specify
 
 SIDE = 80
 

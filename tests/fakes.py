@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from mineralsweep.engines.engine import TrialRecord
+from mineralsweep.core.record import TrialRecord
+from mineralsweep.core.trial import EpochReport, FoldResult, TrialResult, TrialSpec
 from mineralsweep.executors import Epoch, Event, Failed, Fault, Finished
-from mineralsweep.packaging.network import CLASSES_FILE, NETWORK_FILE
+from mineralsweep.serving.network import CLASSES_FILE, NETWORK_FILE
 from mineralsweep.tracking import Away
-from mineralsweep.training.spec import EpochReport, FoldResult, TrialResult, TrialSpec
 
 Script = Callable[[TrialSpec], float | str | tuple[str, Fault]]
 """A trial's final accuracy in [0, 1], or the reason why it fails, with the kind of fault."""

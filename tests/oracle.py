@@ -9,7 +9,7 @@ from pathlib import Path
 import mlflow.pyfunc
 from mlflow.models import Model
 
-from mineralsweep.packaging.pyfunc import flavor_arguments
+from mineralsweep.serving.pyfunc import flavor_arguments
 from mineralsweep.tracking import Store
 from mineralsweep.tracking.store import without_mlflow_warnings
 

@@ -7,9 +7,9 @@ import time
 from argparse import Namespace
 from pathlib import Path
 
-from mineralsweep.data import cache
-from mineralsweep.features import store
-from mineralsweep.features.store import StoredFeatures
+from mineralsweep import files
+from mineralsweep.activations import store
+from mineralsweep.activations.store import StoredFeatures
 
 KINDS = {
     "features": "what frozen trunks answered",
@@ -22,16 +22,16 @@ KINDS = {
 
 def run(options: Namespace) -> int:
     """Show what the cache holds, or clear it."""
-    folder = cache.folder()
+    folder = files.folder()
     if options.clear:
-        freed = cache.size(folder)
+        freed = files.size(folder)
         shutil.rmtree(folder, ignore_errors=True)
         print(f"Cleared {folder}: {_mib(freed)} freed. It is made again when it is needed.")
         return 0
-    print(f"{folder}: {_mib(cache.size(folder))}")
+    print(f"{folder}: {_mib(files.size(folder))}")
     for part in sorted(path for path in folder.glob("*") if not path.name.startswith(".")):
         what = KINDS.get(part.stem.split("-")[0], "")
-        print(f"  {part.name:16} {_mib(cache.size(part)):>12}  {what}".rstrip())
+        print(f"  {part.name:16} {_mib(files.size(part)):>12}  {what}".rstrip())
         if part == store.folder():
             _show_features()
     print("Next: mineralsweep cache --clear, or make room: " + store.CAP_VARIABLE + "=GIB")

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from rich.table import Table
 
+from mineralsweep import files
 from mineralsweep.cli.shell import plain_console
-from mineralsweep.data import cache
 from mineralsweep.data.catalog import Catalog
 from mineralsweep.data.names import readable
 from mineralsweep.data.profile import ClassProfile, profile
@@ -35,7 +35,7 @@ def run(options: Namespace) -> int:
         console.print(line)
     target = Path(options.page or PAGE)
     text = page(findings, catalog.root.resolve().name)
-    cache.write_atomically(target, lambda path: path.write_text(text, encoding="utf-8"))
+    files.write_atomically(target, lambda path: path.write_text(text, encoding="utf-8"))
     target.chmod(0o644)  # it is for others' browsers as well, unlike what the cache keeps
     console.print(f"Wrote {target}: all of this with pictures; open it in a browser.")
     if len(catalog.classes) < 2:

@@ -11,8 +11,7 @@ from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 
-from mineralsweep import machine
-from mineralsweep.data import cache
+from mineralsweep import files, machine
 from mineralsweep.errors import MineralsweepError
 from mineralsweep.models.weights import imagenet_path
 
@@ -89,9 +88,9 @@ def _weights() -> str:
 
 
 def _cache() -> str:
-    folder = cache.folder()
+    folder = files.folder()
     folder.mkdir(parents=True, exist_ok=True)
-    return f"{folder}, {cache.size(folder) / 2**20:.0f} MiB"
+    return f"{folder}, {files.size(folder) / 2**20:.0f} MiB"
 
 
 def _disk() -> str:

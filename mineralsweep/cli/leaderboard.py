@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.table import Table
 
-from mineralsweep.pipeline import SweepOutcome
+from mineralsweep.app import SweepOutcome
 from mineralsweep.report import compact
 
 SHOWN = 15

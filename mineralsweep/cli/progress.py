@@ -11,9 +11,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from mineralsweep.engines.engine import TrialRecord
-from mineralsweep.engines.ranking import champion
-from mineralsweep.training.spec import EpochReport, FoldResult, TrialSpec
+from mineralsweep.core.record import TrialRecord, champion
+from mineralsweep.core.trial import EpochReport, FoldResult, TrialSpec
 
 if TYPE_CHECKING:
     from mineralsweep.tracking import Away

@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from pathlib import Path
 
-from mineralsweep.pipeline.report import PAGE, make_report
+from mineralsweep.app.report import PAGE, make_report
 
 
 def run(options: Namespace) -> int:

@@ -6,13 +6,13 @@ from argparse import Namespace
 from dataclasses import replace
 
 from mineralsweep import machine
+from mineralsweep.app.cells import PRESETS, Protocol
+from mineralsweep.app.checks import open_sweep_data
+from mineralsweep.app.reproduce import Reproduction, reproduce
 from mineralsweep.cli.shell import plain_console
 from mineralsweep.config import Override, build
 from mineralsweep.errors import ConfigError, did_you_mean
-from mineralsweep.models.study import VARIANTS
-from mineralsweep.pipeline.cells import PRESETS, Protocol
-from mineralsweep.pipeline.checks import open_sweep_data
-from mineralsweep.pipeline.reproduce import Reproduction, reproduce
+from mineralsweep.models.original import VARIANTS
 from mineralsweep.urls import without_password
 
 MOST = {"seeds": 100, "folds": 20, "epochs": 10_000, "fold_epochs": 10_000}

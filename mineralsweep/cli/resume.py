@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from argparse import Namespace
 
+from mineralsweep.app import settings
 from mineralsweep.cli.sweep import carry_out
 from mineralsweep.config import Override
-from mineralsweep.pipeline import settings
 
 
 def run(options: Namespace) -> int:

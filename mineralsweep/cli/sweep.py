@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from mineralsweep.app import HandedOver, SweepOutcome, run_sweep, suited_to_machine
 from mineralsweep.cli.progress import Progress
 from mineralsweep.cli.shell import next_commands, plain_console
 from mineralsweep.config import Override, Sweep, load
-from mineralsweep.pipeline import HandedOver, SweepOutcome, run_sweep, suited_to_machine
 
 if TYPE_CHECKING:
     from mineralsweep.registry import Crowned

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from argparse import Namespace
 
+from mineralsweep.app import train_one
 from mineralsweep.cli.progress import Progress
 from mineralsweep.cli.shell import next_commands, plain_console
 from mineralsweep.config import Override, build
+from mineralsweep.core.recipe import FIXED, SEARCHABLE
 from mineralsweep.models import get as get_architecture
-from mineralsweep.models.recipe import FIXED, SEARCHABLE
-from mineralsweep.pipeline import train_one
 
 
 def run(options: Namespace) -> int:

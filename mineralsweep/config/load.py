@@ -15,10 +15,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from mineralsweep.config.engine import Engine
 from mineralsweep.config.entries import Choices, Range
 from mineralsweep.config.gate import Gate
-from mineralsweep.config.rules import Misplaced, number_hint
+from mineralsweep.config.rules import Misplaced
 from mineralsweep.config.space import Space
 from mineralsweep.config.stop import Stop
 from mineralsweep.config.sweep import Budget, Data, Faults, Sweep, Training
+from mineralsweep.core.hyperparameter import number_hint
 from mineralsweep.errors import ConfigError, did_you_mean
 
 

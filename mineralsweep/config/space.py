@@ -8,7 +8,9 @@ from typing import Self
 from pydantic import model_validator
 
 from mineralsweep.config.entries import Entry, Range, SpaceEntry, Strict
-from mineralsweep.config.rules import Misplaced, number_hint
+from mineralsweep.config.rules import Misplaced
+from mineralsweep.core.hyperparameter import number_hint
+from mineralsweep.descriptors import SETS
 from mineralsweep.errors import did_you_mean
 from mineralsweep.models import ARCHITECTURES, get
 from mineralsweep.models.colour_texture import (
@@ -19,7 +21,6 @@ from mineralsweep.models.colour_texture import (
 )
 from mineralsweep.models.compact import DEEPEST, WIDEST
 from mineralsweep.models.vgg16 import TRUNK_LAYERS
-from mineralsweep.texture import SETS
 
 OPTIMIZERS = ("adam", "adamw", "rmsprop", "sgd")
 

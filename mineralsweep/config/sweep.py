@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from mineralsweep.config.caveats import check_sampler
 from mineralsweep.config.engine import Engine
@@ -14,10 +14,11 @@ from mineralsweep.config.rules import Misplaced
 from mineralsweep.config.space import Space
 from mineralsweep.config.stop import Stop
 from mineralsweep.config.warm_start import Point, check_points, study_points
+from mineralsweep.core import objective as objectives
+from mineralsweep.core.recipe import FIXED, Flips, Schedule
 from mineralsweep.data.split import parse_shares
-from mineralsweep.errors import ArchitectureError, ConfigError
+from mineralsweep.errors import ArchitectureError, ConfigError, did_you_mean
 from mineralsweep.models import get as get_architecture
-from mineralsweep.models.recipe import FIXED, Flips, Schedule
 
 
 def _as_tuple(value: Any) -> Any:
@@ -157,7 +158,7 @@ class Sweep(Strict):
     folds: int = Field(default=1, ge=1, le=20)
     repeats: int = Field(default=1, ge=1, le=20)
     warm_start: Annotated[tuple[Point, ...] | None, BeforeValidator(_as_tuple)] = None
-    objective: Literal["accuracy", "loss"] = "accuracy"
+    objective: str = "accuracy"
     weights: str = Field(default="imagenet", min_length=1)
     baseline: Literal["auto", "none", "eligible"] = "auto"
     training: Training = Training()
@@ -176,6 +177,13 @@ class Sweep(Strict):
         if not isinstance(engine, dict) or "pruner" in engine:
             return raw
         return {**raw, "engine": {**engine, "pruner": "wilcoxon"}}
+
+    @field_validator("objective")
+    @classmethod
+    def _known_objective(cls, name: str) -> str:
+        if name not in objectives.OBJECTIVES:
+            raise ValueError(f"unknown value '{name}'{did_you_mean(name, objectives.OBJECTIVES)}")
+        return name
 
     @model_validator(mode="after")
     def _folds_and_pruner_agree(self) -> Self:
@@ -239,7 +247,8 @@ class Sweep(Strict):
         return self.folds * self.repeats
 
     def metric(self) -> str:
-        return f"val_{self.objective}"
+        """Return the objective's name in MLflow."""
+        return objectives.get(self.objective).metric
 
 
 def _many(folds: Any) -> bool:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from mineralsweep.config.entries import Choices, Entry
-from mineralsweep.config.rules import Misplaced, number_hint
+from mineralsweep.config.rules import Misplaced
 from mineralsweep.config.space import Space
+from mineralsweep.core.hyperparameter import number_hint
+from mineralsweep.core.recipe import SEARCHABLE
 from mineralsweep.errors import did_you_mean
 from mineralsweep.models import get as get_architecture
 from mineralsweep.models.architecture import Architecture, Hyperparameter
-from mineralsweep.models.recipe import SEARCHABLE
 
 Value = float | int | str
 Point = dict[str, Value]

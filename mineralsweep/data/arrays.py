@@ -10,7 +10,7 @@ from typing import cast
 
 import numpy as np
 
-from mineralsweep.data import cache
+from mineralsweep import files
 from mineralsweep.data.catalog import Catalog, CatalogImage
 from mineralsweep.data.decode import DECODER_VERSION, Pixels, decode
 from mineralsweep.data.names import readable
@@ -32,9 +32,9 @@ def ensure(catalog: Catalog, size: tuple[int, int]) -> Path:
     """
     height, width = size
     name = f"{catalog.digest[:32]}-{height}x{width}-v{DECODER_VERSION}.npy"
-    path = cache.folder() / "arrays" / name
+    path = files.folder() / "arrays" / name
     if not _is_whole(path, (len(catalog.images), height, width, 3)):
-        cache.write_atomically(path, lambda target: _build(catalog, size, target))
+        files.write_atomically(path, lambda target: _build(catalog, size, target))
     return path
 
 

@@ -12,7 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePath
 
-from mineralsweep.data import cache, looks
+from mineralsweep import files
+from mineralsweep.data import looks
 from mineralsweep.data.decode import DECODER_VERSION, MAX_BYTES, ImageFacts, inspect
 from mineralsweep.data.names import readable
 from mineralsweep.errors import DataError, UnusableImage, did_you_mean
@@ -78,12 +79,12 @@ def read(root: Path, only: Sequence[str] | None = None) -> Catalog:
         folders = {name: folders[name] for name in folders if name in only}
     images: list[CatalogImage] = []
     rejected: list[Rejected] = []
-    known = _Verdicts(cache.folder() / f"verdicts-v{DECODER_VERSION}.{looks.VERSION}.json")
-    files = [
+    known = _Verdicts(files.folder() / f"verdicts-v{DECODER_VERSION}.{looks.VERSION}.json")
+    listed = [
         (label, path) for label, folder in folders.items() for path in _files(folder, rejected)
     ]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for found in pool.map(lambda item: _examine(item[0], item[1], known), files):
+        for found in pool.map(lambda item: _examine(item[0], item[1], known), listed):
             if isinstance(found, CatalogImage):
                 images.append(found)
             else:
@@ -210,4 +211,4 @@ class _Verdicts:
                 for digest, verdict in self._known.items()
             }
         )
-        cache.write_atomically(self._path, lambda path: path.write_text(text))
+        files.write_atomically(self._path, lambda path: path.write_text(text))

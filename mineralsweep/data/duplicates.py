@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from mineralsweep.data import cache, looks
+from mineralsweep import files
+from mineralsweep.data import looks
 from mineralsweep.data.catalog import Catalog, CatalogImage
 from mineralsweep.data.decode import DECODER_VERSION, open_rgb
 from mineralsweep.errors import DataError, UnusableImage
@@ -60,7 +61,7 @@ def groups(catalog: Catalog) -> tuple[int, ...]:
     detail, laid over each other, agrees. What is found is kept on disk by the images' content.
     """
     name = f"{catalog.digest[:32]}-v{DECODER_VERSION}.{looks.VERSION}.{VERSION}.json"
-    path = cache.folder() / "groups" / name
+    path = files.folder() / "groups" / name
     try:
         kept = tuple(json.loads(path.read_text()))
         if len(kept) == len(catalog.images) and all(type(group) is int for group in kept):
@@ -68,7 +69,7 @@ def groups(catalog: Catalog) -> tuple[int, ...]:
     except (OSError, ValueError, TypeError):
         pass
     found = joined(len(catalog.images), pairs(catalog))
-    cache.write_atomically(path, lambda target: target.write_text(json.dumps(found)))
+    files.write_atomically(path, lambda target: target.write_text(json.dumps(found)))
     return found
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from mineralsweep.data import cache, catalog, minet, sample
+from mineralsweep import files
+from mineralsweep.data import catalog, minet, sample
 
 NAMED = ("sample", "minet")
 
@@ -22,7 +23,7 @@ def open_catalog(source: str, classes: Sequence[str] | None = None) -> catalog.C
         DataError: the folder can't be used, or minet can't be fetched.
     """
     if source == "sample":
-        return catalog.read(sample.ensure(cache.folder()), classes)
+        return catalog.read(sample.ensure(files.folder()), classes)
     if source == "minet":
         return catalog.read(minet.fetch(), classes or minet.STUDY_CLASSES)
     return catalog.read(Path(source), classes)

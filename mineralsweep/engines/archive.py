@@ -9,10 +9,10 @@ from pathlib import Path
 
 from mineralsweep.config import Space
 from mineralsweep.config.warm_start import holds
-from mineralsweep.engines.engine import TrialRecord
+from mineralsweep.core.hyperparameter import Params
+from mineralsweep.core.record import TrialRecord
 from mineralsweep.errors import ConfigError
 from mineralsweep.models import get as get_architecture
-from mineralsweep.space import Params
 
 KERAS_TUNER_FILE = "keras-tuner.json"
 

@@ -6,14 +6,12 @@ import hashlib
 import os
 import time
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
-from typing import Any, Literal, Protocol, Self
+from dataclasses import dataclass
+from typing import Protocol
 
 from mineralsweep import machine
-from mineralsweep.evaluation import FoldMean, Proportion, fold_mean, wilson
-from mineralsweep.space import Params
-
-State = Literal["COMPLETE", "PRUNED", "FAILED"]
+from mineralsweep.core.hyperparameter import Params
+from mineralsweep.core.record import TrialRecord
 
 
 @dataclass(frozen=True)
@@ -41,75 +39,6 @@ def proposal_seed(seed: int, number: int) -> int:
     """Return the seed of one proposal's draws, in [0, 2**32)."""
     digest = hashlib.sha256(f"{seed}/{number}".encode()).digest()
     return int.from_bytes(digest[:4], "big")
-
-
-BASELINE = -1
-"""The number of the baseline, which is no trial of the search."""
-
-
-@dataclass(frozen=True)
-class TrialRecord:
-    """How a trial ended: one line of the leaderboard.
-
-    Attributes:
-        value: of the objective's metric, for the weights kept; None for a failed trial.
-        accuracy: on the validation split, in [0, 1]; None for a failed trial. With folds, the mean
-            over those that ended, as `value` and `loss` are.
-        loss: on the validation split, in nats; None for a failed trial.
-        n: images in the validation split; with folds, images that were predicted.
-        run_id: MLflow's run of the trial; "" while MLflow may not have it yet. An engine is told of
-            a trial once it is safe on disk; `SweepRun.located` fills both in afterwards.
-        model_id: MLflow's logged model; None for a failed trial, and while it is not there yet.
-        reason: why it was pruned or failed, or ended before its last epoch; "" if neither.
-        seconds: wall time of the training; with folds, the sum of theirs.
-        spread: standard deviation of the accuracy over folds; None without folds.
-        folds: that the pool is divided into, 1 without folds.
-        fold_accuracies: the accuracy of each fold, all repeats' in order; None for one that was not
-            trained to its end. Empty without folds.
-    """
-
-    number: int
-    state: State
-    params: Params
-    value: float | None
-    accuracy: float | None
-    loss: float | None
-    n: int
-    best_epoch: int | None
-    run_id: str
-    model_id: str | None
-    reason: str
-    seconds: float
-    spread: float | None = None
-    folds: int = 1
-    fold_accuracies: tuple[float | None, ...] = ()
-
-    def title(self) -> str:
-        """Return what people call it: "trial 5", or "the baseline"."""
-        return "the baseline" if self.number == BASELINE else f"trial {self.number}"
-
-    def interval(self) -> Proportion | FoldMean:
-        """Return the validation accuracy with its interval: Wilson's, or the one over folds.
-
-        Raises:
-            ValueError: the trial failed and has none.
-        """
-        if self.accuracy is None:
-            raise ValueError(f"trial {self.number} failed: it has no accuracy")
-        ended = [one for one in self.fold_accuracies if one is not None]
-        if ended:
-            return fold_mean(ended, self.folds, self.n)
-        return wilson(round(self.accuracy * self.n), self.n)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data that JSON can hold."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> Self:
-        """Read what `to_dict` gave."""
-        accuracies = tuple(data.get("fold_accuracies", ()))
-        return cls(**{**data, "fold_accuracies": accuracies})
 
 
 class Engine(Protocol):

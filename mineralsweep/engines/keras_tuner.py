@@ -13,12 +13,14 @@ import keras_tuner
 from keras_tuner.engine.trial import Trial as OracleTrial
 
 from mineralsweep.config import Sweep
-from mineralsweep.data.cache import write_atomically
+from mineralsweep.config.distributions import constant, first_of_grid, propose
+from mineralsweep.core.hyperparameter import Params
+from mineralsweep.core.record import TrialRecord
 from mineralsweep.engines import fingerprint as fingerprints
-from mineralsweep.engines.engine import Proposal, TrialRecord, driver_id, proposal_seed
+from mineralsweep.engines.engine import Proposal, driver_id, proposal_seed
 from mineralsweep.engines.keras_tuner_oracles import drawn, oracle, quiet
 from mineralsweep.errors import ConfigError, StudyConflict
-from mineralsweep.space import Params, constant, first_of_grid, propose
+from mineralsweep.files import write_atomically
 
 FILE = "keras-tuner.json"
 OTHER_ENGINE = "optuna.journal"

@@ -10,8 +10,9 @@ from typing import Any
 import keras_tuner
 
 from mineralsweep.config import Entry, Range, Space, Sweep
+from mineralsweep.config.distributions import WHOLE, constant, typed
+from mineralsweep.core.hyperparameter import Value
 from mineralsweep.models import get as get_architecture
-from mineralsweep.space import WHOLE, Value, constant, typed
 
 NO_LIMIT = 10**9
 """Of failures in a row: the sweep has a limit of its own."""

@@ -14,16 +14,18 @@ from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
+from mineralsweep import files
 from mineralsweep.config import Sweep
-from mineralsweep.data import cache
-from mineralsweep.engines.engine import Proposal, TrialRecord, driver_id
+from mineralsweep.config.distributions import constant, distribution, first_of_grid
+from mineralsweep.core.hyperparameter import Params
+from mineralsweep.core.record import TrialRecord
+from mineralsweep.engines.engine import Proposal, driver_id
 from mineralsweep.engines.fingerprint import check
 from mineralsweep.engines.optuna_draft import draw, judge
 from mineralsweep.engines.optuna_plots import DIRECTIONS, ENDS
 from mineralsweep.engines.optuna_pruners import PRUNERS, explain
 from mineralsweep.engines.optuna_samplers import sampler
 from mineralsweep.errors import ConfigError, StudyConflict
-from mineralsweep.space import Params, constant, distribution, first_of_grid
 
 OTHER_ENGINE = "keras-tuner.json"
 DRIVER = "mineralsweep.driver"
@@ -392,7 +394,7 @@ def open_storage(url: str | BaseStorage | None, folder: Path) -> BaseStorage:
         return JournalStorage(JournalFileBackend(str(folder / JOURNAL)))
     try:
         # Two processes that make a new database's tables at once get into each other's way.
-        with cache.one_at_a_time(url):
+        with files.one_at_a_time(url):
             return _open_database(url)
     except Exception as error:  # SQLAlchemy's, the driver's, Optuna's
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__

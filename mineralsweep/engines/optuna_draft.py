@@ -18,7 +18,8 @@ from optuna.storages import InMemoryStorage
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from mineralsweep.config import Entry, Space
-from mineralsweep.space import Params, Value, distribution, propose
+from mineralsweep.config.distributions import distribution, propose
+from mineralsweep.core.hyperparameter import Params, Value
 
 SHARED_DRAWS = "relative_params"
 """Part of the names under which samplers share a draw before it is stored; here it is stored."""

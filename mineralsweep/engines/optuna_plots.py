@@ -11,8 +11,8 @@ from optuna import importance, visualization
 from optuna.trial import TrialState
 
 from mineralsweep.config import Space
-from mineralsweep.engines.engine import TrialRecord
-from mineralsweep.space import constant, distribution
+from mineralsweep.config.distributions import constant, distribution
+from mineralsweep.core.record import TrialRecord
 
 DIRECTIONS: dict[str, Literal["maximize", "minimize"]] = {
     "accuracy": "maximize",

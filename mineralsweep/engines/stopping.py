@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from mineralsweep.config import Stop
-from mineralsweep.engines.engine import TrialRecord
-from mineralsweep.engines.ranking import champion
+from mineralsweep.core.record import TrialRecord, champion
 
 
 def reached(stop: Stop, objective: str, records: list[TrialRecord]) -> str | None:

@@ -10,9 +10,9 @@ from dataclasses import fields
 import numpy as np
 from numpy.typing import NDArray
 
+from mineralsweep.core.trial import EpochReport, FoldResult, TrialResult, TrialSpec
 from mineralsweep.evaluation import score
-from mineralsweep.packaging import ensemble
-from mineralsweep.training.spec import EpochReport, FoldResult, TrialResult, TrialSpec
+from mineralsweep.serving import ensemble
 
 FOLDS = "folds"
 """Of a trial's folder: takes a folder a fold, until their networks are made one model."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from mineralsweep.training.spec import EpochReport, FoldResult, TrialResult, TrialSpec
+from mineralsweep.core.trial import EpochReport, FoldResult, TrialResult, TrialSpec
 
 
 @dataclass(frozen=True)

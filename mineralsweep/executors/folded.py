@@ -6,6 +6,7 @@ import random
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from mineralsweep.core.trial import TrialResult, TrialSpec
 from mineralsweep.executors import assembly
 from mineralsweep.executors.executor import (
     Doing,
@@ -16,7 +17,6 @@ from mineralsweep.executors.executor import (
     Finished,
     FoldEnded,
 )
-from mineralsweep.training.spec import TrialResult, TrialSpec
 
 
 class FoldedExecutor:

@@ -10,9 +10,9 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
 from mineralsweep import machine
+from mineralsweep.core.trial import EpochReport, TrialSpec
 from mineralsweep.executors import worker
 from mineralsweep.executors.executor import Doing, Epoch, Event, Failed, Fault, Finished
-from mineralsweep.training.spec import EpochReport, TrialSpec
 
 TRIALS_A_WORKER = 25
 GROWTH_LIMIT = 2 * 2**30

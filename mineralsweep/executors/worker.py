@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from mineralsweep.core.trial import EpochReport, TrialResult, TrialSpec
 from mineralsweep.errors import MineralsweepError
 from mineralsweep.executors.allocator import keep_memory
 from mineralsweep.executors.executor import Fault
-from mineralsweep.training.spec import EpochReport, TrialResult, TrialSpec
 
 WATCH_SECONDS = 0.2
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mineralsweep.data import arrays
 from mineralsweep.data.catalog import Catalog
 from mineralsweep.data.folds import folds
-from mineralsweep.texture import store
+from mineralsweep.descriptors import store
 
 SIDE = 128
 """Colour and texture are read at 128 x 128 pixels."""

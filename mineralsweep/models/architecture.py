@@ -6,11 +6,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from mineralsweep.core.recipe import SEARCHABLE, STUDY, Recipe
 from mineralsweep.errors import ArchitectureError, did_you_mean
-from mineralsweep.models.recipe import SEARCHABLE, STUDY, Recipe
 
 if TYPE_CHECKING:
     import keras
+
+    from mineralsweep.activations.prefix import Segmenter
 
 Hyperparameter = float | int | str | None
 
@@ -40,17 +42,6 @@ class EstimatorBuilder(Protocol):
     """
 
     def __call__(self, num_classes: int, **hyperparameters: Hyperparameter) -> Any: ...
-
-
-class Segmenter(Protocol):
-    """Cuts a built network at the border of its frozen trunk; the parts share its layers.
-
-    A cut is named by the trunk's unfrozen layers above it: `segment(model, None, 4)` goes from
-    pixels to the output of the layers that stay frozen at `unfrozen=4`, `segment(model, 4, None)`
-    from there to the probabilities, and `segment(model, 8, 4)` from a deeper cut to that one.
-    """
-
-    def __call__(self, model: keras.Model, start: int | None, stop: int | None) -> keras.Model: ...
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from mineralsweep import texture
+from mineralsweep import descriptors
 from mineralsweep.errors import ArchitectureError, did_you_mean
 from mineralsweep.models.architecture import Architecture, Hyperparameter, number
 
@@ -23,7 +23,7 @@ def build(num_classes: int, **hyperparameters: Hyperparameter) -> Any:
         hyperparameters: `estimator`, one of ESTIMATORS; `trees`, from 1 to 1000, of those that
             have trees; `penalty`, from 1e-4 to 1e4, how much large weights cost in those that
             have weights, 1 being what suits a few hundred images; `features`, one of
-            `texture.SETS`, which decides the numbers that it is fitted on.
+            `descriptors.SETS`, which decides the numbers that it is fitted on.
 
     Raises:
         ArchitectureError: a hyperparameter is unknown or out of its range.
@@ -31,7 +31,7 @@ def build(num_classes: int, **hyperparameters: Hyperparameter) -> Any:
     name = str(hyperparameters.get("estimator", "vote"))
     if name not in ESTIMATORS:
         raise ArchitectureError(f"estimator: unknown name '{name}'{did_you_mean(name, ESTIMATORS)}")
-    texture.blocks(str(hyperparameters.get("features", "whole")))
+    descriptors.blocks(str(hyperparameters.get("features", "whole")))
     trees = number("trees", hyperparameters.get("trees", 200), 1, MOST_TREES)
     if not trees.is_integer():
         raise ArchitectureError(f"trees: must be a whole number, got {trees}")
@@ -101,7 +101,7 @@ COLOUR_TEXTURE = Architecture(
     name="colour_texture",
     build_estimator=build,
     image_size=(128, 128),
-    smallest=texture.SMALLEST,
+    smallest=descriptors.SMALLEST,
     split="40/20/40",
     summary="colour and texture in numbers, under trees and a linear model",
     hyperparameters={"estimator": "vote", "trees": 200, "penalty": 1.0, "features": "whole"},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from mineralsweep.core.recipe import Recipe
 from mineralsweep.errors import ArchitectureError
 from mineralsweep.models.architecture import (
     Architecture,
@@ -11,7 +12,6 @@ from mineralsweep.models.architecture import (
     number,
     probabilities,
 )
-from mineralsweep.models.recipe import Recipe
 
 if TYPE_CHECKING:
     import keras
@@ -44,7 +44,7 @@ def build(
     import keras
     from keras import layers
 
-    from mineralsweep import augment
+    from mineralsweep.data import augment
 
     width = whole("width", hyperparameters.get("width", 16), 4, WIDEST)
     depth = whole("depth", hyperparameters.get("depth", 1), 1, DEEPEST)

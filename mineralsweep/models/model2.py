@@ -29,7 +29,7 @@ def build(
     import keras
     from keras import layers
 
-    from mineralsweep import augment
+    from mineralsweep.data import augment
 
     strength = number("augmentation", hyperparameters.get("augmentation", 0.0), 0, 1)
     dropout = number("dropout", hyperparameters.get("dropout", 0.0), 0, 0.95)

@@ -42,7 +42,7 @@ def build(
     import keras
     from keras import layers
 
-    from mineralsweep import augment
+    from mineralsweep.data import augment
 
     strength = number("augmentation", hyperparameters.get("augmentation", 1.0), 0, 1)
     dropout = number("dropout", hyperparameters.get("dropout", 0.5), 0, 0.95)

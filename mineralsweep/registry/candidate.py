@@ -12,11 +12,11 @@ from mineralsweep.config import Gate
 from mineralsweep.data.dataset import Dataset, NearDuplicates, open_dataset
 from mineralsweep.data.source import NAMED
 from mineralsweep.errors import DataError, InputError
-from mineralsweep.packaging import digest
 from mineralsweep.registry.evidence import Evidence, digest_of_split, measure
 from mineralsweep.registry.files import downloaded, fetched, open_folder, reachable
 from mineralsweep.registry.names import DIGEST, NAME
 from mineralsweep.registry.versions import Versions
+from mineralsweep.serving import digest
 from mineralsweep.tracking import Store
 from mineralsweep.tracking.store import TEST_DIGEST
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from mineralsweep.core.record import TrialRecord
 from mineralsweep.data.dataset import Dataset
-from mineralsweep.engines.engine import TrialRecord
 from mineralsweep.evaluation import Scores
 from mineralsweep.evaluation.calibration import Calibration, calibration
 from mineralsweep.registry.decision import times

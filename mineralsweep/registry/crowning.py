@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from typing import Self
 
 from mineralsweep.config import Gate
+from mineralsweep.core.record import BASELINE, TrialRecord
 from mineralsweep.data.catalog import Catalog
 from mineralsweep.data.dataset import Dataset
-from mineralsweep.engines.engine import BASELINE, TrialRecord
 from mineralsweep.errors import InputError
 from mineralsweep.evaluation import Scores
-from mineralsweep.packaging import digest
 from mineralsweep.registry.card import card
 from mineralsweep.registry.decision import Decision
 from mineralsweep.registry.evidence import ask, digest_of_split, measure
@@ -21,6 +20,7 @@ from mineralsweep.registry.files import downloaded, fetched, open_folder
 from mineralsweep.registry.names import DIGEST, uri_of
 from mineralsweep.registry.promotion import Answers, decide
 from mineralsweep.registry.versions import Versions
+from mineralsweep.serving import digest
 from mineralsweep.tracking import Store, SweepRun
 from mineralsweep.tracking.patience import may_pass
 from mineralsweep.tracking.store import TEST_DIGEST
@@ -140,7 +140,7 @@ def answers_from(versions: Versions, catalog: Catalog) -> Answers:
 
 def _tags(record: TrialRecord, scores: Scores, study: str) -> dict[str, str]:
     return {
-        "mineralsweep.study": study,
+        "mineralsweep.search": study,
         "mineralsweep.trial": "baseline" if record.number == BASELINE else str(record.number),
         "validation_accuracy": str(record.interval()),
         "test_accuracy": str(scores.accuracy),

@@ -15,7 +15,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mineralsweep.data import cache, duplicates
+from mineralsweep import files
+from mineralsweep.data import duplicates
 from mineralsweep.data.catalog import CatalogImage
 from mineralsweep.data.dataset import Dataset
 from mineralsweep.data.names import readable
@@ -161,7 +162,7 @@ def measure(classify: Classify, folder: Path, dataset: Dataset) -> Evidence:
         probabilities=probabilities,
         learned=frozenset(images[row].digest for row in learned),
         latency_ms=_latency(classify, [_content(image) for image in tested[:TIMED]]),
-        size_bytes=cache.size(folder),
+        size_bytes=files.size(folder),
     )
 
 

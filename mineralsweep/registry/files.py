@@ -14,8 +14,8 @@ from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.utils.models import get_model_name_and_version
 
 from mineralsweep.errors import InputError
-from mineralsweep.packaging import digest
 from mineralsweep.registry.names import CHAMPION_URI, DIGEST
+from mineralsweep.serving import digest
 
 
 def load_classifier(uri: str = CHAMPION_URI) -> Any:

@@ -12,7 +12,7 @@ import mlflow
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
-from mineralsweep.data import cache
+from mineralsweep import files
 from mineralsweep.errors import InputError
 from mineralsweep.registry.decision import Decision
 from mineralsweep.registry.evidence import Evidence
@@ -55,7 +55,7 @@ class Versions:
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Keep other processes of this machine from deciding at the same time."""
-        with cache.one_at_a_time(f"registry {self.store.uri} {self.name}"):
+        with files.one_at_a_time(f"registry {self.store.uri} {self.name}"):
             yield
 
     def register(self, run_id: str, model_id: str, card: str, tags: Mapping[str, str]) -> str:

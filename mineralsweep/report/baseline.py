@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from mineralsweep.engines.engine import BASELINE, TrialRecord
-from mineralsweep.engines.ranking import beats
+from mineralsweep.core import objective as objectives
+from mineralsweep.core.record import BASELINE, TrialRecord
 from mineralsweep.evaluation import Paired
 from mineralsweep.report.warnings import SIGNIFICANT
 
@@ -26,7 +26,7 @@ def standing(
     """
     if best.number == BASELINE:
         return "is the baseline"
-    if not beats(best, baseline, objective):
+    if not objectives.get(objective).is_better(best.value, baseline.value):
         return "false"
     return "true" if _shown_lead(paired) > 0 else "not shown"
 

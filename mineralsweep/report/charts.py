@@ -12,12 +12,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from mineralsweep.config.entries import Entry, Range
-from mineralsweep.engines.engine import TrialRecord
+from mineralsweep.core.hyperparameter import Value
+from mineralsweep.core.record import TrialRecord
 from mineralsweep.evaluation import Proportion
 from mineralsweep.evaluation.calibration import Calibration
 from mineralsweep.report.feature_groups import Drop
 from mineralsweep.report.svg import BLUE, GREEN, INK, ORANGE, PURPLE, new_figure, style
-from mineralsweep.space import Value
 
 MARKS = (("o", BLUE), ("s", ORANGE), ("^", GREEN), ("D", PURPLE))
 """A shape and a colour a group: never colour alone."""

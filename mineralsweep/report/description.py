@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from mineralsweep.config import Sweep
-from mineralsweep.engines.engine import TrialRecord
+from mineralsweep.core.record import TrialRecord
 from mineralsweep.registry import Crowned
 from mineralsweep.report.leaderboard import markdown
 

@@ -17,11 +17,10 @@ from mlflow.entities import Run
 from numpy.typing import NDArray
 
 from mineralsweep.config import Sweep
+from mineralsweep.core.record import BASELINE, TrialRecord, ranked
 from mineralsweep.data import arrays
 from mineralsweep.data.dataset import Dataset
 from mineralsweep.data.decode import Pixels
-from mineralsweep.engines.engine import BASELINE, TrialRecord
-from mineralsweep.engines.ranking import ranked
 from mineralsweep.evaluation import Scores, score
 from mineralsweep.registry import Crowned, Versions
 from mineralsweep.registry.evidence import digest_of_split

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mineralsweep import texture
+from mineralsweep import descriptors
 
 REPEATS = 20
 
@@ -40,15 +40,15 @@ def drops(
         answer: of the model.
         numbers: of the images, float32 (n, columns of `used`).
         labels: n positions of classes.
-        used: the set of groups that the model was fitted on, one of `texture.SETS`.
+        used: the set of groups that the model was fitted on, one of `descriptors.SETS`.
         seed: of the shufflings.
     """
     truth = np.asarray(labels)
     whole = float((answer(numbers).argmax(axis=1) == truth).mean())
     random = np.random.default_rng(seed)
     found = []
-    for block in texture.blocks(used):
-        columns = texture.columns(block.name, used)
+    for block in descriptors.blocks(used):
+        columns = descriptors.columns(block.name, used)
         lost = []
         for _ in range(REPEATS):
             shuffled = numbers.copy()

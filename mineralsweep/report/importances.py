@@ -10,8 +10,8 @@ from optuna import importance
 from optuna.distributions import BaseDistribution
 
 from mineralsweep.config import Sweep
-from mineralsweep.engines.engine import TrialRecord
-from mineralsweep.space import constant, distribution
+from mineralsweep.config.distributions import constant, distribution
+from mineralsweep.core.record import TrialRecord
 
 PED_ANOVA = "PED-ANOVA: which settings tell the best trials from the rest"
 FANOVA = "fANOVA: which settings explain the spread over all trials"

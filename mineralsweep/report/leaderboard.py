@@ -7,8 +7,7 @@ from typing import Any
 import pandas as pd
 
 from mineralsweep.config import Sweep
-from mineralsweep.engines.engine import BASELINE, TrialRecord
-from mineralsweep.engines.ranking import ranked
+from mineralsweep.core.record import BASELINE, TrialRecord, ranked
 
 NOT_SETTINGS = {
     "rank", "trial", "state", "val_accuracy", "spread", "folds", "low", "high", "n", "val_loss",

@@ -11,7 +11,7 @@ import pandas as pd
 
 from mineralsweep.evaluation import Scores, fold_mean, wilson
 from mineralsweep.evaluation.folds import corrected_half_width
-from mineralsweep.models.study import Variant
+from mineralsweep.models.original import Variant
 
 NEEDS_WEIGHTS = "needs ImageNet weights"
 

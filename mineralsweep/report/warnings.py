@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mineralsweep.config.entries import Entry, Range
-from mineralsweep.engines.engine import TrialRecord
+from mineralsweep.core.hyperparameter import Params
+from mineralsweep.core.record import TrialRecord
 from mineralsweep.evaluation import FoldMean, Paired, Proportion, Scores, compare
-from mineralsweep.space import Params
 
 EDGE = 0.05
 """A value within this share of a range from its end counts as at the end."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from mlflow.entities import Run, ViewType
 
-from mineralsweep.engines.engine import TrialRecord
+from mineralsweep.core.record import TrialRecord
 from mineralsweep.tracking.store import Store
 from mineralsweep.tracking.trial_run import MODEL, TRIAL
 

@@ -11,10 +11,10 @@ from typing import Any, Self
 
 import numpy as np
 
-from mineralsweep.data import cache
-from mineralsweep.engines.engine import State
+from mineralsweep import files
+from mineralsweep.core.record import State
+from mineralsweep.core.trial import EpochReport, FoldResult, TrialResult
 from mineralsweep.training.folds import Predicted
-from mineralsweep.training.spec import EpochReport, FoldResult, TrialResult
 
 ARRAYS = "result.npz"
 
@@ -127,4 +127,4 @@ def _write_through(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
 
-    cache.write_atomically(path, write)
+    files.write_atomically(path, write)

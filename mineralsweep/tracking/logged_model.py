@@ -11,7 +11,7 @@ from mlflow.entities import LoggedModel, LoggedModelOutput, LoggedModelStatus, M
 from mlflow.models import Model
 from mlflow.tracking.context.registry import resolve_tags
 
-from mineralsweep.packaging import pyfunc
+from mineralsweep.serving import pyfunc
 from mineralsweep.tracking.store import Store, without_mlflow_warnings
 
 NAME = "model"

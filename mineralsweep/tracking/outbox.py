@@ -16,11 +16,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from mineralsweep import machine
-from mineralsweep.data import cache
+from mineralsweep import files, machine
+from mineralsweep.core.trial import TrialSpec
 from mineralsweep.tracking.end import End
 from mineralsweep.tracking.system import PREFIX
-from mineralsweep.training.spec import TrialSpec
 
 SPEC, EVENTS, END = "spec.json", "events.jsonl", "end.json"
 ATTEMPTS = "attempts.json"
@@ -198,7 +197,7 @@ class Outbox:
             spec.number, attempt, spec.architecture, spec.params(), uuid.uuid4().hex, time.time_ns()
         )
         text = json.dumps(asdict(card))
-        cache.write_atomically(folder / SPEC, lambda path: path.write_text(text))
+        files.write_atomically(folder / SPEC, lambda path: path.write_text(text))
         return Entry(folder, card, [])
 
     def adopt(self, other: Path) -> int:
@@ -237,7 +236,7 @@ class Outbox:
         counts = self._attempts()
         attempt = counts.get(str(number), 0) + 1
         text = json.dumps({**counts, str(number): attempt})
-        cache.write_atomically(self.folder / ATTEMPTS, lambda path: path.write_text(text))
+        files.write_atomically(self.folder / ATTEMPTS, lambda path: path.write_text(text))
         return attempt
 
     def _attempts(self) -> dict[str, int]:

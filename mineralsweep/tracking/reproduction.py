@@ -7,12 +7,12 @@ from typing import Any
 
 import pandas as pd
 
-from mineralsweep import figures
+from mineralsweep.core.trial import EpochReport, TrialResult, TrialSpec
 from mineralsweep.data.dataset import Dataset
 from mineralsweep.evaluation import Scores
+from mineralsweep.tracking import figures
 from mineralsweep.tracking.store import Store, recall_metrics
 from mineralsweep.tracking.trial_run import STUDY
-from mineralsweep.training.spec import EpochReport, TrialResult, TrialSpec
 from mineralsweep.urls import without_secrets
 
 OPENINGS = "mineralsweep.test_parts_read"

@@ -25,7 +25,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking.context.registry import resolve_tags
 from mlflow.utils.mlflow_tags import MLFLOW_LOGGED_ARTIFACTS
 
-from mineralsweep.data import cache
+from mineralsweep import files
 from mineralsweep.data.dataset import Dataset
 from mineralsweep.errors import InputError
 from mineralsweep.evaluation import Proportion
@@ -242,7 +242,7 @@ def open_store(experiment: str | None = None) -> Store:
     try:
         # MLflow makes a new database's tables on first use, and two processes at once get
         # into each other's way.
-        with cache.one_at_a_time(uri):
+        with files.one_at_a_time(uri):
             client = MlflowClient(uri)
             if given_run is not None:
                 experiment_id = client.get_run(given_run).info.experiment_id

@@ -9,11 +9,11 @@ import pandas as pd
 from mlflow.entities import Metric, Run
 
 from mineralsweep.config import Sweep
+from mineralsweep.config.distributions import describe
+from mineralsweep.core.record import TrialRecord
+from mineralsweep.core.trial import TrialSpec
 from mineralsweep.data.dataset import Dataset
-from mineralsweep.engines.engine import TrialRecord
 from mineralsweep.evaluation import Scores
-from mineralsweep.figures import confusion_matrix
-from mineralsweep.space import describe
 from mineralsweep.tracking.children import (
     ATTEMPT,
     WHOLE,
@@ -24,10 +24,10 @@ from mineralsweep.tracking.children import (
     standing,
 )
 from mineralsweep.tracking.end import Best
+from mineralsweep.tracking.figures import confusion_matrix
 from mineralsweep.tracking.outbox import Card
 from mineralsweep.tracking.store import Store, recall_metrics
 from mineralsweep.tracking.trial_run import REASON, STATE, STUDY, TRIAL, TrialRun
-from mineralsweep.training.spec import TrialSpec
 
 TOKEN = "mineralsweep.token"  # noqa: S105 - it names a run, it opens nothing
 DRIVER = "mineralsweep.driver"

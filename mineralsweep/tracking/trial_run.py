@@ -9,14 +9,13 @@ from typing import Any
 import pandas as pd
 from mlflow.entities import Metric
 
-from mineralsweep import figures
+from mineralsweep.core.trial import TrialResult
 from mineralsweep.data.dataset import Dataset
 from mineralsweep.evaluation import FoldMean, Scores
-from mineralsweep.tracking import logged_model
+from mineralsweep.tracking import figures, logged_model
 from mineralsweep.tracking.outbox import Point
 from mineralsweep.tracking.store import Store
 from mineralsweep.training.folds import Predicted
-from mineralsweep.training.spec import TrialResult
 from mineralsweep.urls import without_secrets
 
 METRICS_A_CALL = 1_000
@@ -24,7 +23,7 @@ METRICS_A_CALL = 1_000
 STATUS = {"COMPLETE": "FINISHED", "PRUNED": "KILLED", "FAILED": "FAILED"}
 STATE = "mineralsweep.state"
 TRIAL = "mineralsweep.trial"
-STUDY = "mineralsweep.study"
+STUDY = "mineralsweep.search"
 REASON = "mineralsweep.reason"
 MODEL = "mineralsweep.model_id"
 

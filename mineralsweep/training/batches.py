@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from mineralsweep.models.recipe import Recipe
+from mineralsweep.core.recipe import Recipe
 from mineralsweep.training import colour, crop, mixup
 
 

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mineralsweep.data import cache
-from mineralsweep.training.spec import EpochReport
+from mineralsweep import files
+from mineralsweep.core.trial import EpochReport
 
 STATE = "state.npz"
 Arrays = Sequence[NDArray[Any]]
@@ -76,7 +76,7 @@ def write(folder: Path, state: Checkpoint) -> None:
     }
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)  # type: ignore[arg-type]
-    cache.write_atomically(folder / STATE, lambda path: path.write_bytes(buffer.getbuffer()))
+    files.write_atomically(folder / STATE, lambda path: path.write_bytes(buffer.getbuffer()))
 
 
 def read(folder: Path | None) -> Checkpoint | None:

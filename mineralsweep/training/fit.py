@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mineralsweep.core.trial import EpochReport, Report, Say, TrialResult, TrialSpec
+from mineralsweep.descriptors import store
 from mineralsweep.errors import ArchitectureError
 from mineralsweep.models import get as get_architecture
 from mineralsweep.models.colour_texture import SVM_PARTS
-from mineralsweep.packaging import estimator as packaged
-from mineralsweep.packaging.estimator import TextureClassifier
-from mineralsweep.texture import store
-from mineralsweep.training.spec import EpochReport, Report, Say, TrialResult, TrialSpec
+from mineralsweep.serving import estimator as packaged
+from mineralsweep.serving.estimator import TextureClassifier
 
 Numbers = NDArray[np.float32]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mineralsweep.core.trial import TrialResult, TrialSpec
 from mineralsweep.evaluation import FoldMean, fold_mean
-from mineralsweep.training.spec import TrialResult, TrialSpec
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from typing import Any
 import keras
 import numpy as np
 
+from mineralsweep.core.trial import TrialSpec
 from mineralsweep.training import checkpoint
 from mineralsweep.training.checkpoint import Checkpoint
-from mineralsweep.training.spec import TrialSpec
 
 MOST_OF_THE_TIME = 20
 """A checkpoint may take a twentieth of the training at most."""

@@ -10,13 +10,13 @@ from typing import Any
 import keras
 import numpy as np
 
+from mineralsweep.activations import prefix
+from mineralsweep.activations.prefix import FeaturesWanted
+from mineralsweep.activations.store import Features, NoRoomForFeatures
+from mineralsweep.core.trial import Say, TrialSpec
 from mineralsweep.data import arrays
-from mineralsweep.features import prefix
-from mineralsweep.features.prefix import FeaturesWanted
-from mineralsweep.features.store import Features, NoRoomForFeatures
 from mineralsweep.models import get as get_architecture
 from mineralsweep.training.batches import PlainBatches, RecipeBatches
-from mineralsweep.training.spec import Say, TrialSpec
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Phase:
 
 def uses_features(spec: TrialSpec) -> bool:
     """Say whether some of the trunk stays frozen, so that its answers can be kept."""
-    return _frozen_layers(spec) > 0 and spec.training.views > 0 and not spec.recipe.needs_pixels()
+    return _frozen_layers(spec) > 0 and spec.views > 0 and not spec.recipe.needs_pixels()
 
 
 def from_pixels(spec: TrialSpec, whole: keras.Model) -> list[Phase]:
@@ -71,7 +71,7 @@ def from_features(spec: TrialSpec, whole: keras.Model, precision: str, say: Say)
     """
     unfrozen = int(spec.hyperparameters.get("unfrozen") or 0)
     phases = []
-    head_epochs = min(spec.training.head_epochs, spec.epochs) if unfrozen else 0
+    head_epochs = min(spec.head_epochs, spec.epochs) if unfrozen else 0
     if head_epochs:
         rate = get_architecture(spec.architecture).default_learning_rate()
         phases.append(_phase(spec, whole, precision, say, 0, head_epochs, rate))
@@ -108,7 +108,7 @@ def _phase(
         )  # fmt: skip
         return prefix.ensure(whole, wanted, say)
 
-    views = ask(examples.train, strength, spec.training.views if strength else 1)
+    views = ask(examples.train, strength, spec.views if strength else 1)
     draws = ViewDraws(views, np.asarray(examples.train_labels), spec.batch_size, spec.seed)
     validation = np.asarray(ask(examples.validation, 0.0, 1)[0])
     return Phase(segment(whole, cut, None), draws, validation, until, rate)

@@ -7,8 +7,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from mineralsweep.models.recipe import Recipe
-from mineralsweep.training.spec import TrialSpec
+from mineralsweep.core.recipe import Recipe
+from mineralsweep.core.trial import TrialSpec
 
 KINDS = {
     "adam": keras.optimizers.Adam,

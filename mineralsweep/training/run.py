@@ -11,17 +11,17 @@ import numpy as np
 import tensorflow as tf
 
 from mineralsweep import machine
+from mineralsweep.activations.store import NoRoomForFeatures
+from mineralsweep.core.trial import EpochReport, Report, Say, TrialResult, TrialSpec
 from mineralsweep.errors import TrainingDiverged
-from mineralsweep.features.store import NoRoomForFeatures
 from mineralsweep.models import get as get_architecture
-from mineralsweep.packaging import flips, network
+from mineralsweep.serving import flips, network
 from mineralsweep.training import averaging, flops, keeping, phases, recipe
 from mineralsweep.training.batches import EpochTold
 from mineralsweep.training.checkpoint import Arrays, Checkpoint
 from mineralsweep.training.fit import fit_trial
 from mineralsweep.training.phases import Phase
 from mineralsweep.training.precision import choose, used
-from mineralsweep.training.spec import EpochReport, Report, Say, TrialResult, TrialSpec
 from mineralsweep.training.vote import run_vote
 
 
@@ -48,7 +48,7 @@ def run_trial(spec: TrialSpec, report: Report, say: Say = lambda words: None) ->
         threads = tf.config.threading.get_intra_op_parallelism_threads() or machine.cores()
         return fit_trial(spec, report, say, threads)
     started = time.monotonic()
-    precision = choose(spec.training.precision, architecture.gains_from_bfloat16)
+    precision = choose(spec.precision, architecture.gains_from_bfloat16)
     whole, stretches = _prepare(spec, precision, say)
     state = keeping.taken_up(spec)
     watch = _Watch(spec, report, whole, state, started)

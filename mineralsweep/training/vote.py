@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from mineralsweep.core.trial import EpochReport, Report, Say, TrialResult, TrialSpec
 from mineralsweep.models import get as get_architecture
-from mineralsweep.packaging import ensemble
-from mineralsweep.training.spec import EpochReport, Report, Say, TrialResult, TrialSpec
+from mineralsweep.serving import ensemble
 
 Run = Callable[[TrialSpec, Report, Say], TrialResult]
 

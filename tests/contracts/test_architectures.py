@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mineralsweep import models, texture
+from mineralsweep import descriptors, models
 from mineralsweep.errors import ArchitectureError, WeightsUnavailable
 from mineralsweep.models import ARCHITECTURES
 
@@ -192,7 +192,7 @@ def test_the_last_layer_answers_in_float32_also_under_mixed_precision(name: str)
 @every_estimator
 def test_an_estimator_answers_probabilities_from_the_pinned_numbers(name: str) -> None:
     architecture = ARCHITECTURES[name]
-    assert texture.count(str(architecture.hyperparameters["features"])) == NUMBERS[name]
+    assert descriptors.count(str(architecture.hyperparameters["features"])) == NUMBERS[name]
     rng = np.random.default_rng(0)
     labels = np.arange(24) % 4
     numbers = rng.normal(size=(24, NUMBERS[name])) + labels[:, None]

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from mineralsweep.config import Sweep, build
+from mineralsweep.core.hyperparameter import Params
+from mineralsweep.core.record import TrialRecord
 from mineralsweep.engines import ENGINES
-from mineralsweep.engines.engine import Engine, TrialRecord
+from mineralsweep.engines.engine import Engine
 from mineralsweep.errors import ConfigError, StudyConflict
-from mineralsweep.space import Params
 
 SLOW = ("keras-tuner",)
 """It imports TensorFlow."""

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mineralsweep.cli.main import main
-from mineralsweep.packaging import network
+from mineralsweep.serving import network
 from mineralsweep.tracking import open_store
 from tests.pictures import write_classes
 

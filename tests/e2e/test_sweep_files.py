@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from mineralsweep.app import SweepOutcome, run_sweep
+from mineralsweep.app.checks import leave_out_unavailable
 from mineralsweep.cli.main import main
 from mineralsweep.config import Override, load
+from mineralsweep.core.trial import TrialSpec
 from mineralsweep.errors import RunError, WeightsUnavailable
 from mineralsweep.executors import EXECUTORS, LocalExecutor
-from mineralsweep.pipeline import SweepOutcome, run_sweep
-from mineralsweep.pipeline.checks import leave_out_unavailable
 from mineralsweep.tracking import open_store
-from mineralsweep.training.spec import TrialSpec
 from tests.conftest import ROOT
 from tests.fakes import Watcher
 from tests.pictures import write_classes

@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mineralsweep.activations import store
 from mineralsweep.data import arrays
 from mineralsweep.data.dataset import Dataset
 from mineralsweep.engines.engine import Engine
-from mineralsweep.features import store
 from mineralsweep.tracking import Outbox, Point
 from mineralsweep.tracking.outbox import Entry
 from tests.contracts.test_engines import opened, record

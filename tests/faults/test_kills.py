@@ -23,7 +23,7 @@ import pytest
 from mlflow import MlflowClient
 
 from mineralsweep.data import sample
-from mineralsweep.packaging.network import NETWORK_FILE
+from mineralsweep.serving.network import NETWORK_FILE
 
 KILLS = int(os.environ.get("MINERALSWEEP_KILLS", "1"))
 TRIALS = 2 + KILLS

@@ -22,9 +22,9 @@ from mineralsweep.config import Sweep
 from mineralsweep.data.dataset import Dataset
 from mineralsweep.errors import StoreAway
 from tests.fakes import FakeExecutor, by_learning_rate
+from tests.search.test_study import Scene, settings
 from tests.server.services import BIN, _wait_for, free_port
-from tests.test_courier import expect_whole, short_of_patience
-from tests.test_study import Scene, settings
+from tests.tracking.test_courier import expect_whole, short_of_patience
 
 SECONDS = float(os.environ.get("MINERALSWEEP_OUTAGE_SECONDS", "5"))
 OUTAGES = int(os.environ.get("MINERALSWEEP_OUTAGES", "1"))

@@ -9,10 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mineralsweep.data.decode import Pixels
-from mineralsweep.packaging import network
-from mineralsweep.packaging.ensemble import Classifier, Ensemble
-from mineralsweep.packaging.estimator import TextureClassifier
-from mineralsweep.packaging.network import Network
 from mineralsweep.report import charts
 from mineralsweep.report.attention import convolutions, last_convolution, look
 from mineralsweep.report.evidence import Evidence, Predictions
@@ -20,6 +16,10 @@ from mineralsweep.report.feature_groups import drops
 from mineralsweep.report.pictures import heat, overlaid, thumbnail
 from mineralsweep.report.sections.champion import most_wrong
 from mineralsweep.report.svg import inline
+from mineralsweep.serving import network
+from mineralsweep.serving.ensemble import Classifier, Ensemble
+from mineralsweep.serving.estimator import TextureClassifier
+from mineralsweep.serving.network import Network
 
 WRONG = 3
 VIEWS = 7
@@ -129,7 +129,7 @@ def _number(used: Mapping[str, str], name: str) -> float:
 
 
 def _views(pixels: Pixels, strengths: Mapping[str, float]) -> list[Pixels]:
-    from mineralsweep import augment
+    from mineralsweep.data import augment
     from mineralsweep.training import colour, crop
 
     random = np.random.default_rng(0)

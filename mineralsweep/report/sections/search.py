@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from mineralsweep.engines.engine import BASELINE
+from mineralsweep.config.distributions import constant
+from mineralsweep.core.record import BASELINE
 from mineralsweep.report import charts
 from mineralsweep.report.evidence import Evidence
 from mineralsweep.report.findings import warnings_of
@@ -13,7 +14,6 @@ from mineralsweep.report.importances import importances
 from mineralsweep.report.leaderboard import compact
 from mineralsweep.report.leaderboard import leaderboard as full_table
 from mineralsweep.report.svg import inline
-from mineralsweep.space import constant
 
 SHOWN = 50
 CURVES_OF = 3

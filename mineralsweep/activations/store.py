@@ -1,0 +1,233 @@
+"""Arrays on disk by key: built once, checked when opened, the longest unused removed first."""
+
+from __future__ import annotations
+
+import fcntl
+import functools
+import hashlib
+import json
+import math
+import os
+import shutil
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+from numpy.typing import NDArray
+
+from mineralsweep import files
+from mineralsweep.errors import ConfigError
+
+Features = NDArray[Any]
+"""bfloat16, memory-mapped, read-only."""
+Key = Mapping[str, str | int | float]
+Shape = tuple[int, ...]
+
+DTYPE = np.dtype(ml_dtypes.bfloat16)
+DATA, ENTRY = "features.bfloat16", "entry.json"
+CAP_VARIABLE = "MINERALSWEEP_FEATURES_GIB"
+DEFAULT_CAP = 20.0
+SPARE_DISK = 2**30
+"""Bytes that the store leaves free on its disk."""
+CHUNK = 2**24
+
+
+class NoRoomForFeatures(Exception):
+    """The features don't fit under the cap or on the disk; the message says which."""
+
+
+def folder() -> Path:
+    """Return the store's folder; see `files.folder`."""
+    return files.folder() / "features"
+
+
+def cap() -> int:
+    """Return the most bytes that the store keeps: MINERALSWEEP_FEATURES_GIB, else 20 GiB.
+
+    Raises:
+        ConfigError: the variable holds no number from 0 up.
+    """
+    text = os.environ.get(CAP_VARIABLE, str(DEFAULT_CAP))
+    try:
+        gib = float(text)
+    except ValueError:
+        gib = math.nan
+    if not 0 <= gib < math.inf:
+        raise ConfigError(f"{CAP_VARIABLE}: must be a number of GiB from 0 up, got '{text}'")
+    return int(gib * 2**30)
+
+
+@dataclass(frozen=True)
+class Request:
+    """An array that is wanted.
+
+    Attributes:
+        key: all that decides the content.
+        shape: of the array.
+        build: fills a writable array of that shape.
+    """
+
+    key: Key
+    shape: Shape
+    build: Callable[[Features], None]
+
+    @property
+    def place(self) -> Path:
+        """The folder of the entry."""
+        text = json.dumps(dict(self.key), sort_keys=True)
+        return folder() / hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def ensure(requests: Sequence[Request]) -> list[Features]:
+    """Return the arrays, in order, building those that are not there or are damaged.
+
+    Where several processes want the same ones, each is built once: a process passes over what
+    another one builds, and waits for it at the end.
+
+    Raises:
+        NoRoomForFeatures: one is larger than the cap or than the disk has room for.
+        OSError: one can't be written.
+    """
+    busy = [one for one in requests if not _ensure(one, wait=False)]
+    for one in busy:
+        _ensure(one, wait=True)
+    return [_opened(one) for one in requests]
+
+
+def _ensure(request: Request, wait: bool) -> bool:
+    """Build what is not there; False where another process does, and we don't wait."""
+    if _open(request) is not None:
+        return True
+    folder().mkdir(parents=True, exist_ok=True)
+    with request.place.with_suffix(".lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))  # dies with its owner
+        except BlockingIOError:
+            return False
+        if _open(request) is None:  # another process may have built it meanwhile
+            _check_room(math.prod(request.shape) * DTYPE.itemsize)
+            shutil.rmtree(request.place, ignore_errors=True)  # damaged
+            _build(request)
+            _evict(keep=request.place)
+    return True
+
+
+def _opened(request: Request) -> Features:
+    found = _open(request)
+    if found is None and _ensure(request, wait=True):  # evicted since: the cap is tight
+        found = _open(request)
+    if found is None:
+        raise OSError(f"{request.place}: written, and damaged when read; is the disk sound?")
+    return found
+
+
+def _open(request: Request) -> Features | None:
+    """Open a whole entry and mark it as used; None where it is not there or damaged."""
+    place, shape = request.place, request.shape
+    try:
+        entry = json.loads((place / ENTRY).read_text())
+        data = place / DATA
+        state = data.stat()
+        if tuple(entry["shape"]) != shape:
+            return None
+        if _checksum(data, state.st_mtime_ns, state.st_size) != entry["crc32"]:
+            return None
+        os.utime(place / ENTRY)
+        features: Features = np.memmap(data, np.uint16, mode="r", shape=shape).view(DTYPE)
+    except (OSError, ValueError, KeyError):
+        return None
+    return features
+
+
+@functools.lru_cache(maxsize=1024)
+def _checksum(data: Path, modified_ns: int, size: int) -> int:
+    """Read the whole file once a process, and again when it has changed."""
+    found = 0
+    with data.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            found = zlib.crc32(chunk, found)
+    return found
+
+
+def _check_room(size: int) -> None:
+    if size > cap():
+        raise NoRoomForFeatures(
+            f"{size / 2**30:.1f} GiB of features are more than {CAP_VARIABLE} allows"
+            f" ({cap() / 2**30:g})"
+        )
+    free = shutil.disk_usage(folder()).free
+    if size + SPARE_DISK > free:
+        raise NoRoomForFeatures(
+            f"{size / 2**30:.1f} GiB of features don't fit on the disk of {folder()}"
+            f" ({free / 2**30:.1f} GiB free)"
+        )
+
+
+def _build(request: Request) -> None:
+    place = request.place
+    # Named by its key, whose lock is held: what a killed process left there is removed.
+    scratch = place.with_name(f".building-{place.name}")
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir()
+    try:
+        data = scratch / DATA
+        files.reserve(data, math.prod(request.shape) * DTYPE.itemsize)
+        raw = np.memmap(data, np.uint16, mode="r+", shape=request.shape)
+        request.build(raw.view(DTYPE))
+        raw.flush()
+        state = data.stat()
+        entry = {
+            "key": dict(request.key),
+            "shape": list(request.shape),
+            "crc32": _checksum(data, state.st_mtime_ns, state.st_size),
+        }
+        (scratch / ENTRY).write_text(json.dumps(entry))
+        scratch.rename(place)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+@dataclass(frozen=True)
+class StoredFeatures:
+    """One entry of the store. `used` is when it was last opened, in seconds since 1970."""
+
+    place: Path
+    key: Key
+    size: int
+    used: float
+
+
+def stored() -> list[StoredFeatures]:
+    """Return the entries, the longest unused first."""
+    found = []
+    for entry in folder().glob(f"[0-9a-f]*/{ENTRY}"):
+        with suppress(OSError, ValueError, KeyError):
+            key = json.loads(entry.read_text())["key"]
+            size = (entry.parent / DATA).stat().st_size
+            found.append(StoredFeatures(entry.parent, key, size, entry.stat().st_mtime))
+    return sorted(found, key=lambda one: one.used)
+
+
+def _evict(keep: Path) -> None:
+    """Remove the longest unused until the rest fits under the cap.
+
+    A process that has a removed one open keeps what it has.
+    """
+    entries = stored()
+    excess = sum(one.size for one in entries) - cap()
+    for one in entries:
+        if excess <= 0:
+            return
+        if one.place != keep:
+            shutil.rmtree(one.place, ignore_errors=True)
+            excess -= one.size
+
+
+def clear() -> None:
+    """Remove every entry."""
+    shutil.rmtree(folder(), ignore_errors=True)

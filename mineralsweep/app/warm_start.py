@@ -1,0 +1,60 @@
+"""What a new study learns from an old one."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from mineralsweep.app import settings
+from mineralsweep.app.checks import Say, storage_url, study_folder
+from mineralsweep.config import Sweep
+from mineralsweep.engines.archive import records_of, suited
+from mineralsweep.engines.engine import Engine
+from mineralsweep.errors import ConfigError
+
+NOTE = "learned_from"
+
+
+def learn_from(old: str, engine: Engine, sweep: Sweep, study: str, say: Say) -> None:
+    """Bring an old study's complete trials into a new one, as knowledge for its proposals.
+
+    They count in no budget and stand on no leaderboard. Those that the new space does not hold are
+    left out, counted and named. A study that has learned from `old` before learns nothing more.
+
+    Args:
+        old: the old study's name; it was begun in this folder, or in the same database.
+        engine: of the new study.
+        sweep: the new question.
+        study: the new study's name.
+        say: is told what was brought.
+
+    Raises:
+        ConfigError: there is no such study, none of its trials fits, or the new study was begun
+            without it.
+    """
+    noted = engine.notes().get(NOTE)
+    if noted is not None and noted.partition(":")[0] == old:
+        return
+    if noted is not None or engine.records():
+        raise ConfigError(
+            f"--warm-start: study '{study}' was begun without {old}; take a new name: --study NAME"
+        )
+    kept = settings.read(old)
+    records = records_of(old, study_folder(old), storage_url(kept.storage))
+    fitting, others = suited(records, sweep.space, sweep.objective)
+    if not fitting:
+        raise ConfigError(
+            f"--warm-start: no complete trial of study '{old}' lies in this space"
+            f" ({_reasons(others) or 'it has none'}); leave it out, or widen the space"
+        )
+    engine.learn(fitting)
+    complete = len(fitting) + len(others)
+    engine.set_note(NOTE, f"{old}: {len(fitting)} of {complete} complete trials")
+    say(f"Learned from {old}: {len(fitting)} of {complete} complete trials")
+    if others:
+        numbers = ", ".join(map(str, sorted(others)))
+        say(f"  left out: {_reasons(others)} (trials {numbers})")
+
+
+def _reasons(others: dict[int, str]) -> str:
+    counts = Counter(others.values())
+    return "; ".join(f"{reason} ({count}x)" for reason, count in counts.most_common(3))

@@ -1,0 +1,1 @@
+"""What every package speaks in: plain data, without TensorFlow, MLflow or a search library."""

@@ -1,0 +1,153 @@
+"""What trials are compared by: one object an objective, used wherever trials are compared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mineralsweep.errors import ConfigError, did_you_mean
+from mineralsweep.evaluation import CONFIDENCE, Proportion, wilson
+
+Confusion = NDArray[np.int64]
+"""Images by class: int (classes, classes), rows true, columns predicted."""
+
+DRAWS = 4_000
+"""Of a simulated interval; its ends then vary by less than 0.005."""
+
+
+@dataclass(frozen=True)
+class Objective:
+    """A number that says how good a model is on images that it was not trained on.
+
+    Attributes:
+        name: as sweep files have it; MLflow's metric is `val_` and the name.
+        direction: "maximize" or "minimize".
+        of: (confusion, mean cross-entropy in nats) -> the value. Classes without an image
+            don't count.
+        help: one line.
+    """
+
+    name: str
+    direction: Literal["maximize", "minimize"]
+    of: Callable[[Confusion, float], float]
+    help: str
+
+    @property
+    def metric(self) -> str:
+        """The name of the metric in MLflow."""
+        return f"val_{self.name}"
+
+    @property
+    def sign(self) -> float:
+        """What a value is multiplied by so that smaller is better."""
+        return -1.0 if self.direction == "maximize" else 1.0
+
+    def is_better(self, value: float | None, other: float | None) -> bool:
+        """Say whether a value is better than another; equal is not better, None is never."""
+        if value is None or other is None:
+            return False
+        return self.sign * value < self.sign * other
+
+    def interval(self, confusion: Confusion, loss: float) -> Proportion | None:
+        """Return the value with its 95 % interval and n; None for one that is no share.
+
+        Accuracy and the smallest recall are proportions: Wilson's interval. For others, each
+        class's row of the confusion is drawn from its posterior (Dirichlet, Jeffreys' prior), and
+        the interval holds 95 % of the values. It is wide for small classes, and never empty.
+        """
+        value, n = self.of(confusion, loss), int(confusion.sum())
+        if self.name == "accuracy":
+            return wilson(int(np.trace(confusion)), n)
+        if self.name == "loss":
+            return None
+        if self.name == "min_recall":
+            totals = confusion.sum(axis=1)
+            worst = min(np.flatnonzero(totals), key=lambda row: confusion[row, row] / totals[row])
+            return wilson(int(confusion[worst, worst]), int(totals[worst]))
+        values = [self.of(drawn, loss) for drawn in _draws(confusion)]
+        tail = 100 * (1 - CONFIDENCE) / 2
+        low, high = np.percentile(values, [tail, 100 - tail])
+        return Proportion(value, min(float(low), value), max(float(high), value), n)
+
+
+def _draws(confusion: Confusion) -> list[Any]:
+    random = np.random.default_rng(0)
+    present = confusion.sum(axis=1) > 0
+    drawn = np.zeros((DRAWS, *confusion.shape))
+    for row in np.flatnonzero(present):
+        shares = random.dirichlet(confusion[row] + 1 / len(confusion), DRAWS)
+        drawn[:, row] = shares * confusion[row].sum()
+    return list(drawn)
+
+
+def recalls(confusion: Any) -> NDArray[np.float64]:
+    """Return the recall of each class that has an image."""
+    totals = np.asarray(confusion).sum(axis=1)
+    there = totals > 0
+    found: NDArray[np.float64] = np.diag(confusion)[there] / totals[there]
+    return found
+
+
+def _accuracy(confusion: Any, loss: float) -> float:
+    return float(np.trace(confusion) / np.sum(confusion))
+
+
+def _macro_f1(confusion: Any, loss: float) -> float:
+    right = np.diag(confusion)
+    named = np.sum(confusion, axis=0) + np.sum(confusion, axis=1)
+    there = np.sum(confusion, axis=1) > 0
+    return float(np.mean(2 * right[there] / named[there]))
+
+
+OBJECTIVES: dict[str, Objective] = {}
+
+
+def register(objective: Objective) -> Objective:
+    """Add an objective under its name, for sweep files to name; return it."""
+    OBJECTIVES[objective.name] = objective
+    return objective
+
+
+register(Objective("accuracy", "maximize", _accuracy, "the share of images classified well"))
+register(Objective("loss", "minimize", lambda _, loss: loss, "the mean cross-entropy, in nats"))
+register(
+    Objective("macro_f1", "maximize", _macro_f1, "the mean over classes of each class's F1 score")
+)
+register(
+    Objective(
+        "balanced_accuracy",
+        "maximize",
+        lambda confusion, _: float(recalls(confusion).mean()),
+        "the mean over classes of each class's recall",
+    )
+)
+register(
+    Objective(
+        "min_recall",
+        "maximize",
+        lambda confusion, _: float(recalls(confusion).min()),
+        "the recall of the class that is found least often",
+    )
+)
+
+
+def get(name: str) -> Objective:
+    """Return the objective called `name`.
+
+    Raises:
+        ConfigError: there is none of this name.
+    """
+    if name not in OBJECTIVES:
+        raise ConfigError(f"objective: unknown name '{name}'{did_you_mean(name, OBJECTIVES)}")
+    return OBJECTIVES[name]
+
+
+def confusion_of(predicted: Any, labels: Any, classes: int) -> Confusion:
+    """Count predictions: positions of classes, n of each -> int (classes, classes)."""
+    found = np.zeros((classes, classes), np.int64)
+    np.add.at(found, (np.asarray(labels), np.asarray(predicted)), 1)
+    return found

@@ -1,0 +1,37 @@
+"""Who watches a study."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from mineralsweep.core.record import TrialRecord
+from mineralsweep.core.trial import EpochReport, FoldResult, TrialSpec
+from mineralsweep.tracking import Away
+
+
+class Listener(Protocol):
+    """Who watches a study; the command line shows it."""
+
+    def study_opened(self, name: str, ended: list[TrialRecord]) -> None: ...
+
+    def trial_started(self, spec: TrialSpec) -> None: ...
+
+    def epoch_ended(self, spec: TrialSpec, report: EpochReport, fold: int | None = None) -> None:
+        """A trial, or one of its folds (from 1), ended an epoch."""
+
+    def fold_ended(self, spec: TrialSpec, fold: FoldResult) -> None:
+        """A trial's fold was trained to its end."""
+
+    def trial_does(self, spec: TrialSpec, words: str) -> None:
+        """Between epochs a trial does something that takes a while."""
+
+    def trial_retried(self, spec: TrialSpec, reason: str) -> None:
+        """A trial failed for `reason`, and is tried again as `spec` says."""
+
+    def trial_ended(self, record: TrialRecord) -> None: ...
+
+    def store_away(self, away: Away | None) -> None:
+        """Called about once a second: MLflow does not answer, or it does (None)."""
+
+    def tick(self) -> None:
+        """Called about once a second."""

@@ -1,0 +1,46 @@
+"""A trial that a worker has now."""
+
+from __future__ import annotations
+
+import time
+
+from mineralsweep.core.hyperparameter import Params
+from mineralsweep.core.trial import TrialSpec
+from mineralsweep.tracking import Courier, Entry, Point, SystemMetrics, now_ms
+
+
+class LiveTrial:
+    """A trial that a worker has now.
+
+    Args:
+        spec: what the worker was given.
+        params: what the engine proposed.
+        entry: takes what happens.
+        tries: the how manieth one it is in this session.
+        courier: brings it on.
+    """
+
+    def __init__(
+        self, spec: TrialSpec, params: Params, entry: Entry, tries: int, courier: Courier
+    ) -> None:
+        self.spec = spec
+        self.params = params
+        self.entry = entry
+        self.tries = tries
+        self._courier = courier
+        self._started = time.monotonic()
+        self.system = SystemMetrics(self._write, entry.samples())
+
+    def seconds(self) -> float:
+        """Return how long it has been running."""
+        return time.monotonic() - self._started
+
+    def write(self, metrics: dict[str, float], step: int) -> None:
+        """Write metrics, unless they stand there already: this epoch was trained before."""
+        judged = {name: value for name, value in metrics.items() if name != "epoch_seconds"}
+        if not self.entry.holds(judged, step):
+            self._write(metrics, step)
+
+    def _write(self, metrics: dict[str, float], step: int) -> None:
+        self.entry.add(Point(metrics, step, now_ms()))
+        self._courier.bring(self.entry)

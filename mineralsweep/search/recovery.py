@@ -1,0 +1,42 @@
+"""What a dead driver left in the outbox: ended trials are told, others go on or are given up."""
+
+from __future__ import annotations
+
+from mineralsweep.core.record import TrialRecord
+from mineralsweep.engines.engine import Engine
+from mineralsweep.tracking import End, Entry, Outbox, now_ms
+from mineralsweep.training import checkpoint
+
+INTERRUPTED = "its driver ended before the trial did"
+KNOWN_OTHERWISE = "the search knows another result of this trial"
+TAKEN_OVER = "its driver was silent for long; another one took the trial up"
+
+
+def recover(outbox: Outbox, engine: Engine) -> None:
+    """Tell the engine of the trials that ended before their driver could; call it before `ask`.
+
+    A trial that another driver has taken up meanwhile is that one's: what this one has of it
+    becomes a failed attempt.
+    """
+    known = {record.number: record for record in engine.records()}
+    for entry in outbox.left():
+        if not entry.ended or (told := entry.end().record) is None:
+            continue
+        record = TrialRecord.from_dict(told)
+        if record.number in known:
+            if record != known[record.number]:
+                give_up(entry, KNOWN_OTHERWISE)
+        elif engine.owns(record.number):
+            engine.tell(record)
+        else:
+            give_up(entry, TAKEN_OVER)
+
+
+def give_up(entry: Entry, reason: str) -> None:
+    """End an attempt that did not end by itself; its trial is not told, and so comes back."""
+    entry.conclude(End("FAILED", reason, now_ms()))
+
+
+def can_go_on(entry: Entry) -> bool:
+    """Say whether an attempt that was interrupted has a checkpoint to go on from."""
+    return not entry.ended and checkpoint.exists(entry.checkpoint)

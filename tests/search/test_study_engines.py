@@ -1,0 +1,53 @@
+"""A whole study under each engine: one sweep file, a champion under both."""
+
+from __future__ import annotations
+
+import pytest
+
+from mineralsweep.config import Sweep, build
+from mineralsweep.core.record import champion
+from mineralsweep.data.dataset import Dataset
+from mineralsweep.engines import ENGINES
+from tests.fakes import FakeExecutor
+from tests.search.test_study import Scene
+
+pytestmark = [pytest.mark.usefixtures("store_made"), pytest.mark.slow]
+
+
+def sweep(name: str, sampler: str, trials: int) -> Sweep:
+    raw = {
+        "question": "Does one file go with both engines?",
+        "image_size": 96,
+        "space": {
+            "architecture": ["model2", "model2_1"],
+            "learning_rate": {"low": 1e-5, "high": 1e-1, "log": True},
+            "dropout": {"low": 0.0, "high": 0.5},
+        },
+        "budget": {"trials": trials, "epochs": 3},
+        "engine": {"name": name, "sampler": sampler},
+    }
+    return build(raw, "test")
+
+
+@pytest.mark.parametrize("name", sorted(ENGINES))
+def test_one_file_gives_a_champion_under_both(dataset: Dataset, name: str) -> None:
+    records = Scene(dataset, sweep(name, "random", 4), FakeExecutor(slots=2)).study.run()
+    assert [record.number for record in records] == [0, 1, 2, 3]
+    # The study's own settings come first, whoever asks: model2's, then model2_1's if they fit.
+    assert records[0].params == {"architecture": "model2", "learning_rate": 1e-3}
+    assert champion(records, "accuracy") is not None
+    again = Scene(dataset, sweep(name, "random", 5), FakeExecutor())
+    assert [record.number for record in again.study.run()] == [0, 1, 2, 3, 4]
+
+
+def test_a_study_waits_where_hyperband_waits_and_trains_as_long_as_it_says(
+    dataset: Dataset,
+) -> None:
+    executor = FakeExecutor(slots=3)
+    search = Scene(dataset, sweep("keras-tuner", "hyperband", 100), executor).study
+    records = search.run()
+    assert search.why_it_ended() == "the engine has no further trial to propose"
+    epochs = [spec.epochs for spec in executor.specs]
+    assert set(epochs) == {1, 3}
+    assert len(records) == len(epochs) < 20
+    assert [record.state for record in records] == ["COMPLETE"] * len(records)

@@ -1,0 +1,90 @@
+"""A vote: each voter has its own part of the trial, and the mean of all answers."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mineralsweep.core.trial import EpochReport, TrialResult, TrialSpec
+from mineralsweep.data.dataset import Dataset
+from mineralsweep.models import ARCHITECTURES
+from mineralsweep.training.vote import run_vote
+from tests.examples import trial
+
+ANSWERS = {"compact": [[0.8, 0.1, 0.1]], "colour_texture": [[0.2, 0.5, 0.3]]}
+EPOCH = EpochReport(1, 1.0, 0.5, 1.0, 0.5, 0.1, 1.0)
+
+
+class Trainer:
+    """Writes a folder with a name in it and reports one epoch, instead of training."""
+
+    def __init__(self) -> None:
+        self.specs: list[TrialSpec] = []
+
+    def __call__(self, spec: TrialSpec, report: Any, say: Any) -> TrialResult:
+        self.specs.append(spec)
+        spec.folder.mkdir(parents=True, exist_ok=True)
+        (spec.folder / "voter").write_text(spec.architecture)
+        reason = report(EPOCH)
+        return TrialResult(
+            (EPOCH,), 1, np.array(ANSWERS[spec.architecture], np.float32), reason,
+            reason is not None, 5, 5, 7, "float32", spec.folder, 2.0,
+        )  # fmt: skip
+
+
+@pytest.fixture
+def spec(dataset: Dataset, tmp_path: Path) -> TrialSpec:
+    return trial(dataset, tmp_path / "m", architecture="compact_texture", dropout=0.3, trees=9)
+
+
+def test_each_voter_gets_the_hyperparameters_that_are_its_own(spec: TrialSpec) -> None:
+    trainer = Trainer()
+    run_vote(spec, lambda report: None, print, trainer)
+    network, estimator = trainer.specs
+    assert network.hyperparameters.keys() == ARCHITECTURES["compact"].hyperparameters.keys()
+    assert network.hyperparameters["dropout"] == 0.3
+    assert (
+        estimator.hyperparameters.keys() == ARCHITECTURES["colour_texture"].hyperparameters.keys()
+    )
+    assert estimator.hyperparameters["trees"] == 9
+    assert network.recipe == spec.recipe == ARCHITECTURES["compact"].recipe
+
+
+def test_the_answer_is_the_mean_and_the_folder_holds_all(spec: TrialSpec) -> None:
+    reports: list[EpochReport] = []
+    result = run_vote(spec, reports.append, print, Trainer())
+    np.testing.assert_allclose(result.probabilities, [[0.5, 0.3, 0.2]])
+    assert result.probabilities.dtype == np.float32
+    assert reports == [EPOCH]  # the first voter's alone
+    assert result.seconds == 4.0
+    assert result.folder == spec.folder
+    members = spec.folder / "members"
+    assert [(members / place / "voter").read_text() for place in "01"] == [
+        "compact", "colour_texture",
+    ]  # fmt: skip
+    assert sorted(path.name for path in spec.folder.iterdir()) == ["classes.json", "members"]
+    assert json.loads((spec.folder / "classes.json").read_text()) == list(spec.examples.classes)
+
+
+def test_what_a_killed_attempt_left_is_written_over(spec: TrialSpec) -> None:
+    left = spec.folder / "members" / "0"
+    left.mkdir(parents=True)
+    (left / "half").write_text("")
+    run_vote(spec, lambda report: None, print, Trainer())
+    assert [path.name for path in left.iterdir()] == ["voter"]
+
+
+def test_a_reason_to_stop_is_the_vote_s(spec: TrialSpec) -> None:
+    result = run_vote(spec, lambda report: "too low", print, Trainer())
+    assert (result.stop_reason, result.pruned) == ("too low", True)
+
+
+def test_voters_are_architectures_that_know_all_its_hyperparameters() -> None:
+    for architecture in ARCHITECTURES.values():
+        known = [ARCHITECTURES[name].hyperparameters.keys() for name in architecture.voters]
+        if known:
+            assert architecture.hyperparameters.keys() == set().union(*known)
