@@ -137,7 +137,7 @@ class MlflowTuner(keras_tuner.Tuner):  # type: ignore[misc]
 
     def search(self, *args: Any, **more: Any) -> None:
         """Search as KerasTuner does; the parent run ends whatever comes."""
-        tags = {"mineralsweep.search": self._study, "mineralsweep.engine": "keras-tuner notebook"}
+        tags = {"mineralsweep.study": self._study, "mineralsweep.engine": "keras-tuner notebook"}
         self._parent = self._store.new_run(self._study, tags)
         status = "FAILED"
         try:
@@ -169,7 +169,7 @@ class MlflowTuner(keras_tuner.Tuner):  # type: ignore[misc]
         super().on_trial_begin(trial)
         tags = {
             MLFLOW_PARENT_RUN_ID: self._parent,
-            "mineralsweep.search": self._study,
+            "mineralsweep.study": self._study,
             "mineralsweep.trial": trial.trial_id,
         }
         run_id = self._store.new_run(f"trial {trial.trial_id}", tags)

@@ -140,7 +140,7 @@ def answers_from(versions: Versions, catalog: Catalog) -> Answers:
 
 def _tags(record: TrialRecord, scores: Scores, study: str) -> dict[str, str]:
     return {
-        "mineralsweep.search": study,
+        "mineralsweep.study": study,
         "mineralsweep.trial": "baseline" if record.number == BASELINE else str(record.number),
         "validation_accuracy": str(record.interval()),
         "test_accuracy": str(scores.accuracy),

@@ -36,7 +36,7 @@ def _champion(versions: Versions, version: str, history: list[dict[str, str]]) -
         "by": decided.get("by", "unknown"),
         "why": decided.get("why", "How it came by the alias was not written down."),
         "note": decided.get("note", ""),
-        "study": made.tags.get("mineralsweep.search", ""),
+        "study": made.tags.get("mineralsweep.study", ""),
         "test_accuracy": str(scores.accuracy) if scores else "",
         "macro_f1": scores.macro_f1 if scores else None,
         "recall": {name: str(one) for name, one in scores.recall.items()} if scores else {},

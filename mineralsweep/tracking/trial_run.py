@@ -23,7 +23,7 @@ METRICS_A_CALL = 1_000
 STATUS = {"COMPLETE": "FINISHED", "PRUNED": "KILLED", "FAILED": "FAILED"}
 STATE = "mineralsweep.state"
 TRIAL = "mineralsweep.trial"
-STUDY = "mineralsweep.search"
+STUDY = "mineralsweep.study"
 REASON = "mineralsweep.reason"
 MODEL = "mineralsweep.model_id"
 

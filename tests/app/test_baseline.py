@@ -126,13 +126,6 @@ def test_its_row_stands_where_its_value_puts_it() -> None:
     assert table["trial"].tolist() == [0, "baseline", 1]
 
 
-def test_better_is_better_whatever_is_compared() -> None:
-    assert beats(record(0, 0.9), record(BASELINE, 0.8), "accuracy")
-    assert not beats(record(0, 0.8), record(BASELINE, 0.8), "accuracy")
-    assert beats(record(0, 0, value=0.2), record(BASELINE, 0, value=0.3), "loss")
-    assert not beats(record(0, 0, value=None), record(BASELINE, 0.1), "accuracy")
-
-
 def paired(gained: int, lost: int) -> Paired:
     """Return 100 images, on some of which the baseline or the best trial alone is right."""
     before = [False] * gained + [True] * (100 - gained)

@@ -77,7 +77,7 @@ def test_the_budget_is_spent_and_every_trial_has_its_run(dataset: Dataset) -> No
         assert run.info.status == "FINISHED"
         tags = run.data.tags
         assert tags["mineralsweep.state"] == "COMPLETE"
-        assert tags["mineralsweep.search"] == "s"
+        assert tags["mineralsweep.study"] == "s"
         assert tags["mineralsweep.trial"] == str(record.number)
         assert float(run.data.params["learning_rate"]) == record.params["learning_rate"]
         assert run.data.metrics["best_val_accuracy"] == record.accuracy

@@ -95,7 +95,7 @@ def runs(services: Services, study: str, kind: str) -> list[Run]:
     return list(
         client.search_runs(
             [experiment.experiment_id],
-            f"tags.`mineralsweep.search` = '{study}' and tags.`mineralsweep.kind` = '{kind}'",
+            f"tags.`mineralsweep.study` = '{study}' and tags.`mineralsweep.kind` = '{kind}'",
         )
     )
 
@@ -117,7 +117,7 @@ def check_whole(services: Services, study: str) -> None:
         assert sorted(steps) == list(range(1, EPOCHS + 1))
         assert len(run.outputs.model_outputs) == 1
     versions = client.search_model_versions("name = 'mineral-classifier'")
-    assert len([one for one in versions if one.tags.get("mineralsweep.search") == study]) == 1
+    assert len([one for one in versions if one.tags.get("mineralsweep.study") == study]) == 1
 
 
 def test_a_sweep_reaches_its_champion_and_tells_no_password(
@@ -136,7 +136,7 @@ def test_a_sweep_reaches_its_champion_and_tells_no_password(
     for path in (*folder.rglob("*"), *services.tracking.log.parent.rglob("*")):
         if path.is_file():
             assert password.encode() not in path.read_bytes(), path
-    for database, known in (("mlflow", b"mineralsweep.search"), ("optuna", b"alone")):
+    for database, known in (("mlflow", b"mineralsweep.study"), ("optuna", b"alone")):
         dumped = subprocess.run(
             ["pg_dump", services.database.url(database).replace("+psycopg", "")],
             capture_output=True, check=True,
