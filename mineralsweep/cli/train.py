@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from argparse import Namespace
 
-from mineralsweep.app import train_one
-from mineralsweep.cli.progress import Progress
+from mineralsweep.app.checks import suited_to_machine
+from mineralsweep.app.session import Request
+from mineralsweep.app.train import train
 from mineralsweep.cli.shell import next_commands, plain_console
+from mineralsweep.cli.sweep import following
 from mineralsweep.config import Override, build
 from mineralsweep.core.recipe import FIXED, SEARCHABLE
 from mineralsweep.models import get as get_architecture
@@ -48,23 +50,26 @@ def run(options: Namespace) -> int:
             *_recipe(options),
         ],
     )
+    return carry_out(Request("training", sweep, options.study))
+
+
+def carry_out(request: Request) -> int:
+    """Train, or go on with a training, before the reader's eyes."""
     console = plain_console()
-    with Progress(console, sweep.budget.epochs, trials=1, workers=1, fits=sweep.fits()) as progress:
-        outcome = train_one(sweep, progress, progress.say)
-    if outcome.reason:
-        console.print(f"Ended early: {outcome.reason}")
-    accuracy = outcome.over_folds or outcome.scores.accuracy
-    kept = f", weights of epoch {outcome.best_epoch} kept" if architecture.kind == "network" else ""
+    with following(console, suited_to_machine(request.sweep)) as progress:
+        outcome = train(request, progress, progress.say)
+    record, store = outcome.record, outcome.store
+    kept = f", weights of epoch {record.best_epoch} kept" if record.best_epoch else ""
     console.print(
-        f"{architecture.name}: validation accuracy {accuracy}, loss {outcome.scores.loss:.3f}{kept}"
+        f"{record.params['architecture']}: validation accuracy {record.interval()},"
+        f" loss {record.loss:.3f}{kept}"
     )
     console.print(
         "The test split was not opened. To open it and put this model before the gate:"
-        f" mineralsweep promote models:/{outcome.model_id}"
+        f" mineralsweep promote models:/{record.model_id}"
     )
-    store = outcome.store
-    console.print(f"Run: {outcome.run_id} in experiment '{store.experiment}', {store.shown_uri}")
-    console.print(next_commands(store.uri, serve=f"models:/{outcome.model_id}"))
+    console.print(f"Run: {record.run_id} in experiment '{store.experiment}', {store.shown_uri}")
+    console.print(next_commands(store.uri, serve=f"models:/{record.model_id}"))
     return 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -47,6 +48,17 @@ def grid(space: Space) -> list[Params]:
         params = propose(space, lambda name, _, point=point: point[name])  # type: ignore[misc]
         found.setdefault(tuple(params.items()), params)
     return list(found.values())
+
+
+MOST_COMBINATIONS = 10_000
+
+
+def combinations(space: Space) -> list[Params] | None:
+    """Return every distinct trial of a finite space; None where there are too many to list."""
+    ladders = [entry.ladder() for entry in space.entries().values()]
+    if not all(ladders) or math.prod(len(one or ()) for one in ladders) > MOST_COMBINATIONS:
+        return None
+    return grid(space)
 
 
 def first_of_grid(space: Space, points: list[Params]) -> list[Params]:

@@ -7,7 +7,7 @@ from typing import Self
 
 from pydantic import model_validator
 
-from mineralsweep.config.entries import Entry, Range, SpaceEntry, Strict
+from mineralsweep.config.entries import Choices, Entry, Range, SpaceEntry, Strict
 from mineralsweep.config.rules import Misplaced
 from mineralsweep.core.hyperparameter import number_hint
 from mineralsweep.descriptors import SETS
@@ -90,6 +90,17 @@ class Space(Strict):
     def entries(self) -> dict[str, Entry]:
         """Return the entries that were given, by name, the architecture first."""
         return {name: value for name in type(self).model_fields if (value := getattr(self, name))}
+
+    def without(self, architecture: str) -> Self:
+        """Return the space without an architecture, and without what nobody else has."""
+        left = tuple(name for name in self.architectures() if name != architecture)
+        kept = {"architecture": Choices(choices=left)}
+        gone = {
+            name: None
+            for name in self.entries()
+            if name != "architecture" and not any(get(one).has(name) for one in left)
+        }
+        return self.model_copy(update={**gone, **kept})
 
     def architectures(self) -> tuple[str, ...]:
         return tuple(str(name) for name in self.architecture.bounds())

@@ -88,6 +88,7 @@ class TrialSpec:
         keep_last: the state after the last epoch is written too, for another trial to go on from.
         initial: a checkpoint of another trial with the same network, from which this one goes on:
             its weights, its optimizer, its epochs. Used where `checkpoint` has nothing.
+        division: of the images, as `data.division` names it; "": the study's own.
     """
 
     number: int
@@ -112,15 +113,18 @@ class TrialSpec:
     checkpoint_every: float = 30.0
     keep_last: bool = False
     initial: Path | None = None
+    division: str = ""
 
     def params(self) -> dict[str, Value | None]:
         """Return the settings that tell trials apart, as they are shown and logged."""
+        division = {"division": self.division} if self.division else {}
         if not self.optimizer:
             return {
                 "architecture": self.architecture,
                 **self.hyperparameters,
                 "image_size": self._size(),
                 "seed": self.seed,
+                **division,
             }
         return {
             "architecture": self.architecture,
@@ -134,6 +138,7 @@ class TrialSpec:
             **self.recipe.differing(),
             **self._trunk_params(),
             "seed": self.seed,
+            **division,
         }
 
     def labels_of(self, result: TrialResult) -> tuple[int, ...]:

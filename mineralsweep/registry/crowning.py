@@ -15,14 +15,14 @@ from mineralsweep.errors import InputError
 from mineralsweep.evaluation import Scores
 from mineralsweep.registry.card import card
 from mineralsweep.registry.decision import Decision
-from mineralsweep.registry.evidence import ask, digest_of_split, measure
+from mineralsweep.registry.evidence import Evidence, ask, digest_of_split, measure
 from mineralsweep.registry.files import downloaded, fetched, open_folder
 from mineralsweep.registry.names import DIGEST, uri_of
 from mineralsweep.registry.promotion import Answers, decide
 from mineralsweep.registry.versions import Versions
 from mineralsweep.serving import digest
-from mineralsweep.tracking import Store, SweepRun
-from mineralsweep.tracking.patience import may_pass
+from mineralsweep.tracking import Store, StudyRun
+from mineralsweep.tracking.client import may_pass
 from mineralsweep.tracking.store import TEST_DIGEST
 
 
@@ -75,7 +75,7 @@ class Crowned:
 
 def crown(
     store: Store,
-    run: SweepRun,
+    run: StudyRun,
     record: TrialRecord,
     dataset: Dataset,
     study: str,
@@ -114,6 +114,19 @@ def crown(
     decision = decide(versions, version, evidence, rules, answers_from(versions, dataset.catalog))
     run.tag({"mineralsweep.version": version, "mineralsweep.verdict": decision.verdict})
     return Crowned(record, scores, version, openings, decision)
+
+
+def tested(store: Store, record: TrialRecord, dataset: Dataset) -> tuple[Evidence, bool]:
+    """Return a trial's answers on a test split, which is read once, and whether it was read now."""
+    versions, test = Versions(store), digest_of_split(dataset)
+    evidence = versions.kept_evidence(record.run_id, test)
+    if evidence is not None:
+        return evidence, False
+    with downloaded(f"models:/{record.model_id}") as folder:
+        store.note_opening(record.run_id, test)
+        evidence = measure(open_folder(folder).predict, folder, dataset)
+    versions.keep_evidence(record.run_id, evidence)
+    return evidence, True
 
 
 def answers_from(versions: Versions, catalog: Catalog) -> Answers:
