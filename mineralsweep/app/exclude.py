@@ -34,13 +34,12 @@ def exclude(study: str, trial: str, reason: str) -> None:
     with study_locked(folder_of(study)):
         state = State.read(study)
         store = open_store()
-        number = BASELINE if trial == "baseline" else trial
-        runs = [
-            run for run in trial_runs(store, state.run_id) if str(number_of(run)) == str(number)
-        ]
+        number = str(BASELINE) if trial == "baseline" else trial
+        every = trial_runs(store, state.run_id)
+        runs = [run for run in every if str(number_of(run)) == number]
         if not runs:
             raise ConfigError(f"TRIAL: study '{study}' has no trial {trial}; see its leaderboard")
-        state.excluded[str(number)] = reason
+        state.excluded[number] = reason
         state.save()
         for run in runs:
             store.log(run.info.run_id, tags={EXCLUDED: reason})

@@ -34,7 +34,7 @@ class Protocol:
 
     Attributes:
         variants: names of `VARIANTS`.
-        seeds: single splits, each with the original's shares, another seed, and other first weights.
+        seeds: single splits with the original's shares, each with another seed and first weights.
         folds: of all images; 0: none.
         epochs: of a training on a single split, at most; the original's own where those are fewer.
         fold_epochs: the same for a fold.

@@ -11,13 +11,12 @@ import keras_tuner
 
 from mineralsweep.config import Entry, Range, Space, Sweep
 from mineralsweep.config.distributions import WHOLE, constant, typed
+from mineralsweep.core import objective as objectives
 from mineralsweep.core.hyperparameter import Value
 from mineralsweep.models import get as get_architecture
 
 NO_LIMIT = 10**9
 """Of failures in a row: the sweep has a limit of its own."""
-
-DIRECTIONS = {"accuracy": "max", "loss": "min"}
 
 
 def oracle(sweep: Sweep, seed: int) -> keras_tuner.Oracle:
@@ -28,7 +27,7 @@ def oracle(sweep: Sweep, seed: int) -> keras_tuner.Oracle:
         seed: from 1; KerasTuner takes 0 for none.
     """
     options: dict[str, Any] = {
-        "objective": keras_tuner.Objective(sweep.metric(), DIRECTIONS[sweep.objective]),
+        "objective": keras_tuner.Objective(sweep.metric(), objectives.get(sweep.objective).direction[:3]),
         "hyperparameters": declare(keras_tuner.HyperParameters(), sweep.space),
         "seed": seed,
         "max_consecutive_failed_trials": NO_LIMIT,

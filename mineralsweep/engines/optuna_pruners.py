@@ -217,9 +217,9 @@ def _explain_patience(it: _Pruned) -> str:
 
 
 def _explain_threshold(it: _Pruned) -> str:
-    lower = it.settings.pruner_options.get("lower")
-    low = lower is not None and it.value < lower
-    bar = float(lower if low else it.settings.pruner_options["upper"])
+    options = it.settings.pruner_options
+    low = it.value < options.get("lower", -math.inf)
+    bar = float(options["lower" if low else "upper"])
     shown, limit = _apart(it.value, bar)
     side = "below" if low else "above"
     return f"threshold pruner at epoch {it.step}: {it.metric} {shown} {side} {limit}"

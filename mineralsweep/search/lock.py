@@ -96,7 +96,7 @@ QUESTIONS: dict[str, str] = {
     "postgresql": "SELECT pg_try_advisory_lock(:number)",
     "mysql": "SELECT GET_LOCK(CONCAT('mineralsweep-', :number), 0)",
 }
-"""How a database is asked for a lock of this session; the answer is true for the one that has it."""
+"""How a database is asked for a lock of this session; true for the one that has it."""
 
 
 def _file_locked(study: str, database: str | None) -> Any:
