@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mineralsweep.app.checks import Say
 from mineralsweep.app.session import Request, Session, opened
 from mineralsweep.config import Sweep
 from mineralsweep.core.hyperparameter import Params
 from mineralsweep.core.record import TrialRecord
+from mineralsweep.data.dataset import Dataset
 from mineralsweep.data.division import Division
 from mineralsweep.engines.engine import Proposal
 from mineralsweep.errors import ConfigError, RunError, SweepFailed, did_you_mean
+from mineralsweep.evaluation import Scores
 from mineralsweep.models.original import VARIANTS, Variant
 from mineralsweep.search.state import State
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from mineralsweep.registry.evidence import Evidence
-    from mineralsweep.report.reproduction import Outcome
     from mineralsweep.search import Listener
     from mineralsweep.tracking import Store
 
 OPENINGS = "mineralsweep.test_parts_read"
+
+Tested = Callable[[Session, TrialRecord, Dataset], Scores]
+"""(study, a training, the data with its division) -> scores on the test part."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +135,9 @@ def request(protocol: Protocol, common: Sweep, study: str) -> Request:
     return Request("reproduction", sweep, study, protocol=asdict(protocol))
 
 
-def reproduce(asked: Request, listener: Listener, say: Say) -> Reproduced:
+def reproduce(
+    asked: Request, listener: Listener, say: Say, tested: Tested | None = None
+) -> Reproduced:
     """Train what is asked for and not there yet, and return the table of all of it.
 
     After all have been trained, the test part of each training is read once. The same call goes on
@@ -142,9 +147,9 @@ def reproduce(asked: Request, listener: Listener, say: Say) -> Reproduced:
         asked: see `request`.
         listener: is told of the trainings.
         say: is told of the rest, a line at a time.
+        tested: reads a training's test part; None: through the model that was logged.
 
     Raises:
-        ConfigError: a variant's name is unknown, or nothing is asked for.
         StudyConflict: the study holds trainings on other data or with other settings.
         RunError: no training succeeded.
     """
@@ -157,7 +162,7 @@ def reproduce(asked: Request, listener: Listener, say: Say) -> Reproduced:
             if not any(one.state == "COMPLETE" for one in session.engine.records()):
                 raise RunError(f"no training succeeded: {error}") from None
         session.executor.close()
-        reproduced = _concluded(session, protocol)
+        reproduced = _concluded(session, protocol, tested or _tested)
         session.run.end("FAILED" if reproduced.failed else "FINISHED")
         return reproduced
 
@@ -173,9 +178,10 @@ def _proposals(protocol: Protocol, state: State) -> list[Proposal]:
     return [cell.proposal(numbers[name]) for name, cell in wanted.items()]
 
 
-def _concluded(session: Session, protocol: Protocol) -> Reproduced:
+def _concluded(session: Session, protocol: Protocol, tested: Tested) -> Reproduced:
     """Read the test part of every training, and write the table."""
     from mineralsweep.report import reproduction
+    from mineralsweep.report.reproduction import Outcome
 
     state = session.state
     names: list[str] = state.protocol["cells"]
@@ -187,7 +193,11 @@ def _concluded(session: Session, protocol: Protocol) -> Reproduced:
         if record is None or record.state == "FAILED":
             failed[cell.name] = record.reason if record else "it was not trained"
             continue
-        outcome = _outcome(session, cell, record)
+        dataset = session.task.divided(str(cell.division))
+        scores = tested(session, record, dataset)
+        train = len(dataset.split.train)
+        best = record.best_epoch or 0
+        outcome = Outcome(cell.variant.name, cell.division, cell.epochs, best, train, scores)
         outcomes.append(outcome)
         session.say(f"[{place}/{len(wanted)}] {cell.name}: test accuracy {outcome.scores.accuracy}")
     variants = [VARIANTS[name] for name in protocol.variants]
@@ -201,26 +211,11 @@ def _concluded(session: Session, protocol: Protocol) -> Reproduced:
     return Reproduced(shown, text, session.store, session.run.run_id, failed)
 
 
-def _outcome(session: Session, cell: Cell, record: TrialRecord) -> Outcome:
-    from mineralsweep.report.reproduction import Outcome
-
-    dataset = session.task.divided(str(cell.division))
-    evidence = _tested(session, record, dataset)
-    return Outcome(
-        variant=cell.variant.name,
-        division=cell.division,
-        epochs=cell.epochs,
-        best_epoch=record.best_epoch or 0,
-        train=len(dataset.split.train),
-        scores=evidence.scores(),
-    )
-
-
-def _tested(session: Session, record: TrialRecord, dataset: Any) -> Evidence:
-    """Return a training's answers on its test part, which is read once."""
+def _tested(session: Session, record: TrialRecord, dataset: Dataset) -> Scores:
+    """Return a training's scores on its test part, which is read once."""
     from mineralsweep.registry import tested
 
     evidence, is_new = tested(session.store, record, dataset)
     if is_new:
         session.run.log_test(evidence.scores(), "test part", record.run_id)
-    return evidence
+    return evidence.scores()

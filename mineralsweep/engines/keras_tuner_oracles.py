@@ -27,7 +27,9 @@ def oracle(sweep: Sweep, seed: int) -> keras_tuner.Oracle:
         seed: from 1; KerasTuner takes 0 for none.
     """
     options: dict[str, Any] = {
-        "objective": keras_tuner.Objective(sweep.metric(), objectives.get(sweep.objective).direction[:3]),
+        "objective": keras_tuner.Objective(
+            sweep.metric(), objectives.get(sweep.objective).direction[:3]
+        ),
         "hyperparameters": declare(keras_tuner.HyperParameters(), sweep.space),
         "seed": seed,
         "max_consecutive_failed_trials": NO_LIMIT,

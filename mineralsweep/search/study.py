@@ -73,7 +73,8 @@ class Study:
         self._retries: deque[Attempt] = deque()
         self._budget = Budget(task.sweep, engine.records())
         self._interrupted: dict[int, Entry] = {}
-        self._courier = Courier(run)
+        self._run = run
+        self._courier: Courier
         first = state.baseline_record()
         is_wanted = state.kind == "sweep" and task.sweep.baseline != "none"
         self._asks_baseline = is_wanted and (first is None or first.state == "FAILED")
@@ -87,6 +88,7 @@ class Study:
             StoreRefused: MLflow refused something; every result is in the outbox.
             RunError: the disk is full, or can't be written to.
         """
+        self._courier = Courier(self._run)
         try:
             self._bring_left()
             self._run_trials()

@@ -254,7 +254,8 @@ def test_options_change_the_rungs_and_what_the_reason_says() -> None:
         assert play(engine, [level] * 8) is None
     # Of three at the first rung one passes, of four the best two.
     assert play(engine, [0.4] * 2) == (
-        f"successive_halving pruner at epoch 2: val_accuracy 0.400 {NOT_AMONG.replace('1/3', '1/2')}"
+        "successive_halving pruner at epoch 2: val_accuracy 0.400 "
+        + NOT_AMONG.replace("1/3", "1/2")
     )
     assert play(engine, [0.45] * 2) == (
         f"successive_halving pruner at epoch 2: val_accuracy 0.450 {NOT_AMONG.replace('1/3', '1/2')}"
