@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mineralsweep.core import objective as objectives
 from mineralsweep.core.hyperparameter import Value
-from mineralsweep.core.recipe import STUDY, Recipe
+from mineralsweep.core.recipe import ORIGINAL, Recipe
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ class TrialSpec:
     seed: int
     folder: Path
     examples: Examples
-    recipe: Recipe = STUDY
+    recipe: Recipe = ORIGINAL
     checkpoint: Path | None = None
     checkpoint_every: float = 30.0
     keep_last: bool = False

@@ -12,7 +12,9 @@ COMPACT_TEXTURE = replace(
     name="compact_texture",
     smallest=max(COMPACT.smallest, COLOUR_TEXTURE.smallest),
     summary="a soft vote of compact and colour_texture",
-    hyperparameters={**COMPACT.hyperparameters, **COLOUR_TEXTURE.hyperparameters},
+    own=(*COMPACT.own, *COLOUR_TEXTURE.own),
     voters=(COMPACT.name, COLOUR_TEXTURE.name),
 )
 """What is built and trained epoch by epoch is the network; the estimator is fitted after it."""
+
+ARCHITECTURES = (COMPACT_TEXTURE,)
