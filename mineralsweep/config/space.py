@@ -11,7 +11,7 @@ from pydantic import ConfigDict, RootModel, model_validator
 from mineralsweep.config.entries import Choices, Entry, Range, Refused, SpaceEntry
 from mineralsweep.config.rules import Misplaced
 from mineralsweep.core.hyperparameter import Hyperparameter, Params, Value
-from mineralsweep.core.reference import is_reference
+from mineralsweep.core.reference import is_reference, readable
 from mineralsweep.errors import ArchitectureError, did_you_mean
 from mineralsweep.models import ARCHITECTURES, get
 from mineralsweep.models.architecture import Architecture
@@ -42,7 +42,13 @@ class Space(RootModel[dict[str, SpaceEntry]]):
         if ARCHITECTURE.name not in entries:
             entries[ARCHITECTURE.name] = Refused("must be given")
         own = []
-        for name in filter(is_reference, _names(entries[ARCHITECTURE.name])):
+        named = _choices(entries[ARCHITECTURE.name])
+        references = [one for one in named if isinstance(one, str) and is_reference(one)]
+        if references:
+            entries[ARCHITECTURE.name] = [
+                readable(one) if one in references else one for one in named
+            ]
+        for name in references:
             try:
                 own.append(get(name))
             except ArchitectureError as error:
@@ -170,14 +176,13 @@ class Space(RootModel[dict[str, SpaceEntry]]):
         return FloatDistribution(entry.low, entry.high, log=entry.log, step=entry.step)
 
 
-def _names(entry: Any) -> list[str]:
-    """Return the texts in an entry as it was written, whatever its form."""
+def _choices(entry: Any) -> list[Any]:
+    """Return the values of an entry as it was written, whatever its form."""
     if isinstance(entry, Choices):
-        entry = list(entry.choices)
+        return list(entry.choices)
     if isinstance(entry, Mapping):
         entry = entry.get("choices")
-    values = entry if isinstance(entry, list | tuple) else [entry]
-    return [value for value in values if isinstance(value, str)]
+    return list(entry) if isinstance(entry, list | tuple) else [entry]
 
 
 def _check(name: str, entry: Entry, owners: Sequence[Architecture], listed: Sequence[str]) -> None:

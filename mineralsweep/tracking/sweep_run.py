@@ -93,8 +93,8 @@ class SweepRun:
             DRIVER: self._driver,
             "mineralsweep.kind": "baseline",
         }
-        run_id = self._store.new_run(f"baseline {spec.architecture}", tags)
-        run = TrialRun(self._store, run_id, spec.architecture, self.dataset)
+        run_id = self._store.new_run(f"baseline {spec.architecture_name}", tags)
+        run = TrialRun(self._store, run_id, spec.architecture_name, self.dataset)
         run.describe(spec.params())
         return run
 
