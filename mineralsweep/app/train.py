@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from mineralsweep.app.checks import Say
 from mineralsweep.app.session import Request, opened
-from mineralsweep.config.distributions import constant, propose
 from mineralsweep.core.record import TrialRecord
 from mineralsweep.engines.engine import Proposal
 from mineralsweep.errors import RunError, SweepFailed
@@ -39,7 +38,7 @@ def train(request: Request, listener: Listener, say: Say) -> TrainOutcome:
         RunError: the training failed; its run says why.
     """
     space = request.sweep.space
-    point = propose(space, lambda name, entry: constant(entry) or 0)
+    point = space.propose(lambda name, entry: entry.bounds()[0])
     with opened(request, listener, say, lambda _: [Proposal(0, point)]) as session:
         try:
             session.study().run()

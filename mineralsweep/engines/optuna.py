@@ -11,7 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
 from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage, InMemoryStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
@@ -19,13 +24,6 @@ from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from mineralsweep import files
 from mineralsweep.config import Entry, Sweep
-from mineralsweep.config.distributions import (
-    combinations,
-    constant,
-    distribution,
-    first_of_grid,
-    propose,
-)
 from mineralsweep.core import objective as objectives
 from mineralsweep.core.hyperparameter import Params, Value
 from mineralsweep.core.record import TrialRecord
@@ -82,9 +80,9 @@ class OptunaEngine:
         self._lost = [trial.number for trial in self._trials() if not trial.state.is_finished()]
         self._is_grid = sweep.engine.sampler == "grid"
         self._points = sweep.first_points()
-        self._combinations = combinations(sweep.space)
+        self._combinations = sweep.space.combinations()
         if self._is_grid:
-            self._points = first_of_grid(sweep.space, self._points)
+            self._points = sweep.space.grid(self._points)
 
     def ask(self) -> Proposal | None:
         if self._lost:
@@ -144,20 +142,12 @@ class OptunaEngine:
 
     def _params(self, trial: FrozenTrial) -> Params:
         """Return a trial's parameters, the constants of the space included."""
-        return propose(self._sweep.space, lambda name, _: trial.params[name])
+        return self._sweep.space.propose(lambda name, _: trial.params[name])
 
     def _begin(self, params: Params, attributes: dict[str, Any]) -> Params:
         """Write a trial with all its parameters; return them."""
-        entries = self._sweep.space.entries()
-        searched = {key: value for key, value in params.items() if constant(entries[key]) is None}
-        distributions: dict[str, BaseDistribution] = {
-            name: distribution(name, entries[name]) for name in searched
-        }
         template = create_trial(
-            state=TrialState.RUNNING,
-            params=searched,
-            distributions=distributions,
-            system_attrs=attributes,
+            state=TrialState.RUNNING, **self._stored(params), system_attrs=attributes
         )
         study_id = self._storage.get_study_id_from_name(self._study.study_name)
         self._storage.create_new_trial(study_id, template_trial=template)
@@ -191,24 +181,24 @@ class OptunaEngine:
         trial = ask_for(draft, storage, number)
 
         def choose(name: str, entry: Entry) -> Value:
-            drawn = _suggest(trial, name, entry)
+            drawn = _suggest(trial, name, self._sweep.space.distribution(name))
             return given.get(name, drawn)
 
-        params = propose(self._sweep.space, choose)
+        params = self._sweep.space.propose(choose)
         attributes = draft.get_trials(deepcopy=False)[trial.number].system_attrs
         return params, {key: item for key, item in attributes.items() if SHARED_DRAWS not in key}
 
     def _learned(self) -> list[FrozenTrial]:
         """Return another study's trials, to be drawn after; they stay out of this one's."""
-        entries, trials = self._sweep.space.entries(), []
-        for params, value in json.loads(self._study.user_attrs.get(LEARNED, "[]")):
-            names = [name for name in params if constant(entries[name]) is None]
-            searched = {name: params[name] for name in names}
-            distributions: dict[str, BaseDistribution] = {
-                name: distribution(name, entries[name]) for name in searched
-            }
-            trials.append(create_trial(params=searched, distributions=distributions, value=value))
-        return trials
+        known = json.loads(self._study.user_attrs.get(LEARNED, "[]"))
+        return [create_trial(**self._stored(params), value=value) for params, value in known]
+
+    def _stored(self, params: Params) -> dict[str, Any]:
+        """Return parameters as Optuna stores them: the searched ones, with their distributions."""
+        space = self._sweep.space
+        searched = {name: value for name, value in params.items() if name in space.searched()}
+        distributions = {name: space.distribution(name) for name in searched}
+        return {"params": searched, "distributions": distributions}
 
 
 def _key(params: Params) -> tuple[tuple[str, Value], ...]:
@@ -239,14 +229,14 @@ def _copy(study: optuna.Study, storage: BaseStorage, new: BaseSampler) -> optuna
     return draft
 
 
-def _suggest(trial: Trial, name: str, entry: Entry) -> Value:
-    asked = distribution(name, entry)
+def _suggest(trial: Trial, name: str, asked: BaseDistribution) -> Value:
     if isinstance(asked, CategoricalDistribution):
         chosen = trial.suggest_categorical(name, asked.choices)
         assert chosen is not None  # no entry has it among its choices
         return chosen
     if isinstance(asked, IntDistribution):
         return trial.suggest_int(name, asked.low, asked.high, step=asked.step, log=asked.log)
+    assert isinstance(asked, FloatDistribution)
     return trial.suggest_float(name, asked.low, asked.high, step=asked.step, log=asked.log)
 
 

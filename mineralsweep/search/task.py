@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mineralsweep.config import Sweep
-from mineralsweep.config.distributions import describe
 from mineralsweep.core.trial import Examples, Fold, TrialSpec
 from mineralsweep.data.dataset import Dataset
 from mineralsweep.data.division import Division
@@ -68,7 +67,7 @@ class Task:
         sweep, dataset = self.sweep, self.dataset
         entries = sweep.space.entries()
         return {
-            **{f"space.{name}": describe(entry) for name, entry in entries.items()},
+            **{f"space.{name}": entry.describe() for name, entry in entries.items()},
             "objective": sweep.objective,
             "engine.name": sweep.engine.name,
             "engine.pruner": sweep.engine.pruner,

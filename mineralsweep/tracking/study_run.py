@@ -12,7 +12,6 @@ import pandas as pd
 from mlflow.entities import Metric, Run, ViewType
 
 from mineralsweep.config import Sweep
-from mineralsweep.config.distributions import describe
 from mineralsweep.core.record import BASELINE, TrialRecord
 from mineralsweep.data.dataset import Dataset
 from mineralsweep.evaluation import Scores
@@ -242,7 +241,7 @@ def sweep_params(sweep: Sweep, dataset: Dataset) -> dict[str, Any]:
         "sweep.startup_trials": sweep.engine.startup_trials,
         "sweep.image_size": sweep.image_size or "auto",
         "sweep.weights": sweep.weights,
-        **{f"sweep.space.{name}": describe(one) for name, one in sweep.space.entries().items()},
+        **{f"sweep.space.{name}": one.describe() for name, one in sweep.space.entries().items()},
     }
 
 

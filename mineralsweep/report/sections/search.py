@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from mineralsweep.config.distributions import constant
 from mineralsweep.core.record import BASELINE
 from mineralsweep.report import charts
 from mineralsweep.report.evidence import Evidence
@@ -78,8 +77,8 @@ def slices(evidence: Evidence) -> dict[str, Any]:
     figures = []
     objective = evidence.sweep.objective
     architectures = evidence.sweep.space.architectures()
-    for place, (name, entry) in enumerate(evidence.sweep.space.entries().items()):
-        if constant(entry) is not None or not any(
+    for place, (name, entry) in enumerate(evidence.sweep.space.searched().items()):
+        if not any(
             name in record.params and record.value is not None for record in evidence.records
         ):
             continue
