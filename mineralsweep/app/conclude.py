@@ -60,7 +60,6 @@ def conclude(session: Session, beaten: TrialRecord | None, why: str) -> SweepOut
     assert best is not None  # the study raises without a complete trial
     table = report.leaderboard(lines, sweep)
     run.log_table(table, "leaderboard")
-    run.log_text(report.plots_page(session.engine, study), "plots.html")
     crowned = _crown(session, best)
     evidence = report.Evidence(
         study,
@@ -68,7 +67,7 @@ def conclude(session: Session, beaten: TrialRecord | None, why: str) -> SweepOut
         session.dataset,
         tuple(records),
         crowned,
-        store,
+        store.uri,
         run.run_id,
         session.left_out,
         None if beaten is None else lines[-1],
@@ -78,7 +77,7 @@ def conclude(session: Session, beaten: TrialRecord | None, why: str) -> SweepOut
         compared = crowned.record, evidence.baseline, report.against_baseline(evidence)
         beats = report.standing(*compared, sweep.objective)
         baseline.mark(store, run, crowned, evidence.baseline, sweep, beats)
-        beside = report.verdict(*compared, sweep.objective, study)
+        beside = report.verdict(*compared, sweep.objective)
     warnings = write_report(evidence)
     minutes = session.minutes()
     data, left_out = session.dataset.describe(), list(session.left_out)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -46,16 +45,17 @@ def write_report(evidence: Evidence) -> tuple[str, ...]:
     """
     from mineralsweep import report
 
-    warnings: Sequence[str] = ()
+    warnings: tuple[str, ...] = ()
     try:
-        warnings = report.brief(report.warnings_of(evidence))
-        evidence.store.client.log_text(evidence.run_id, report.render(evidence), PAGE)
+        page = report.make(evidence)
+        warnings = page.warnings
+        evidence.store.client.log_text(evidence.run_id, page.html, PAGE)
     except Exception as error:
         logging.getLogger(__name__).warning(
             "no report: %s: %s; make it with: mineralsweep report %s",
             type(error).__name__, error, evidence.study, exc_info=True,
         )  # fmt: skip
-    return tuple(warnings)
+    return warnings
 
 
 def make_report(study_or_run: str, out: Path | None, say: Say) -> Reported:
@@ -75,12 +75,11 @@ def make_report(study_or_run: str, out: Path | None, say: Say) -> Reported:
 
     store = open_store()
     evidence = _evidence(_study_of(study_or_run, store), store, say)
-    page = report.render(evidence)
+    page = report.make(evidence)
     if out is not None:
-        write_page(out, page)
-    store.client.log_text(evidence.run_id, page, PAGE)
-    found = report.brief(report.warnings_of(evidence))
-    return Reported(evidence.run_id, len(page.encode()), tuple(found))
+        write_page(out, page.html)
+    store.client.log_text(evidence.run_id, page.html, PAGE)
+    return Reported(evidence.run_id, len(page.html.encode()), page.warnings)
 
 
 def _study_of(study_or_run: str, store: Store) -> str:
@@ -131,7 +130,7 @@ def _evidence(study: str, store: Store, say: Say) -> Evidence:
             f" mineralsweep resume {study}"
         ) from None
     return Evidence(
-        study, sweep, dataset, tuple(records), crowned, store, notes["run_id"], tuple(left_out),
+        study, sweep, dataset, tuple(records), crowned, store.uri, notes["run_id"], tuple(left_out),
         beaten,
     )  # fmt: skip
 

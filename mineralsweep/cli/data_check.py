@@ -13,8 +13,8 @@ from mineralsweep.data.catalog import Catalog
 from mineralsweep.data.names import readable
 from mineralsweep.data.profile import ClassProfile, profile
 from mineralsweep.data.source import open_catalog
-from mineralsweep.inspection import Findings, examine, page
-from mineralsweep.inspection.findings import SHARES
+from mineralsweep.report import photographs
+from mineralsweep.report.examination import SHARES, Findings, examine
 
 PAGE = "data-check.html"
 FIRST_DOUBTS = 5
@@ -34,7 +34,7 @@ def run(options: Namespace) -> int:
     for line in _found(findings):
         console.print(line)
     target = Path(options.page or PAGE)
-    text = page(findings, catalog.root.resolve().name)
+    text = photographs.page(findings, catalog.root.resolve().name).html
     files.write_atomically(target, lambda path: path.write_text(text, encoding="utf-8"))
     target.chmod(0o644)  # it is for others' browsers as well, unlike what the cache keeps
     console.print(f"Wrote {target}: all of this with pictures; open it in a browser.")
