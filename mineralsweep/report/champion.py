@@ -69,7 +69,7 @@ def calibration(evidence: Evidence) -> dict[str, Any]:
     alt = f"Accuracy over mean confidence, a point a bin: {points}."
     return {
         "part": part,
-        "found": measured,
+        "measured": measured,
         "figure": charts.inline(charts.reliability(measured), "reliability", alt),
     }
 

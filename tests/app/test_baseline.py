@@ -133,37 +133,46 @@ def paired(gained: int, lost: int) -> Paired:
     return compare(before, after)
 
 
-def test_a_champion_that_does_not_beat_it_is_told_aloud_with_what_to_do() -> None:
-    best, baseline, worse = record(4, 0.74), record(BASELINE, 0.88, model_id="m-7"), paired(1, 15)
-    assert verdict(best, baseline, worse, "accuracy", "granite") == [
-        "Careful: the baseline is better: accuracy 0.880 [0.802, 0.930], n = 100 against accuracy"
-        " 0.740 [0.646, 0.816], n = 100 of trial 4.",
-        f"On the same images: {worse}.",
-        "To serve the baseline: mlflow models serve -m models:/m-7 --env-manager local --port 5001",
-        "To have it registered: mineralsweep resume granite --baseline eligible",
-    ]
-    assert standing(best, baseline, worse, "accuracy") == "false"
-    hardly = verdict(record(4, 0.86), baseline, paired(1, 3), "accuracy", "s")
-    assert hardly[0].startswith("Careful: the baseline scores higher:")
-    alike = verdict(record(4, 0.8), record(BASELINE, 0.8), paired(2, 2), "accuracy", "s")
-    assert alike[0].startswith("Careful: the baseline scores as high:")
+@pytest.mark.parametrize(
+    ("gained", "lost", "accuracy", "expected"),
+    [
+        (9, 1, 0.92, "true"),
+        (7, 3, 0.92, "not shown"),
+        (1, 15, 0.92, "not shown"),  # better by the objective, right less often
+        (9, 1, 0.85, "not shown"),  # no better
+    ],
+)
+def test_a_champion_beats_it_only_where_the_difference_is_significant(
+    gained: int, lost: int, accuracy: float, expected: str
+) -> None:
+    best, baseline, compared = record(4, accuracy), record(BASELINE, 0.85), paired(gained, lost)
+    assert standing(best, baseline, compared, "accuracy") == expected
+    first, test = verdict(best, baseline, compared, "accuracy")
+    assert str(best.interval()) in first
+    assert str(baseline.interval()) in first
+    assert str(compared) in test
+    significant = gained > lost and compared.p < 0.05
+    assert ("not significant" in test) != significant
 
 
-def test_a_champion_beats_it_only_where_that_is_shown() -> None:
+def test_predictions_that_can_not_be_read_show_nothing() -> None:
     best, baseline = record(4, 0.92), record(BASELINE, 0.85)
-    shown = verdict(best, baseline, paired(9, 1), "accuracy", "s")
-    assert shown[0].startswith("Trial 4 is better than the baseline")
-    assert standing(best, baseline, paired(9, 1), "accuracy") == "true"
-    for unclear in (paired(7, 3), None):
-        near = verdict(best, baseline, unclear, "accuracy", "s")
-        assert near[0].startswith("Trial 4 scores higher than the baseline")
-        assert near[1].startswith("That it is better is not shown.")
-        assert standing(best, baseline, unclear, "accuracy") == "not shown"
+    assert standing(best, baseline, None, "accuracy") == "not shown"
+    assert len(verdict(best, baseline, None, "accuracy")) == 2
 
 
-def test_a_baseline_that_was_chosen_is_said_to_be_it() -> None:
+def test_the_comparison_is_by_the_sweep_s_objective() -> None:
+    best = record(4, 0.92, value=0.5, low=0.4, high=0.6)
+    baseline = record(BASELINE, 0.85, value=0.6, low=0.5, high=0.7)
+    assert standing(best, baseline, paired(9, 1), "macro_f1") == "not shown"
+    assert standing(best, baseline, paired(9, 1), "loss") == "true"  # 0.5 is the smaller one
+    first = verdict(best, baseline, paired(9, 1), "macro_f1")[0]
+    assert "0.500 [0.400, 0.600], n = 100" in first
+    assert str(best.interval()) in first
+
+
+def test_a_baseline_that_is_the_champion_is_said_to_be_it() -> None:
     best = record(BASELINE, 0.8)
-    assert verdict(best, best, None, "accuracy", "s") == [
-        "No trial scores higher than the baseline, which was chosen."
-    ]
+    [line] = verdict(best, best, None, "accuracy")
+    assert str(best.interval()) in line
     assert standing(best, best, None, "accuracy") == "is the baseline"
