@@ -34,11 +34,7 @@ def carry_out(
     sweep = suited_to_machine(sweep)
     console = plain_console()
     console.print(f"Question: {' '.join(sweep.question.split())}")
-    budget = sweep.budget
-    with Progress(
-        console, budget.epochs, budget.trials, sweep.workers or 1, sweep.objective, sweep.fits(),
-        budget.timeout,
-    ) as progress:  # fmt: skip
+    with Progress(console, sweep) as progress:
         try:
             outcome = run_sweep(sweep, config, study, storage, progress, progress.say, old)
         except BaseException:

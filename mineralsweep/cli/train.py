@@ -49,7 +49,7 @@ def run(options: Namespace) -> int:
         ],
     )
     console = plain_console()
-    with Progress(console, sweep.budget.epochs, trials=1, workers=1, fits=sweep.fits()) as progress:
+    with Progress(console, sweep) as progress:
         outcome = train_one(sweep, progress, progress.say)
     if outcome.reason:
         console.print(f"Ended early: {outcome.reason}")
