@@ -50,7 +50,7 @@ def _found(findings: Findings) -> list[str]:
     crossing = sum(group.crosses for group in findings.groups)
     if findings.groups:
         lines.append(
-            f"{len(findings.groups)} groups of near-duplicates, kept on one side of a split;"
+            f"Groups of near-duplicates: {len(findings.groups)}, each kept on one side of a split;"
             f" {crossing} would have been divided ({SHARES}):"
         )
     for group in findings.groups:
@@ -70,8 +70,9 @@ def _doubtful(findings: Findings) -> str:
         return f"Labels were not looked at: {doubts.missing}."
     first = ", ".join(repr(findings.file(doubt.row)) for doubt in doubts.found[:FIRST_DOUBTS])
     return (
-        f"{len(doubts.found)} labels in doubt by colour and texture (which are right for"
-        f" {doubts.accuracy:.0%} of all images){': look first at ' + first if first else ''}."
+        f"Labels in doubt: {len(doubts.found)}, by trees on colour and texture features, which are"
+        f" right for {doubts.accuracy:.0%} of all images"
+        f"{'; look first at ' + first if first else ''}."
     )
 
 

@@ -126,7 +126,7 @@ def test_data_check_writes_the_page_and_says_where(
     (root / "ash" / "two.jpg").write_bytes(encode(picture.resize((100, 100)), "JPEG"))
     assert main(["data", "check", str(root)]) == 0
     printed = capsys.readouterr().out
-    assert "1 groups of near-duplicates" in printed
+    assert "near-duplicates: 1" in printed
     assert "'ash/one.jpg'" in printed
     assert "Wrote data-check.html" in printed
     assert "<title>Photographs: photos</title>" in Path("data-check.html").read_text()
