@@ -37,7 +37,7 @@ def evidence_of(
         dataset=task.dataset,
         records=tuple(record for record in records if record.number != BASELINE),
         crowned=crowned,
-        store=store,
+        tracking_uri=store.uri,
         run_id=state.run_id,
         left_out=tuple(f"{name}: {reason}" for name, reason in state.left_out.items()),
         baseline=next((record for record in records if record.number == BASELINE), None),

@@ -13,8 +13,8 @@ from mineralsweep.data.catalog import Catalog
 from mineralsweep.data.names import readable
 from mineralsweep.data.profile import ClassProfile, profile
 from mineralsweep.data.source import open_catalog
-from mineralsweep.inspection import Findings, examine, page
-from mineralsweep.inspection.findings import SHARES
+from mineralsweep.report import photographs
+from mineralsweep.report.examination import SHARES, Findings, examine
 
 PAGE = "data-check.html"
 FIRST_DOUBTS = 5
@@ -34,7 +34,7 @@ def run(options: Namespace) -> int:
     for line in _found(findings):
         console.print(line)
     target = Path(options.page or PAGE)
-    text = page(findings, catalog.root.resolve().name)
+    text = photographs.page(findings, catalog.root.resolve().name).html
     files.write_atomically(target, lambda path: path.write_text(text, encoding="utf-8"))
     target.chmod(0o644)  # it is for others' browsers as well, unlike what the cache keeps
     console.print(f"Wrote {target}: all of this with pictures; open it in a browser.")
@@ -50,7 +50,7 @@ def _found(findings: Findings) -> list[str]:
     crossing = sum(group.crosses for group in findings.groups)
     if findings.groups:
         lines.append(
-            f"{len(findings.groups)} groups of near-duplicates, kept on one side of a split;"
+            f"Groups of near-duplicates: {len(findings.groups)}, each kept on one side of a split;"
             f" {crossing} would have been divided ({SHARES}):"
         )
     for group in findings.groups:
@@ -70,8 +70,9 @@ def _doubtful(findings: Findings) -> str:
         return f"Labels were not looked at: {doubts.missing}."
     first = ", ".join(repr(findings.file(doubt.row)) for doubt in doubts.found[:FIRST_DOUBTS])
     return (
-        f"{len(doubts.found)} labels in doubt by colour and texture (which are right for"
-        f" {doubts.accuracy:.0%} of all images){': look first at ' + first if first else ''}."
+        f"Labels in doubt: {len(doubts.found)}, by trees on colour and texture features, which are"
+        f" right for {doubts.accuracy:.0%} of all images"
+        f"{'; look first at ' + first if first else ''}."
     )
 
 

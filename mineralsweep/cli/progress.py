@@ -11,10 +11,13 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from mineralsweep.core import objective as objectives
+from mineralsweep.core.objective import Objective
 from mineralsweep.core.record import TrialRecord, champion
 from mineralsweep.core.trial import EpochReport, FoldResult, TrialSpec
 
 if TYPE_CHECKING:
+    from mineralsweep.config import Sweep
     from mineralsweep.tracking import Away
 
 LINE_EVERY = 30.0
@@ -26,37 +29,28 @@ class Progress:
 
     Args:
         console: where to.
-        epochs: of one trial, at most.
-        trials: in all.
-        workers: trials at a time.
-        objective: accuracy or loss; decides which trial is the best so far.
-        fits: how often a trial is trained: its folds, all repeats'; 1 without folds.
-        timeout: seconds after which no trial starts; None: any time.
+        sweep: its budget, its folds, its objective, and its workers: trials at a time.
     """
 
-    def __init__(
-        self,
-        console: Console,
-        epochs: int,
-        trials: int,
-        workers: int,
-        objective: str = "accuracy",
-        fits: int = 1,
-        timeout: float | None = None,
-    ) -> None:
-        self._console = console
-        self._fits = fits
-        self._objective = objective
-        self._epochs, self._trials, self._workers = epochs, trials, workers
+    def __init__(self, console: Console, sweep: Sweep) -> None:
+        self._console, self._sweep = console, sweep
+        self._objective = objectives.get(sweep.objective)
         self._live = Live(console=console, transient=True, auto_refresh=False)
         self._running: dict[int, _Running] = {}
         self._records: list[TrialRecord] = []
         self._started: dict[int, float] = {}
         self._last_line = time.monotonic()
         self._away: Away | None = None
-        self._timeout = timeout
         self._opened = time.monotonic()
         self.study: str | None = None
+
+    @property
+    def _trials(self) -> int:
+        return self._sweep.budget.trials
+
+    @property
+    def _workers(self) -> int:
+        return self._sweep.workers or 1
 
     def __enter__(self) -> Self:
         if self._console.is_terminal:
@@ -75,12 +69,13 @@ class Progress:
         self._console.print(line)
 
     def study_opened(self, name: str, ended: list[TrialRecord]) -> None:
-        """A study was made, or taken up with trials that ended earlier."""
+        """A study was made, or goes on with trials that ended earlier."""
         self.study = name
         self._opened = time.monotonic()
         self._records = list(ended)
         if ended:
-            self.say(f"Study {name}: taken up after {len(ended)} of {self._trials} trials")
+            done = f"{len(ended)} of {self._trials} trials done"
+            self.say(f"Study {name}: resuming: {done}, {self._workers} at a time")
         else:
             self.say(f"Study {name}: {self._trials} trials, {self._workers} at a time")
 
@@ -98,7 +93,7 @@ class Progress:
     def fold_ended(self, spec: TrialSpec, fold: FoldResult) -> None:
         running = self._running[spec.number]
         running.reports.pop(fold.fold, None)
-        running.accuracies.append(fold.accuracy)
+        running.values.append(fold.value(self._objective.name))
         self.tick()
 
     def trial_does(self, spec: TrialSpec, words: str) -> None:
@@ -107,7 +102,7 @@ class Progress:
 
     def trial_retried(self, spec: TrialSpec, reason: str) -> None:
         self._running[spec.number] = _Running("starting again")
-        self.say(f"Trial {spec.number}: {reason}; tried again, {spec.batch_size} images a step")
+        self.say(f"Trial {spec.number}: {reason}; retrying with batches of {spec.batch_size}")
         self.tick()
 
     def trial_ended(self, record: TrialRecord) -> None:
@@ -121,9 +116,9 @@ class Progress:
 
     def store_away(self, away: Away | None) -> None:
         if away is None and self._away is not None:
-            self.say("MLflow answers again; what waited is delivered in order")
+            self.say("MLflow is reachable again; delivering what waited, in order")
         elif away is not None and self._away is None:
-            self.say(f"{away}; the training goes on")
+            self.say(f"{_unreachable(away)}; training goes on")
         self._away = away
 
     def tick(self) -> None:
@@ -140,47 +135,49 @@ class Progress:
             if name != "architecture"
         )
         head = f"trial {record.number} {record.params['architecture']} ({settings})"
-        if record.accuracy is None:
+        scores = record.scores(self._objective.name)
+        if not scores:
             return f"{head}: FAILED: {record.reason}"
-        score = record.interval()
         best = " <- best so far" if self._is_best(record) else ""
         why = f"; {record.reason}" if record.reason else ""
         state = "PRUNED, " if record.state == "PRUNED" else ""
+        text = ", ".join(f"{name} {score}" for name, score in scores.items())
         return (
-            f"{head}: {state}val_accuracy {score}, loss {record.loss:.3f}"
-            f" at epoch {record.best_epoch}{why}; {record.seconds:.0f} s{best}"
+            f"{head}: {state}val_{text} at epoch {record.best_epoch}{why};"
+            f" {record.seconds:.0f} s{best}"
         )
 
     def _is_best(self, record: TrialRecord) -> bool:
         return record.state == "COMPLETE" and record is self._best()
 
     def _best(self) -> TrialRecord | None:
-        return champion(self._records, self._objective)
+        return champion(self._records, self._objective.name)
 
     def _status(self) -> str:
         states = [record.state for record in self._records]
-        parts = [str(self._away)] if self._away else []
+        parts = [_unreachable(self._away)] if self._away else []
         parts += [
             f"{len(states)} of {self._trials} trials done"
             f" ({states.count('PRUNED')} pruned, {states.count('FAILED')} failed)"
         ]
         best = self._best()
         if best is not None:
-            parts.append(f"best {best.accuracy:.3f} (trial {best.number})")
+            parts.append(f"best {self._objective.metric} {best.value:.3f} ({best.title()})")
         for number, running in sorted(self._running.items()):
-            parts.append(f"trial {number}: {running.tell(self._fits, self._epochs)}")
+            parts.append(f"trial {number}: {running.tell(self._sweep, self._objective)}")
         left = self._seconds_left()
         until = self._seconds_until_timeout()
         if until is not None and (left is None or until < left):
-            parts.append(f"time is up in {_duration(until)}")
+            parts.append(f"timeout in {_duration(until)}")
         elif left is not None:
             parts.append(f"about {_duration(left)} left")
         return " | ".join(parts)
 
     def _seconds_until_timeout(self) -> float | None:
-        if self._timeout is None:
+        timeout = self._sweep.budget.timeout
+        if timeout is None:
             return None
-        return max(0.0, self._opened + self._timeout - time.monotonic())
+        return max(0.0, self._opened + timeout - time.monotonic())
 
     def _seconds_left(self) -> float | None:
         epochs = [
@@ -192,7 +189,7 @@ class Progress:
         if ended:
             typical = statistics.fmean(ended)
         elif epochs:
-            typical = statistics.fmean(epochs) * self._epochs * self._fits
+            typical = statistics.fmean(epochs) * self._sweep.budget.epochs * self._sweep.fits()
         else:
             return None
         spent = sum(time.monotonic() - self._started[number] for number in self._running)
@@ -207,22 +204,30 @@ class _Running:
     Attributes:
         words: for what is no epoch.
         reports: the last epoch of each fold that runs; under None without folds.
-        accuracies: of the folds that ended.
+        values: the objective's, of the folds that ended.
     """
 
     words: str | None
     reports: dict[int | None, EpochReport] = field(default_factory=dict)
-    accuracies: list[float] = field(default_factory=list)
+    values: list[float] = field(default_factory=list)
 
-    def tell(self, fits: int, epochs: int) -> str:
+    def tell(self, sweep: Sweep, objective: Objective) -> str:
         parts = [self.words] if self.words else []
-        if fits > 1:
-            mean = f", mean {statistics.fmean(self.accuracies):.3f}" if self.accuracies else ""
-            parts.append(f"{len(self.accuracies)} of {fits} folds done{mean}")
+        if sweep.fits() > 1:
+            mean = f", mean {statistics.fmean(self.values):.3f}" if self.values else ""
+            parts.append(f"{len(self.values)} of {sweep.fits()} folds done{mean}")
         for fold, report in sorted(self.reports.items(), key=lambda item: item[0] or 0):
-            where = f"epoch {report.epoch}/{epochs}, val_accuracy {report.val_accuracy:.3f}"
+            value = f"{objective.metric} {report.value(objective.name):.3f}"
+            where = f"epoch {report.epoch}/{sweep.budget.epochs}, {value}"
             parts.append(where if fold is None else f"fold {fold} {where}")
         return "; ".join(parts)
+
+
+def _unreachable(away: Away) -> str:
+    return (
+        f"MLflow has been unreachable for {away.seconds:.0f} s ({away.reason});"
+        f" {away.writes} writes wait on disk"
+    )
 
 
 def _duration(seconds: float) -> str:

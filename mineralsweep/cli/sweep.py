@@ -46,11 +46,7 @@ def carry_out(request: Request) -> int:
 @contextlib.contextmanager
 def following(console: Console, sweep: Sweep) -> Iterator[Progress]:
     """Show a study's progress; where it breaks off, say how to go on."""
-    budget = sweep.budget
-    with Progress(
-        console, budget.epochs, budget.trials, sweep.workers or 1, sweep.objective, sweep.fits(),
-        budget.timeout,
-    ) as progress:  # fmt: skip
+    with Progress(console, sweep) as progress:
         try:
             yield progress
         except BaseException:

@@ -87,9 +87,24 @@ class TrialRecord:
         ended = [one for one in self.fold_values if one is not None]
         if ended:
             return fold_mean(ended, self.folds, self.n)
-        if self.value is None or self.low is None or self.high is None:
+        if self.value is None:
             return None
+        if self.low is None or self.high is None:  # an older record has none of its accuracy
+            return self.interval() if self.value == self.accuracy else None
         return Proportion(self.value, self.low, self.high, self.n)
+
+    def scores(self, objective: str) -> dict[str, str]:
+        """Return the objective's value as people read it, then accuracy's and the loss, by name.
+
+        Shares stand with their 95 % interval and n, losses alone. A failed trial has none.
+        """
+        if self.value is None or self.loss is None:
+            return {}
+        own = self.score()
+        text = f"{self.value:.3f}" if own is None else str(own)
+        others = {"accuracy": str(self.interval()), "loss": f"{self.loss:.3f}"}
+        others.pop(objective, None)
+        return {objective: text, **others}
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data that JSON can hold."""

@@ -39,10 +39,15 @@ class FoldMean:
 
     def over(self) -> str:
         """Say what the mean is over, such as "5 folds" or "5 folds x 3"."""
-        repeats, rest = divmod(self.fits, self.folds)
-        if rest:
-            return f"{self.fits} fits of {self.folds} folds"
-        return f"{self.folds} folds" + (f" x {repeats}" if repeats > 1 else "")
+        return over(self.folds, self.fits)
+
+
+def over(folds: int, fits: int) -> str:
+    """Say how often models were fitted: "5 folds", "5 folds x 3", "7 fits of 5 folds"."""
+    repeats, rest = divmod(fits, folds)
+    if rest:
+        return f"{fits} fits of {folds} folds"
+    return f"{folds} folds" + (f" x {repeats}" if repeats > 1 else "")
 
 
 def fold_mean(values: Sequence[float], folds: int, n: int, ratio: float | None = None) -> FoldMean:
@@ -53,7 +58,8 @@ def fold_mean(values: Sequence[float], folds: int, n: int, ratio: float | None =
     & Bengio (2003, Machine Learning 52:239) replace 1 / fits by 1 / fits + validation / training
     images, 1 / (folds - 1) where all others are trained on; Bouckaert & Frank (2004, PAKDD) found
     it right for repeated folds.
-    The interval is that of a t distribution with fits - 1 degrees of freedom, kept in [0, 1].
+    The interval is that of a t distribution with fits - 1 degrees of freedom, cut at 0, and at 1
+    unless a value is above 1: then it is no share but a loss.
 
     Args:
         values: one a fold that ended, all repeats' together.
@@ -67,12 +73,12 @@ def fold_mean(values: Sequence[float], folds: int, n: int, ratio: float | None =
     """
     if not values or folds < 2:
         raise ValueError(f"needs values of at least 2 folds, got {len(values)} of {folds}")
-    mean = statistics.fmean(values)
+    mean, most = statistics.fmean(values), 1.0 if max(values) <= 1 else math.inf
     if len(values) == 1:  # one value says nothing of its own spread
-        return FoldMean(mean, 0.0, 0.0, 1.0, folds, 1, n)
+        return FoldMean(mean, 0.0, 0.0, most, folds, 1, n)
     spread = statistics.stdev(values)
     half = corrected_half_width(spread, len(values), ratio or 1 / (folds - 1))
-    low, high = max(0.0, mean - half), min(1.0, mean + half)
+    low, high = max(0.0, mean - half), min(most, mean + half)
     return FoldMean(mean, spread, low, high, folds, len(values), n)
 
 

@@ -1,63 +1,140 @@
-"""What a study's numbers look like: plain facts -> matplotlib figures in the report's style."""
+"""Plain facts -> matplotlib figures in one style -> SVG elements that stand inside a page."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import io
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from html import escape
 from typing import Any
 
+import matplotlib as mpl
 import numpy as np
+from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from mineralsweep.config.entries import Entry, Range
+from mineralsweep.core import objective as objectives
 from mineralsweep.core.hyperparameter import Value
 from mineralsweep.core.record import TrialRecord
+from mineralsweep.data.catalog import Catalog
 from mineralsweep.evaluation import Proportion
 from mineralsweep.evaluation.calibration import Calibration
-from mineralsweep.report.feature_groups import Drop
-from mineralsweep.report.svg import BLUE, GREEN, INK, ORANGE, PURPLE, new_figure, style
+from mineralsweep.report.explanations import Drop
 
-MARKS = (("o", BLUE), ("s", ORANGE), ("^", GREEN), ("D", PURPLE))
-"""A shape and a colour a group: never colour alone."""
+INK, LINE = "#1f2328", "#c9d1d9"
+"""Placeholders: the page's own colours take their place, in dark mode too."""
+BLUE, ORANGE, GREEN, PURPLE, SKY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9"
+"""Okabe & Ito's colours, which colour-blind readers tell apart."""
+STYLE: dict[Any, Any] = {
+    "svg.fonttype": "none",  # text stays text: small, and readable for a screen reader
+    "svg.hashsalt": "mineralsweep",  # the same figure gives the same bytes
+    "font.size": 9.0,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": INK,
+    "axes.titlesize": 9.5,
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": LINE,
+    "grid.linewidth": 0.5,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "lines.linewidth": 1.4,
+    "lines.markersize": 4.0,
+    "legend.frameon": False,
+    "legend.fontsize": 8.0,
+}
+WIDTH, HEIGHT = 3.6, 2.5
+"""Of one panel, in inches: legible at the width of a phone."""
+SHAPES, COLOURS = "os^D", (BLUE, ORANGE, GREEN, PURPLE, SKY)
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Draw in the report's style inside this context."""
+    with mpl.rc_context(STYLE):
+        yield
+
+
+def new_figure(height: float = HEIGHT, width: float = WIDTH) -> Figure:
+    """Return an empty figure, of a panel's width unless told otherwise; call it inside `style`."""
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def inline(figure: Figure, name: str, alt: str) -> Markup:
+    """Return a figure as an <svg> element without references to anything outside it.
+
+    Args:
+        figure: drawn inside `style`.
+        name: of letters, digits and dashes; makes the ids inside it unique on the page.
+        alt: what it shows, in words.
+    """
+    text = io.StringIO()
+    nothing = {"Date": None, "Creator": None, "Format": None, "Type": None}
+    with style():
+        figure.savefig(text, format="svg", metadata=nothing, transparent=True)
+    body = re.sub(r"^.*?<svg [^>]*>", "", text.getvalue(), count=1, flags=re.DOTALL)
+    body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
+    body = re.sub(r'(\sid="|url\(#|href="#)', rf"\g<1>{name}-", body)
+    body = body.replace(INK, "currentColor").replace(LINE, "var(--line)")
+    body = body.replace(BLUE.lower(), "rgb(var(--blue))")  # a lighter one on dark paper
+    body = re.sub(r"\n\s*", "\n", body)
+    width, height = (side * 72 for side in figure.get_size_inches())
+    label = escape(alt, quote=True)
+    return Markup(  # noqa: S704 - matplotlib escapes text, and we escape the label
+        f'<svg class="chart" viewBox="0 0 {width:g} {height:g}" role="img" aria-label="{label}">'
+        f"{body.strip()}"
+    )
+
+
+def mark(place: int) -> tuple[str, str]:
+    """Return a group's shape and colour: never colour alone; 20 groups differ."""
+    return SHAPES[place % len(SHAPES)], COLOURS[place % len(COLOURS)]
 
 
 def history(records: Sequence[TrialRecord], objective: str) -> Figure:
     """Draw each trial's value in the order of their numbers, and the best so far."""
     scored = [record for record in records if record.value is not None]
+    done = [record for record in scored if record.state == "COMPLETE"]
     with style():
         figure = new_figure()
         axes = figure.subplots()
-        for state, mark, word in (("COMPLETE", "o", "complete"), ("PRUNED", "x", "pruned")):
+        for state, shape, word in (("COMPLETE", "o", "complete"), ("PRUNED", "x", "pruned")):
             some = [record for record in scored if record.state == state]
             if some:
-                axes.plot(
-                    [r.number for r in some], _values(some), mark, color=BLUE, label=word
-                )  # fmt: skip
-        if objective == "accuracy":
-            _whiskers(axes, [r for r in scored if r.state == "COMPLETE"])
-        done = [record for record in scored if record.state == "COMPLETE"]
+                axes.plot([r.number for r in some], _values(some), shape, color=BLUE, label=word)
+        _whiskers(axes, done)
         if done:
-            values = np.array([record.value for record in done], float)
-            best = np.maximum if objective == "accuracy" else np.minimum
+            better = np.minimum if objectives.get(objective).sign > 0 else np.maximum
             axes.step(
-                [record.number for record in done], best.accumulate(values),
+                [record.number for record in done], better.accumulate(np.array(_values(done))),
                 where="post", color=ORANGE, label="best so far",
             )  # fmt: skip
-        axes.set(xlabel="trial", ylabel=f"validation {objective}")
+        axes.set(xlabel="trial", ylabel=metric(objective))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         _legend(figure)
     return figure
 
 
 def _whiskers(axes: Axes, records: Sequence[TrialRecord]) -> None:
-    intervals = [record.interval() for record in records]
+    intervals = {r.number: score for r in records if (score := r.score()) is not None}
     axes.vlines(
-        [record.number for record in records],
-        [one.low for one in intervals], [one.high for one in intervals],
+        list(intervals),
+        [one.low for one in intervals.values()], [one.high for one in intervals.values()],
         color=BLUE, alpha=0.35, lw=1,
     )  # fmt: skip
+
+
+def metric(objective: str) -> str:
+    """Return the label of an axis of values."""
+    return f"validation {objective.replace('_', ' ')}"
 
 
 def importance(shares: Mapping[str, float]) -> Figure:
@@ -73,9 +150,9 @@ def importance(shares: Mapping[str, float]) -> Figure:
     return figure
 
 
-def drops(found: Sequence[Drop]) -> Figure:
+def drops(lost: Sequence[Drop]) -> Figure:
     """Draw the accuracy lost without a group of numbers, with its standard deviation."""
-    shown = list(found)[::-1]
+    shown = list(lost)[::-1]
     with style():
         figure = new_figure(0.9 + 0.28 * len(shown))
         axes = figure.subplots()
@@ -98,25 +175,13 @@ def slices(
 ) -> Figure:
     """Draw the value of each trial over one setting; a shape and a colour an architecture."""
     shown = [r for r in records if r.value is not None and name in r.params]
-    seen = {record.params["architecture"] for record in shown}
     texts = not isinstance(entry, Range)
     with style():
         figure = new_figure()
         axes = figure.subplots()
         for place, architecture in enumerate(architectures):
-            if architecture not in seen:
-                continue
-            mark, color = MARKS[place % len(MARKS)]
-            for state, face in (("COMPLETE", color), ("PRUNED", "none")):
-                some = [
-                    r for r in shown
-                    if r.params["architecture"] == architecture and r.state == state
-                ]  # fmt: skip
-                axes.plot(
-                    [_place(r.params[name], texts) for r in some], _values(some), mark,
-                    color=color, markerfacecolor=face,
-                    label=architecture if state == "COMPLETE" else "_",
-                )  # fmt: skip
+            mine = [r for r in shown if r.params["architecture"] == architecture]
+            _points(axes, name, mine, texts, mark(place), architecture)
         if name in best.params:
             axes.plot(
                 [_place(best.params[name], texts)], _values([best]), "o", ms=10,
@@ -125,10 +190,29 @@ def slices(
         if isinstance(entry, Range) and entry.log:
             axes.set_xscale("log")
             _plain_log_ticks(axes.xaxis)
-        axes.set(xlabel=name.replace("_", " "), ylabel=f"validation {objective}")
+        axes.set(xlabel=name.replace("_", " "), ylabel=metric(objective))
         axes.margins(x=0.15 if texts else 0.05)
         _legend(figure)
     return figure
+
+
+def _points(
+    axes: Axes,
+    name: str,
+    records: Sequence[TrialRecord],
+    texts: bool,
+    look: tuple[str, str],
+    label: str,
+) -> None:
+    """Draw trials over a setting: filled is complete, hollow pruned."""
+    shape, color = look
+    for state, face in (("COMPLETE", color), ("PRUNED", "none")):
+        some = [record for record in records if record.state == state]
+        if some:
+            axes.plot(
+                [_place(r.params[name], texts) for r in some], _values(some), shape,
+                color=color, markerfacecolor=face, label=label if face == color else "_",
+            )  # fmt: skip
 
 
 def _place(value: Value, texts: bool) -> Any:
@@ -140,19 +224,20 @@ def _values(records: Sequence[TrialRecord]) -> list[float]:
 
 
 def learning_curve(
-    metric: str, train: Sequence[float], validation: Sequence[float], best_epoch: int | None
+    name: str, train: Sequence[float], validation: Sequence[float], best_epoch: int | None
 ) -> Figure:
     """Draw one metric an epoch, train against validation."""
     with style():
         figure = new_figure(2.0)
         axes = figure.subplots()
-        axes.plot(range(1, len(train) + 1), train, "o-", color=BLUE, label="train")
+        if train:
+            axes.plot(range(1, len(train) + 1), train, "o-", color=BLUE, label="train")
         axes.plot(
             range(1, len(validation) + 1), validation, "s--", color=ORANGE, label="validation"
         )
         if best_epoch is not None:
             axes.axvline(best_epoch, color=INK, ls=":", lw=1, label=f"kept: epoch {best_epoch}")
-        axes.set(xlabel="epoch", ylabel=metric)
+        axes.set(xlabel="epoch", ylabel=name)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         _legend(figure)
     return figure
@@ -165,11 +250,11 @@ def recalls(parts: Mapping[str, Mapping[str, Proportion]]) -> Figure:
         figure = new_figure(1.0 + 0.34 * len(classes))
         axes = figure.subplots()
         for place, (part, recall) in enumerate(parts.items()):
-            mark, color = MARKS[place % len(MARKS)]
+            shape, color = mark(place)
             rows = [classes.index(name) - 0.16 * place + 0.08 for name in recall]
             values = list(recall.values())
             axes.hlines(rows, [v.low for v in values], [v.high for v in values], color=color)
-            axes.plot([v.value for v in values], rows, mark, color=color, label=part)
+            axes.plot([v.value for v in values], rows, shape, color=color, label=part)
         axes.set_yticks(range(len(classes)), classes)
         axes.set(xlabel="recall, with its 95 % interval", xlim=(-0.03, 1.03))
         axes.grid(axis="y", visible=False)
@@ -177,32 +262,33 @@ def recalls(parts: Mapping[str, Mapping[str, Proportion]]) -> Figure:
     return figure
 
 
-def reliability(found: Calibration) -> Figure:
+def reliability(shown: Calibration) -> Figure:
     """Draw accuracy over confidence, a point a bin with its interval; on the diagonal is right."""
     with style():
         figure = new_figure(3.0)
         axes = figure.subplots()
         axes.plot([0, 1], [0, 1], ls=":", color=INK, lw=1, label="perfectly calibrated")
-        x = [one.confidence for one in found.bins]
+        x = [one.confidence for one in shown.bins]
         axes.vlines(
-            x, [one.accuracy.low for one in found.bins], [one.accuracy.high for one in found.bins],
+            x, [one.accuracy.low for one in shown.bins], [one.accuracy.high for one in shown.bins],
             color=BLUE, alpha=0.6,
         )  # fmt: skip
-        axes.plot(x, [one.accuracy.value for one in found.bins], "o-", color=BLUE, label="model")
+        axes.plot(x, [one.accuracy.value for one in shown.bins], "o-", color=BLUE, label="model")
         axes.set(xlabel="mean confidence", ylabel="accuracy", xlim=(0, 1.02), ylim=(-0.02, 1.02))
         _legend(figure)
     return figure
 
 
-def sizes(points: Mapping[str, Sequence[tuple[int, int]]]) -> Figure:
-    """Draw each image's (width, height) in pixels, a shape and a colour a class."""
+def sizes(catalog: Catalog) -> Figure:
+    """Draw each image's width and height in pixels, a shape and a colour a class."""
     with style():
         figure = new_figure(2.8)
         axes = figure.subplots()
-        for place, (name, pairs) in enumerate(points.items()):
-            mark, color = MARKS[place % len(MARKS)]
+        for place, name in enumerate(catalog.classes):
+            facts = [image.facts for image in catalog.images if image.label == name]
+            shape, color = mark(place)
             axes.plot(
-                [w for w, _ in pairs], [h for _, h in pairs], mark,
+                [one.width for one in facts], [one.height for one in facts], shape,
                 color=color, alpha=0.6, ms=3, label=name,
             )  # fmt: skip
         axes.set(xlabel="width in pixels", ylabel="height in pixels", xscale="log", yscale="log")

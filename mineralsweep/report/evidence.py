@@ -6,29 +6,29 @@ import json
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import mlflow
 import numpy as np
 import pandas as pd
-from mlflow.entities import Run
 from numpy.typing import NDArray
 
 from mineralsweep.config import Sweep
-from mineralsweep.core.record import BASELINE, TrialRecord, ranked
+from mineralsweep.core.record import TrialRecord, champion, ranked
 from mineralsweep.data import arrays
 from mineralsweep.data.dataset import Dataset
 from mineralsweep.data.decode import Pixels
 from mineralsweep.evaluation import Scores, score
-from mineralsweep.registry import Crowned, Versions
-from mineralsweep.registry.evidence import digest_of_split
-from mineralsweep.registry.names import uri_of
-from mineralsweep.tracking import Store
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+
+    from mineralsweep.registry import Crowned
+    from mineralsweep.tracking import Store
 
 PREDICTIONS = "validation_predictions.json"
-CURVES = ("loss", "accuracy")
 
 
 @dataclass(frozen=True)
@@ -36,12 +36,14 @@ class Predictions:
     """What a model answered for some images.
 
     `rows` are the images' places in the catalogue, `labels` their true classes, and
-    `probabilities` float64 (n, classes), rounded to 4 digits as they are kept.
+    `probabilities` float64 (n, classes), rounded to 4 digits as MLflow holds them. `missing` are
+    the files of images that are not in the catalogue any more: they have no row.
     """
 
     rows: tuple[int, ...]
     labels: tuple[int, ...]
     probabilities: NDArray[np.float64]
+    missing: tuple[str, ...] = ()
 
     @property
     def right(self) -> NDArray[np.bool_]:
@@ -52,7 +54,9 @@ class Predictions:
 
 @dataclass(frozen=True)
 class Evidence:
-    """A finished study. What stands in MLflow is read when a section of the report asks for it.
+    """A finished study. What MLflow holds is read when a section of the report asks for it.
+
+    It can be pickled: a report is made in a process of its own, which opens the store itself.
 
     Attributes:
         study: its name.
@@ -60,10 +64,10 @@ class Evidence:
         dataset: what the trials were trained on.
         records: of all trials.
         crowned: the champion with its scores on the test split.
-        store: where the runs are.
+        tracking_uri: of the store that holds the runs.
         run_id: of the sweep's run.
         left_out: architectures that could not be tried, with the reason.
-        baseline: what every trial has to beat, fitted on the same images; None without one.
+        baseline: colour_texture with its defaults, on the same images; None without one.
     """
 
     study: str
@@ -71,7 +75,7 @@ class Evidence:
     dataset: Dataset
     records: tuple[TrialRecord, ...]
     crowned: Crowned
-    store: Store
+    tracking_uri: str
     run_id: str
     left_out: tuple[str, ...] = ()
     baseline: TrialRecord | None = None
@@ -80,6 +84,11 @@ class Evidence:
     def best(self) -> TrialRecord:
         """The champion's trial."""
         return self.crowned.record
+
+    @property
+    def best_trial(self) -> TrialRecord | None:
+        """The best trial of the search, which the baseline may have beaten; None without one."""
+        return champion(self.records, self.sweep.objective)
 
     @property
     def lines(self) -> tuple[TrialRecord, ...]:
@@ -96,43 +105,71 @@ class Evidence:
 
     @cached_property
     def complete(self) -> tuple[TrialRecord, ...]:
-        """The complete trials, best first; the baseline among them where it was chosen."""
-        chosen = self.best.number == BASELINE
-        order = ranked(list(self.lines if chosen else self.records), self.sweep.objective)
+        """The complete trials and the baseline, best first."""
+        order = ranked(self.lines, self.sweep.objective)
         return tuple(record for record in order if record.state == "COMPLETE")
+
+    @cached_property
+    def store(self) -> Store:
+        """The store, opened in the experiment of the sweep's run."""
+        from mineralsweep.tracking.store import at
+
+        return at(self.tracking_uri, self.run_id)
 
     @cached_property
     def runs(self) -> dict[int, Run]:
         """The runs of the trials by number; of a trial tried again, the one that counts."""
-        from mineralsweep.tracking.children import children, standing
+        from mineralsweep.tracking.study_run import standing, trial_runs
 
-        return standing(children(self.store, self.run_id))
+        return standing(trial_runs(self.store, self.run_id))
 
-    def curves(self, number: int) -> dict[str, list[float]]:
-        """Return a trial's train_ and val_ loss and accuracy, one value an epoch."""
+    def curves(self, number: int) -> dict[str, tuple[list[float], list[float]]]:
+        """Return metric -> its values in training and in validation, one an epoch.
+
+        Loss, accuracy and the objective, those that MLflow holds.
+        """
+        names = dict.fromkeys(("loss", "accuracy", self.sweep.objective))
+        curves = {name: (self._curve(number, "train", name), self._curve(number, "val", name))
+                  for name in names}  # fmt: skip
+        return {name: both for name, both in curves.items() if both[1]}
+
+    def _curve(self, number: int, part: str, name: str) -> list[float]:
         run_id = self.runs[number].info.run_id
-        found = {}
-        for name in (f"{part}_{metric}" for metric in CURVES for part in ("train", "val")):
-            by_step = {m.step: m.value for m in self.store.client.get_metric_history(run_id, name)}
-            found[name] = [by_step[step] for step in sorted(by_step) if step > 0]
-        return found
+        points = self.store.client.get_metric_history(run_id, f"{part}_{name}")
+        by_step = {point.step: point.value for point in points}
+        return [by_step[step] for step in sorted(by_step) if step > 0]
 
     def predictions(self, number: int) -> Predictions:
         """Return what a trial answered for images that it was not trained on."""
+        if number not in self._predictions:
+            self._predictions[number] = self._located(self._table(number))
+        return self._predictions[number]
+
+    @cached_property
+    def _predictions(self) -> dict[int, Predictions]:
+        return {}
+
+    def _table(self, number: int) -> pd.DataFrame:
         with tempfile.TemporaryDirectory(prefix="mineralsweep-") as scratch:
             run_id = self.runs[number].info.run_id
-            text = Path(
-                self.store.client.download_artifacts(run_id, PREDICTIONS, scratch)
-            ).read_text()
-        data = json.loads(text)
-        table = pd.DataFrame(data["data"], columns=data["columns"])
-        every = self.dataset.files(range(len(self.dataset.catalog.images)))
-        places = {name: row for row, name in enumerate(every)}
-        classes = self.dataset.classes
+            file = self.store.client.download_artifacts(run_id, PREDICTIONS, scratch)
+            data = json.loads(Path(file).read_text())
+        return pd.DataFrame(data["data"], columns=data["columns"])
+
+    def _located(self, table: pd.DataFrame) -> Predictions:
+        """Find each image by its digest, by its file's name where an older run has none."""
+        images, classes = self.dataset.catalog.images, self.dataset.classes
+        if "digest" in table:
+            keys, names = table["digest"], [image.digest for image in images]
+        else:
+            keys, names = table["file"], self.dataset.files(range(len(images)))
+        places = keys.map({name: row for row, name in enumerate(names)})
+        there = table[places.notna()]
         return Predictions(
-            rows=tuple(places[name] for name in table["file"]),
-            labels=tuple(classes.index(name) for name in table["label"]),
-            probabilities=table[[f"p_{name}" for name in classes]].to_numpy(np.float64),
+            rows=tuple(int(row) for row in places.dropna()),
+            labels=tuple(classes.index(name) for name in there["label"]),
+            probabilities=there[[f"p_{name}" for name in classes]].to_numpy(np.float64),
+            missing=tuple(str(name) for name in table["file"][places.isna()]),
         )
 
     @cached_property
@@ -143,23 +180,26 @@ class Evidence:
     @cached_property
     def test(self) -> Predictions | None:
         """The champion's answers on the test split, as they were kept when it was opened."""
+        from mineralsweep.registry import Versions
+        from mineralsweep.registry.evidence import digest_of_split
+
         versions = Versions(self.store, self.sweep.gate.model)
         run_id = self.runs[self.best.number].info.run_id
-        kept = versions.kept_evidence(run_id, digest_of_split(self.dataset))
-        if kept is None:
+        answers = versions.kept_evidence(run_id, digest_of_split(self.dataset))
+        if answers is None:
             return None
         rows = {image.digest: row for row, image in enumerate(self.dataset.catalog.images)}
-        columns = [kept.classes.index(name) for name in self.dataset.classes]
+        columns = [answers.classes.index(name) for name in self.dataset.classes]
         return Predictions(
-            rows=tuple(rows[image] for image in kept.images),
-            labels=tuple(columns.index(label) for label in kept.labels),
-            probabilities=kept.probabilities[:, columns].astype(np.float64),
+            rows=tuple(rows[image] for image in answers.images),
+            labels=tuple(columns.index(label) for label in answers.labels),
+            probabilities=answers.probabilities[:, columns].astype(np.float64),
         )
 
     def validation_scores(self) -> Scores:
         """Return the champion's scores on the validation split."""
-        found = self.validation
-        return score(found.probabilities.astype(np.float32), found.labels, self.dataset.classes)
+        shown = self.validation
+        return score(shown.probabilities.astype(np.float32), shown.labels, self.dataset.classes)
 
     def pixels(self, rows: tuple[int, ...], size: tuple[int, int] | None = None) -> list[Pixels]:
         """Return images at the size that the champion saw: uint8 (height, width, 3)."""
@@ -170,6 +210,18 @@ class Evidence:
     @contextmanager
     def champion_files(self) -> Iterator[Path]:
         """Give a copy of the champion's model, as it was logged, that is removed afterwards."""
+        import mlflow
+
+        from mineralsweep.registry.names import uri_of
+
+        uri = uri_of(self.sweep.gate.model, self.crowned.version)
         with tempfile.TemporaryDirectory(prefix="mineralsweep-") as scratch:
-            uri = uri_of(self.sweep.gate.model, self.crowned.version)
-            yield Path(mlflow.artifacts.download_artifacts(uri, dst_path=scratch))
+            yield Path(
+                mlflow.artifacts.download_artifacts(
+                    uri, dst_path=scratch, tracking_uri=self.store.uri
+                )
+            )
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what was read from MLflow, and the open store."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}

@@ -5,42 +5,64 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mineralsweep.core import recipe
+from mineralsweep.core.hyperparameter import Hyperparameter
 from mineralsweep.data import duplicates
 from mineralsweep.evaluation import Paired, compare
+from mineralsweep.models import get as get_architecture
 from mineralsweep.report import warnings
 from mineralsweep.report.evidence import Evidence
 from mineralsweep.report.warnings import Warning
 
 COMPARED = 8
-"""The best trials, whose answers are compared image by image."""
+"""The best trials, whose predictions are compared image by image."""
 
 
 def warnings_of(evidence: Evidence) -> list[Warning]:
     """Check a study with every check that there is."""
     best, crowned, classes = evidence.best, evidence.crowned, evidence.dataset.classes
-    epochs = evidence.sweep.budget.epochs
+    test, epochs = crowned.scores, evidence.sweep.budget.epochs
+    entries = evidence.sweep.space.entries()
     found = [
         *warnings.opened_again(crowned.openings),
-        *warnings.never_found(crowned.scores, "test split"),
+        *warnings.never_found(test, "test split"),
         *warnings.leaks(_divided(evidence)),
         *warnings.no_better_than_baseline(against_baseline(evidence), "colour_texture"),
-        *warnings.can_not_be_told_apart(evidence.complete, _right(evidence)),
+        *warnings.indistinguishable(evidence.complete, _right(evidence)),
         *warnings.spread_larger_than_lead(evidence.complete),
-        *warnings.suspicious_loss(
-            crowned.scores.accuracy, crowned.scores.loss, len(classes), "test split"
-        ),
-        *warnings.at_a_boundary(best.params, evidence.sweep.space.entries()),
+        *warnings.suspicious_loss(test.accuracy, test.loss, len(classes), "test split"),
+        *warnings.at_a_boundary(best.params, entries, _declared(str(best.params["architecture"]))),
         *warnings.still_improving(best, epochs),
         *warnings.small_classes(_used(evidence)),
         *warnings.many_failed(evidence.records),
+        *warnings.missing_images(_missing(evidence)),
     ]
     if best.loss is not None:
         found += warnings.suspicious_loss(best.interval(), best.loss, len(classes), evidence.part)
     return found
+
+
+def _declared(architecture: str) -> dict[str, Hyperparameter]:
+    """Return the hyperparameters that an architecture declares, and those of the recipe."""
+    own: Any = get_architecture(architecture).hyperparameters
+    every = [
+        *(own.values() if isinstance(own, Mapping) else own),
+        *getattr(recipe, "HYPERPARAMETERS", ()),
+    ]
+    return {one.name: one for one in every if isinstance(one, Hyperparameter)}
+
+
+def _missing(evidence: Evidence) -> tuple[str, ...]:
+    try:
+        return evidence.validation.missing
+    except Exception as error:
+        logging.getLogger(__name__).info("no predictions of the champion: %s", error)
+        return ()
 
 
 def counts(evidence: Evidence) -> dict[str, dict[str, int]]:
@@ -98,7 +120,7 @@ def _folds(evidence: Evidence) -> list[tuple[Sequence[int], Sequence[int]]]:
 
 
 def against_baseline(evidence: Evidence) -> Paired | None:
-    """Return the champion's validated answers beside the baseline's, None where there are none.
+    """Compare the champion's validated predictions with the baseline's, None where there are none.
 
     The baseline stands as the champion, the best trial as the challenger.
     """
@@ -106,13 +128,12 @@ def against_baseline(evidence: Evidence) -> Paired | None:
     if baseline is None or baseline.number == evidence.best.number:
         return None
     try:
-        before = evidence.predictions(baseline.number)
-        after = evidence.validation
+        before, after = evidence.predictions(baseline.number), evidence.validation
     except Exception as error:
         logging.getLogger(__name__).info("no baseline's predictions: %s", error)
         return None
     order = {row: place for place, row in enumerate(before.rows)}
-    if set(order) != set(after.rows):
+    if set(order) != set(after.rows) or not order:
         return None
     return compare(before.right[[order[row] for row in after.rows]], after.right)
 
@@ -122,19 +143,14 @@ def _right(evidence: Evidence) -> dict[int, NDArray[np.bool_]]:
     found = {}
     for record in evidence.complete[:COMPARED]:
         try:
-            found[record.number] = evidence.predictions(record.number).right
+            shown = evidence.predictions(record.number)
         except Exception as error:
             logging.getLogger(__name__).info("trial %d: no predictions: %s", record.number, error)
+            continue
+        found[record.number] = shown.right[np.argsort(shown.rows, kind="stable")]
     return found
 
 
-def brief(found: Sequence[Warning]) -> list[str]:
-    """Return the warnings, each cut to its first sentence: it says what, the rest what to do.
-
-    That of the baseline is left to `baseline.verdict`, which says it beside them.
-    """
-    return [
-        warning.text.partition(". ")[0].rstrip(".") + "."
-        for warning in found
-        if warning.kind != "baseline"
-    ]
+def headlines(found: Sequence[Warning]) -> tuple[str, ...]:
+    """Return the warnings in a sentence each; the baseline's is left to `summary.verdict`."""
+    return tuple(warning.headline for warning in found if warning.kind != "baseline")

@@ -10,6 +10,7 @@ from optuna import importance
 from optuna.distributions import BaseDistribution
 
 from mineralsweep.config import Sweep
+from mineralsweep.core import objective as objectives
 from mineralsweep.core.record import TrialRecord
 
 PED_ANOVA = "PED-ANOVA: which settings tell the best trials from the rest"
@@ -39,20 +40,18 @@ def importances(records: Sequence[TrialRecord], sweep: Sweep) -> dict[str, dict[
 
 def _study(records: Sequence[TrialRecord], sweep: Sweep) -> optuna.Study:
     space = sweep.space
-    asked: dict[str, BaseDistribution] = {
+    searched: dict[str, BaseDistribution] = {
         name: space.distribution(name) for name in space.searched()
     }
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = optuna.create_study(
-        direction="maximize" if sweep.objective == "accuracy" else "minimize"
-    )
+    study = optuna.create_study(direction=objectives.get(sweep.objective).direction)
     for record in records:
         if record.state != "COMPLETE" or record.value is None:
             continue
-        own = {name: value for name, value in record.params.items() if name in asked}
+        own = {name: value for name, value in record.params.items() if name in searched}
         study.add_trial(
             optuna.trial.create_trial(
-                params=own, distributions={name: asked[name] for name in own}, value=record.value
+                params=own, distributions={name: searched[name] for name in own}, value=record.value
             )
         )
     if len(study.trials) < 2:

@@ -1,4 +1,4 @@
-"""The report: one HTML page that stands alone, made section by section."""
+"""How every page is made: one shell and style, section by section, each from a template's block."""
 
 from __future__ import annotations
 
@@ -11,65 +11,53 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from mineralsweep.report.evidence import Evidence
-from mineralsweep.report.sections import champion, data, network, search
+
+@dataclass(frozen=True)
+class Page:
+    """A page that stands alone, and the headlines of its warnings."""
+
+    html: str
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Section:
-    """One part of the page. `name` is its template's, and its place in a link."""
+    """One part of a page.
+
+    Attributes:
+        name: of its block in the page's template, and its place in a link.
+        title: of the section.
+        build: returns what the block shows.
+    """
 
     name: str
     title: str
-    build: Callable[[Evidence], dict[str, Any]]
+    build: Callable[[], dict[str, Any]]
 
 
-SECTIONS = (
-    Section("warnings", "Read this first", search.warnings),
-    Section("leaderboard", "Leaderboard", search.leaderboard),
-    Section("history", "How the search went", search.history),
-    Section("importance", "Which settings mattered", search.importance),
-    Section("slices", "Setting by setting", search.slices),
-    Section("curves", "Learning curves of the best trials", search.curves),
-    Section("confusion", "What the champion confuses", champion.confusion),
-    Section("calibration", "Can its confidence be trusted?", champion.calibration),
-    Section("mistakes", "The most wrong images", champion.mistakes),
-    Section("attention", "Where the champion looks", network.attention),
-    Section("augmentation", "Augmented views", network.augmentation),
-    Section("data", "The data", data.profile),
-    Section("settings", "Settings, and how to make this page again", data.settings),
-)
+def render(template: str, sections: Sequence[Section], **head: Any) -> str:
+    """Return a page. A section that can't be made says so in its place; the others stand.
 
+    The page loads nothing from elsewhere and runs no script.
 
-def render(evidence: Evidence, sections: Sequence[Section] = SECTIONS) -> str:
-    """Return the page. A section that can't be made says so in its place; the others stand.
-
-    The same study gives the same page. It loads nothing from elsewhere and runs no script.
+    Args:
+        template: its name; it extends page.html, and has a block for each section.
+        sections: in their order.
+        head: what the template's blocks `title` and `header` show.
     """
-    made = [(section, _made(section, evidence)) for section in sections]
-    best, crowned = evidence.best, evidence.crowned
-    return (
-        _environment()
-        .get_template("page.html")
-        .render(
-            study=evidence.study,
-            question=" ".join(evidence.sweep.question.split()),
-            best=best,
-            interval=best.interval(),
-            crowned=crowned,
-            sections=made,
-        )
-    )
+    made = [(section, _made(template, section)) for section in sections]
+    return _environment().get_template(template).render(sections=made, **head)
 
 
-def _made(section: Section, evidence: Evidence) -> Markup:
+def _made(template: str, section: Section) -> Markup:
     try:
-        template = _environment().get_template(f"{section.name}.html")
-        return Markup(template.render(section.build(evidence)))  # noqa: S704 - it is escaped
+        loaded = _environment().get_template(template)
+        context = loaded.new_context(section.build())
+        return Markup("".join(loaded.blocks[section.name](context)))  # noqa: S704 - it is escaped
     except Exception as error:
-        # A page that lacks a section is worth more than none, and a sweep must not fail by it.
+        # A page that lacks a section is worth more than none.
         logging.getLogger(__name__).warning(
-            "report: section %s: %s: %s", section.name, type(error).__name__, error, exc_info=True
+            "page: section %s: %s: %s", section.name, type(error).__name__, error, exc_info=True
         )
         reason = f"{type(error).__name__}: {error}"
         return Markup('<p class="broken">This section could not be made: {}</p>').format(reason)

@@ -14,7 +14,19 @@ from PIL import Image
 from mineralsweep.data.decode import Pixels
 
 THUMBNAIL = 128
-"""The longer side of a thumbnail, in pixels."""
+LARGE = 280
+"""The longer side of a picture, in pixels."""
+
+
+def of_image(image: Image.Image, side: int = LARGE) -> Markup:
+    """Return a JPEG of an image as a data URI, at most `side` pixels a side; shrinks the image."""
+    image.thumbnail((side, side), reducing_gap=2.0)
+    return _uri(image, "JPEG", quality=78)
+
+
+def blank() -> Markup:
+    """Return a white pixel as a data URI."""
+    return _uri(Image.new("RGB", (1, 1), "white"), "PNG")
 
 
 def thumbnail(pixels: Pixels, side: int = THUMBNAIL) -> Markup:

@@ -1,4 +1,4 @@
-"""The study's table beside our own figures."""
+"""The table of the original beside our own figures."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from mineralsweep.data.division import Division
 from mineralsweep.evaluation import Scores, fold_mean, wilson
 from mineralsweep.evaluation.folds import corrected_half_width
 from mineralsweep.models.original import Variant
+from mineralsweep.report.leaderboard import markdown
 
 NEEDS_WEIGHTS = "needs ImageNet weights"
 
@@ -40,7 +41,7 @@ class Outcome:
 def table(
     variants: Iterable[Variant], outcomes: Sequence[Outcome], missing: Iterable[str]
 ) -> pd.DataFrame:
-    """Return one row a variant: the study's figures, and ours on single splits and over folds.
+    """Return one row a variant: the original's figures, and ours on single splits and over folds.
 
     Args:
         variants: in the order of the rows.
@@ -58,8 +59,8 @@ def _row(variant: Variant, outcomes: Sequence[Outcome], missing: bool) -> dict[s
     nothing = NEEDS_WEIGHTS if missing else "not run"
     return {
         "variant": variant.title,
-        "study: test accuracy": str(wilson(variant.right, variant.n)),
-        "study: loss": f"{variant.loss:.2f}",
+        "original: test accuracy": str(wilson(variant.right, variant.n)),
+        "original: loss": f"{variant.loss:.2f}",
         "ours: splits of the same shares": _over_splits(splits) if splits else nothing,
         "their loss": _loss(splits),
         "ours: folds of all images": _over_folds(folds) if folds else nothing,
@@ -97,13 +98,6 @@ def _loss(outcomes: Sequence[Outcome]) -> str:
 
 def _epochs(outcomes: Sequence[Outcome]) -> str:
     return ", ".join(str(epochs) for epochs in sorted({one.epochs for one in outcomes}))
-
-
-def markdown(shown: pd.DataFrame) -> str:
-    """Return a table as Markdown."""
-    rows = [list(map(str, shown.columns)), ["---"] * len(shown.columns)]
-    rows += [[str(cell) for cell in row] for row in shown.to_numpy(object)]
-    return "\n".join("| " + " | ".join(row) + " |" for row in rows) + "\n"
 
 
 def page(

@@ -13,124 +13,126 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mineralsweep.config.entries import Entry, Range
-from mineralsweep.core.hyperparameter import Params
+from mineralsweep.core.hyperparameter import Hyperparameter, Params
 from mineralsweep.core.record import TrialRecord
 from mineralsweep.evaluation import FoldMean, Paired, Proportion, Scores, compare
 
 EDGE = 0.05
 """A value within this share of a range from its end counts as at the end."""
-LIMITS: dict[str, tuple[float | None, float | None]] = {
-    "dropout": (0.0, 0.95),
-    "augmentation": (0.0, 1.0),
-    "unfrozen": (0, 18),
-    "colour": (0.0, 1.0),
-    "crop": (0.0, 1.0),
-    "label_smoothing": (0.0, None),
-    "mixup": (0.0, None),
-    "weight_decay": (0.0, None),
-    "depth": (1, None),
-}
-"""Ends that no range can pass: the best value there is no reason to widen it."""
 SIGNIFICANT = 0.05
-"""Of the exact McNemar test's p: above it, two trials count as equals."""
+"""Of the exact McNemar test's p: from it on, a difference is not significant."""
 FEW_TO_TRAIN = 20
 FEW_TO_SCORE = 10
 
 
 @dataclass(frozen=True)
 class Warning:
-    """One thing to know. `kind` is a short name; `text` says what, and what to do about it."""
+    """One thing to know.
+
+    Attributes:
+        kind: a short name.
+        headline: a sentence: what was found.
+        more: why it matters and what to do about it, in sentences.
+    """
 
     kind: str
-    text: str
+    headline: str
+    more: str = ""
 
 
-def at_a_boundary(params: Params, entries: Mapping[str, Entry]) -> list[Warning]:
+def at_a_boundary(
+    params: Params, entries: Mapping[str, Entry], declared: Mapping[str, Hyperparameter]
+) -> list[Warning]:
     """Warn where the best value of a setting lies at an end of what was searched.
 
     Args:
         params: of the best trial.
         entries: the search space, by name.
+        declared: hyperparameters as they were declared, by name: no range can go further than
+            theirs. One without a declaration may go on for ever.
     """
-    found = []
+    warnings = []
     for name, value in params.items():
         entry = entries.get(name)
-        if entry is None or isinstance(value, str):
+        end = None if entry is None or isinstance(value, str) else _end(float(value), entry)
+        if entry is None or end is None or _is_last(entry, end, declared.get(name)):
             continue
-        end = _end(float(value), entry)
-        if end is None:
-            continue
-        numbers = [float(bound) for bound in entry.bounds() if not isinstance(bound, str)]
-        lowest, highest = LIMITS.get(name, (None, None))
-        if (end == "low" and min(numbers) == lowest) or (end == "high" and max(numbers) == highest):
-            continue
-        word = "lower" if end == "low" else "upper"
-        found.append(
+        low, high = _numbers(entry)[0], _numbers(entry)[-1]
+        warnings.append(
             Warning(
                 "boundary",
-                f"{name}: the best value, {value:.3g}, lies at the {word} end of what was searched"
-                f" ({min(numbers):g} to {max(numbers):g}). A better one may lie beyond: widen it.",
+                f"{name}: the best value, {value:.3g}, lies at the {end} end of what was searched"
+                f" ({low:g} to {high:g}).",
+                "A better one may lie beyond: widen it.",
             )
         )
-    return found
+    return warnings
+
+
+def _numbers(entry: Entry) -> list[float]:
+    return sorted(float(bound) for bound in entry.bounds() if not isinstance(bound, str))
 
 
 def _end(value: float, entry: Entry) -> str | None:
-    """Say at which end of a range, or of choices of numbers, a value lies: low, high or None."""
-    bounds = [float(bound) for bound in entry.bounds() if not isinstance(bound, str)]
+    """Say at which end of a range, or of choices of numbers, a value lies: lower, upper, None."""
+    bounds = _numbers(entry)
     if len(bounds) < len(entry.bounds()) or len(set(bounds)) < 2:
         return None
-    low, high = min(bounds), max(bounds)
+    low, high = bounds[0], bounds[-1]
     if not isinstance(entry, Range) or entry.step is not None:
-        return "low" if value <= low else "high" if value >= high else None
+        return "lower" if value <= low else "upper" if value >= high else None
     if entry.log:
         low, high, value = math.log(low), math.log(high), math.log(value)
     share = (value - low) / (high - low)
-    return "low" if share <= EDGE else "high" if share >= 1 - EDGE else None
+    return "lower" if share <= EDGE else "upper" if share >= 1 - EDGE else None
 
 
-def can_not_be_told_apart(
+def _is_last(entry: Entry, end: str, declared: Hyperparameter | None) -> bool:
+    """Say whether no range can go further than this one does at an end."""
+    if declared is None:
+        return False
+    low, high = _numbers(entry)[0], _numbers(entry)[-1]
+    return low <= declared.low if end == "lower" else high >= declared.high
+
+
+def indistinguishable(
     ranked: Sequence[TrialRecord], right: Mapping[int, NDArray[np.bool_]]
 ) -> list[Warning]:
-    """Warn where the images can't tell the best trial from those after it.
+    """Warn where the best trial is not significantly better than those after it.
 
     Args:
         ranked: the complete trials, best first.
         right: trial number -> which images it got right, the same images in the same order.
             A trial without an entry is compared by its lead alone.
     """
-    if len(ranked) < 2:
+    if not ranked:
         return []
     best, equals = ranked[0], 1
     for other in ranked[1:]:
-        if _told_apart(best, other, right):
+        if _differ(best, other, right):
             break
         equals += 1
     if equals < 2:
         return []
-    second = ranked[1]
-    lead = _right(best) - _right(second)
-    images = f"{abs(lead)} image{'s' * (abs(lead) != 1)}"
-    how = f"leads {second.title()} by {images}"
-    if lead <= 0:  # equal, and the lower loss decided
-        how = f"got no more images right than {second.title()}"
+    second, lead = ranked[1], _right(best) - _right(ranked[1])
+    images = f"{lead} image{'s' * (lead != 1)} more than"
+    how = images if lead > 0 else "no more images than"
     return [
         Warning(
             "lead",
-            f"{best.n} images can't tell the first {equals} trials apart: {best.title()} {how}"
-            f" (exact McNemar test: p is not below {SIGNIFICANT:g}). Read the champion as one of"
-            f" {equals} equals; more images to validate on, or folds, would tell more.",
+            f"The first {equals} trials are statistically indistinguishable (McNemar p >="
+            f" {SIGNIFICANT:g}, n = {best.n}): {best.title()} got {how} {second.title()} right.",
+            f"Read the champion as one of {equals} equals; more images to validate on, or folds,"
+            " would tell more.",
         )
     ]
 
 
-def _told_apart(
-    best: TrialRecord, other: TrialRecord, right: Mapping[int, NDArray[np.bool_]]
-) -> bool:
+def _differ(best: TrialRecord, other: TrialRecord, right: Mapping[int, NDArray[np.bool_]]) -> bool:
     mine, theirs = right.get(best.number), right.get(other.number)
     if mine is not None and theirs is not None and mine.shape == theirs.shape:
-        found = compare(theirs, mine)
-        return found.difference > 0 and found.p < SIGNIFICANT
+        paired = compare(theirs, mine)
+        return paired.difference > 0 and paired.p < SIGNIFICANT
     lead = _right(best) - _right(other)
     # The clearest case: the best is right wherever the other one is.
     return lead > 0 and 2 * 0.5**lead < SIGNIFICANT
@@ -141,24 +143,23 @@ def _right(record: TrialRecord) -> int:
 
 
 def spread_larger_than_lead(ranked: Sequence[TrialRecord]) -> list[Warning]:
-    """Warn where the best trial's folds differ more in accuracy than the first two trials do.
-
-    Not where trials are compared by their loss: its spread over folds is not kept.
-    """
-    spreads = [record.spread for record in ranked[:2]]
-    if any(record.value != record.accuracy for record in ranked[:2]):
+    """Warn where the best trial's folds differ more in their values than the first two trials."""
+    scores = [record.score() for record in ranked[:2]]
+    if len(scores) < 2 or not all(isinstance(one, FoldMean) for one in scores):
         return []
-    if len(ranked) < 2 or spreads[0] is None or ranked[0].value is None or ranked[1].value is None:
-        return []
-    lead = abs(ranked[0].value - ranked[1].value)
-    if lead >= spreads[0]:
+    first, second = scores
+    assert isinstance(first, FoldMean)
+    assert isinstance(second, FoldMean)
+    lead = abs(first.value - second.value)
+    if lead >= first.spread:
         return []
     return [
         Warning(
             "spread",
-            f"{ranked[0].title()} leads by {lead:.3f}, but its folds differ more than that"
-            f" (standard deviation {spreads[0]:.3f}): another division of the images may turn the"
-            " order round. Repeat the folds (repeats), or add images.",
+            f"{ranked[0].title().capitalize()} leads by {lead:.3f}, less than the standard"
+            f" deviation over its folds, {first.spread:.3f}.",
+            "Another division of the images may turn the order round: repeat the folds (repeats),"
+            " or add images.",
         )
     ]
 
@@ -169,20 +170,20 @@ def small_classes(counts: Mapping[str, Mapping[str, int]]) -> list[Warning]:
     Args:
         counts: part of the split (train, validation, test) -> class -> images.
     """
-    found = []
+    warnings = []
     for part, by_class in counts.items():
         least = FEW_TO_TRAIN if part == "train" else FEW_TO_SCORE
         small = [f"{name} {count}" for name, count in by_class.items() if count < least]
         if small:
-            why = "too few to learn from" if part == "train" else "its recall is a rough guess"
-            found.append(
+            why = "Too few to learn from" if part == "train" else "Its recall is a rough guess"
+            warnings.append(
                 Warning(
                     "few images",
-                    f"{part} split: fewer than {least} images of {', '.join(small)}: {why}."
-                    " Add photographs of it, or share the split out otherwise.",
+                    f"{part.capitalize()} split: fewer than {least} images of {', '.join(small)}.",
+                    f"{why}: add photographs of it, or share the split out otherwise.",
                 )
             )
-    return found
+    return warnings
 
 
 def leaks(pairs: Sequence[tuple[str, str]]) -> list[Warning]:
@@ -198,8 +199,9 @@ def leaks(pairs: Sequence[tuple[str, str]]) -> list[Warning]:
     return [
         Warning(
             "leak",
-            f"{len(pairs)} pair{'s' * (len(pairs) != 1)} of near-duplicates across the split"
-            f" ({shown}{more}): the scores are too good. Keep such images in one part.",
+            f"{len(pairs)} pair{'s' * (len(pairs) != 1)} of near-duplicates across the split:"
+            " the scores are too good.",
+            f"They are {shown}{more}. Keep such images in one part.",
         )
     ]
 
@@ -222,22 +224,23 @@ def suspicious_loss(
     return [
         Warning(
             "loss",
-            f"{where}: the loss is {loss:.3g} at an accuracy of {accuracy.value:.3f}; a blind guess"
-            f" between {classes} classes costs {blind:.2f}. So the model is nearly sure of its"
-            f" errors: its {wrong} wrong images cost about {loss * accuracy.n / wrong:.3g} each."
-            " Don't trust its confidence; try dropout, label smoothing, a smaller learning rate,"
-            " or fewer epochs.",
+            f"{where.capitalize()}: the loss is {loss:.3g} at an accuracy of {accuracy.value:.3f};"
+            f" a blind guess between {classes} classes costs {blind:.2f}.",
+            f"So the model is nearly sure of its errors: its {wrong} wrong images cost about"
+            f" {loss * accuracy.n / wrong:.3g} each. Don't trust its confidence; try dropout, label"
+            " smoothing, a smaller learning rate, or fewer epochs.",
         )
     ]
 
 
 def never_found(scores: Scores, where: str) -> list[Warning]:
-    """Warn of a class of which not one image was recognised."""
+    """Warn of a class with a recall of 0."""
     return [
         Warning(
-            "never found",
-            f"{where}: not one of {scores.recall[name].n} images of {name} was recognised."
-            " Try more epochs or trials, or add photographs of it.",
+            "recall of 0",
+            f"{where.capitalize()}: not one of {scores.recall[name].n} images of {name} was"
+            " recognised.",
+            "Try more epochs or trials, or add photographs of it.",
         )
         for name in scores.never_found()
     ]
@@ -250,14 +253,15 @@ def opened_again(openings: int) -> list[Warning]:
     return [
         Warning(
             "test split",
-            f"the test split has been opened {openings} times, over all studies of it: each look"
-            " makes its score less fresh. Photographs that no study has met would do better.",
+            f"The test split has been opened {openings} times, over all studies of it.",
+            "Each time makes its score less fresh. Photographs that no study has seen would do"
+            " better.",
         )
     ]
 
 
 def no_better_than_baseline(comparison: Paired | None, name: str) -> list[Warning]:
-    """Warn where the champion does not beat the baseline on the same images.
+    """Warn where the champion is not significantly better than the baseline.
 
     Args:
         comparison: the baseline as the champion, the best trial as the challenger; None without.
@@ -265,27 +269,25 @@ def no_better_than_baseline(comparison: Paired | None, name: str) -> list[Warnin
     """
     if comparison is None or (comparison.difference > 0 and comparison.p < SIGNIFICANT):
         return []
-    said = f"the champion is not shown to be better than the baseline, {name}"
-    if comparison.p < SIGNIFICANT:
-        said = f"the baseline, {name}, is shown to be better than the champion"
     return [
         Warning(
             "baseline",
-            f"{said}: {comparison}."
-            " The baseline is simpler and faster: prefer it until a champion beats it.",
+            f"The champion is not significantly better than the baseline, {name}: {comparison}.",
+            "The baseline is simpler and faster: prefer it until a champion beats it.",
         )
     ]
 
 
 def still_improving(best: TrialRecord, epochs: int) -> list[Warning]:
-    """Warn where the kept weights are those of the last epoch that was allowed."""
+    """Warn where the best weights are those of the last epoch that was allowed."""
     if best.best_epoch is None or best.best_epoch < epochs or epochs < 2:
         return []
     return [
         Warning(
             "epochs",
-            f"the best trial's validation loss was lowest in its last epoch, {epochs}: it was still"
-            " learning. Allow more epochs.",
+            f"The best trial's validation loss was lowest in its last epoch, {epochs}: it was still"
+            " learning.",
+            "Allow more epochs.",
         )
     ]
 
@@ -298,7 +300,22 @@ def many_failed(records: Sequence[TrialRecord]) -> list[Warning]:
     return [
         Warning(
             "failures",
-            f"{len(failed)} of {len(records)} trials failed, the last with: {failed[-1].reason}."
-            " The search saw only the settings that could be trained.",
+            f"{len(failed)} of {len(records)} trials failed, the last with: {failed[-1].reason}.",
+            "The search saw only the settings that could be trained.",
+        )
+    ]
+
+
+def missing_images(names: Sequence[str]) -> list[Warning]:
+    """Warn of images that the best trial was validated on and that are not in the data any more."""
+    if not names:
+        return []
+    shown = ", ".join(names[:3]) + (f", and {len(names) - 3} more" if len(names) > 3 else "")
+    return [
+        Warning(
+            "missing images",
+            f"{len(names)} validated image{'s' * (len(names) != 1)} can't be found in the data any"
+            f" more: {shown}.",
+            "What is told image by image leaves them out.",
         )
     ]

@@ -307,6 +307,16 @@ def tracking_uri() -> str:
     return f"{SQLITE}{typed_in() / file}"
 
 
+def at(uri: str, run_id: str) -> Store:
+    """Return the store at a URI that was open before, in the experiment of one of its runs.
+
+    For a process that another one started: it makes no tables, and takes no given run.
+    """
+    quiet()
+    mlflow.set_tracking_uri(uri)
+    return Store(MlflowClient(uri), uri, "", "", None).waiting(PATIENCE).where(run_id)
+
+
 def _check_answers(uri: str) -> None:
     """MLflow's client asks a server that is not there again and again, for minutes."""
     if not uri.startswith(("http://", "https://")):

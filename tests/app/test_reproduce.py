@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-
 from mineralsweep.app.cells import PRESETS, Protocol, cells, divided
+
 from mineralsweep.app.reproduce import Reproduced, Reproduction, reproduce
 from mineralsweep.config import Training
 from mineralsweep.data.dataset import Dataset
@@ -107,7 +107,7 @@ def test_the_table_stands_beside_the_studys_and_in_mlflow(dataset: Dataset) -> N
     assert [spec.epochs for spec in made.executors[0].specs] == [3] * 4 + [2] * 4
     row = outcome.table.iloc[1]
     assert row["variant"] == "model 2.1"
-    assert row["study: test accuracy"] == "0.892 [0.832, 0.932], n = 148"
+    assert row["original: test accuracy"] == "0.892 [0.832, 0.932], n = 148"
     assert row["ours: splits of the same shares"].startswith("0.500 ± 0.000 over 2 splits")
     assert "over 2 folds" in row["ours: folds of all images"]
     assert row["epochs"] == "3 / 2"
@@ -183,7 +183,7 @@ def test_without_weights_vgg16_says_so(dataset: Dataset, monkeypatch: pytest.Mon
     assert made.trained() == 1
     row = outcome.table.iloc[1]
     assert row["ours: splits of the same shares"] == "needs ImageNet weights"
-    assert row["study: loss"] == "32.59"
+    assert row["original: loss"] == "32.59"
 
 
 @pytest.mark.usefixtures("store_made")

@@ -159,7 +159,7 @@ def test_the_same_command_again_opens_nothing_and_registers_nothing(
 ) -> None:
     before = len(client.search_model_versions("name = 'mineral-classifier'"))
     assert main(["sweep", "mine.yaml", "--data", "minerals", "--study", "first"]) == 0
-    assert "taken up after 2 of 2 trials" in capsys.readouterr().out
+    assert "resuming: 2 of 2 trials done" in capsys.readouterr().out
     assert len(client.search_model_versions("name = 'mineral-classifier'")) == before
     parent, children = runs(client)
     assert len(children) == 2

@@ -1,18 +1,19 @@
-"""The leaderboard, the plots' page and the description."""
+"""The leaderboard and the description."""
 
 from __future__ import annotations
 
-from pathlib import Path
+import subprocess
+import sys
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from mineralsweep.core.record import TrialRecord
-from mineralsweep.engines import ENGINES
-from mineralsweep.evaluation import score
+from mineralsweep.evaluation import Proportion, score
 from mineralsweep.registry import Crowned, Decision
-from mineralsweep.report import description, leaderboard, plots_page
-from tests.contracts.test_engines import run as run_trials
+from mineralsweep.report import compact, description, judged_on, leaderboard
 from tests.search.test_study import settings
 
 MODEL2 = {"architecture": "model2", "learning_rate": 0.00123456}
@@ -35,14 +36,69 @@ def test_the_leaderboard_is_best_first_with_intervals_and_n() -> None:
     assert table["reason"].tolist()[2] == "no memory"
 
 
-def test_the_plots_page_stands_alone() -> None:
-    engine = ENGINES["optuna"](settings(), "s", Path("studies"), None, {})
-    run_trials(engine, 8)
-    page = plots_page(engine, "a <study>")
-    assert "<h1>a &lt;study&gt;</h1>" in page
-    assert 'src="http' not in page
-    for title in ("History", "Slices", "Parallel coordinates", "PED-ANOVA", "fANOVA"):
-        assert title in page
+def test_whole_numbers_stay_whole_in_a_column_with_gaps() -> None:
+    records = [
+        replace(RECORDS[0], params={"architecture": "model2", "trees": 1024, "rate": 0.5}),
+        replace(RECORDS[1], params={"architecture": "model2"}),
+    ]
+    table = leaderboard(records, settings())
+    shown = compact(table)
+    assert shown["trees"].tolist() == ["", "1024"]
+    assert shown["rate"].tolist() == ["", "0.5"]
+    assert "1024," in table.to_csv(index=False)
+
+
+@pytest.mark.parametrize(
+    ("fits", "title"),
+    [(10, "± sd over 5 folds x 2 ["), (5, "± sd over 5 folds ["), (7, "over 7 fits of 5 folds [")],
+)
+def test_folds_and_repeats_are_told_apart(fits: int, title: str) -> None:
+    values = tuple(0.5 + i / 100 for i in range(fits))
+    ended = replace(RECORDS[0], folds=5, fold_accuracies=values, fold_values=values)
+    failed = RECORDS[2]
+    shown = compact(leaderboard([failed, ended], settings()))
+    assert any(title in name for name in shown.columns)
+    # The first record failed, and knows of no folds.
+    judged = judged_on([failed, ended])
+    assert judged.startswith(title.removeprefix("± sd over ").removeprefix("over ").rstrip(" ["))
+
+
+MACRO = Proportion(0.61, 0.5, 0.72, 10)
+
+
+def by(objective: str) -> pd.DataFrame:
+    """Return the leaderboard of two trials whose order by accuracy is another one."""
+    better = replace(RECORDS[0], value=0.61, low=MACRO.low, high=MACRO.high)
+    worse = replace(RECORDS[1], value=0.55, low=0.4, high=0.7)
+    return leaderboard([worse, better], settings().model_copy(update={"objective": objective}))
+
+
+@pytest.mark.parametrize("objective", ["macro_f1", "balanced_accuracy", "min_recall"])
+def test_the_objective_sorts_and_stands_beside_the_accuracy(objective: str) -> None:
+    table = by(objective)
+    assert table["trial"].tolist() == [0, 1]
+    best = table.iloc[0]
+    assert (best[f"val_{objective}"], best["low"], best["high"]) == (0.61, 0.5, 0.72)
+    assert best["accuracy_low"] < best["val_accuracy"] == 0.7 < best["accuracy_high"]
+    shown = compact(table)
+    name = objective.replace("_", " ")
+    assert shown[f"{name} [95 % interval]"][0] == "0.610 [0.500, 0.720]"
+    assert shown["accuracy [95 % interval]"][0].startswith("0.700 [")
+
+
+def test_by_loss_the_smallest_is_first_and_has_no_interval() -> None:
+    records = [replace(one, value=one.loss) for one in RECORDS]
+    shown = compact(leaderboard(records, settings().model_copy(update={"objective": "loss"})))
+    assert shown["loss"].tolist() == ["0.400", "0.900", "-"]
+    assert list(shown.columns).count("loss") == 1
+
+
+def test_a_loss_over_folds_may_be_above_1() -> None:
+    values = (1.2, 1.6, 2.0)
+    record = replace(RECORDS[0], value=1.6, folds=3, fold_accuracies=(0.5,) * 3, fold_values=values)
+    score = record.score()
+    assert score is not None
+    assert score.low < 1.6 < score.high
 
 
 FIRST = Decision("promoted", "3", "", "no champion", "There was none.", "me", "2026-01-01T00:00")
@@ -66,14 +122,26 @@ def test_the_description_answers_the_question_with_intervals() -> None:
     table = leaderboard(RECORDS, settings())
     left_out = ["vgg16: no weights"]
     text = description(settings(), table, crowned(1), "data: 30 images", left_out, [], 1.25)
-    assert "**Question.** Does the loop hold?" in text
+    assert "Does the loop hold?" in text
     assert "accuracy 0.900 [0.596, 0.982], n = 10" in text
-    assert "**1.000 [0.342, 1.000], n = 2**" in text
+    assert "accuracy 1.000 [0.342, 1.000], n = 2" in text
+    assert "macro f1 1.000 [" in text
     assert "version 3" in text
-    assert "**Left out.** vgg16: no weights" in text
+    assert "vgg16: no weights" in text
     assert "1.2 minutes" in text
     assert "Careful" not in text
-    assert "**The gate.** Version 3 took the alias champion. There was none." in text
-    assert "| rank | trial |" in text
+    assert "There was none." in text  # why the gate decided so
+    assert "\n| rank | trial |" in text
     text = description(settings(), table, crowned(1), "d", [], ["few images of b."], 1.0)
     assert "**Careful.** few images of b." in text
+
+
+def test_the_pieces_of_text_load_neither_tensorflow_nor_mlflow() -> None:
+    code = (
+        "import sys, mineralsweep.report, mineralsweep.report.photographs;"
+        "print({'tensorflow', 'mlflow', 'optuna'} & sys.modules.keys())"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert answer.stdout.strip() == "set()"

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from mineralsweep.config.entries import Choices, Entry, Range
+from mineralsweep.core.hyperparameter import Hyperparameter
 from mineralsweep.core.record import State, TrialRecord
 from mineralsweep.data import duplicates, sample
 from mineralsweep.data.dataset import open_dataset
@@ -32,7 +33,13 @@ def record(number: int, accuracy: float, n: int = 80, **more: Any) -> TrialRecor
 
 
 def texts(found: list[Warning]) -> str:
-    return "\n".join(warning.text for warning in found)
+    return "\n".join(f"{warning.headline} {warning.more}" for warning in found)
+
+
+DECLARED = {
+    "dropout": Hyperparameter("dropout", "float", "", low=0.0, high=0.95),
+    "augmentation": Hyperparameter("augmentation", "float", "", low=0.0, high=1.0),
+}
 
 
 @pytest.mark.parametrize(
@@ -60,22 +67,29 @@ def texts(found: list[Warning]) -> str:
 def test_a_best_value_at_the_end_of_its_range(
     name: str, value: float | str, entry: Entry, end: str | None
 ) -> None:
-    found = warnings.at_a_boundary({name: value}, {name: entry})
+    found = warnings.at_a_boundary({name: value}, {name: entry}, DECLARED)
     assert len(found) == (end is not None)
     assert end is None or f"{end} end" in texts(found)
 
 
-def test_a_lead_that_the_images_can_not_show() -> None:
+def test_without_a_declaration_the_end_of_the_sweep_s_range_is_warned_of() -> None:
+    entries: dict[str, Entry] = {"dropout": Range(low=0.0, high=0.6)}
+    assert warnings.at_a_boundary({"dropout": 0.0}, entries, {})
+    assert not warnings.at_a_boundary({"dropout": 0.0}, entries, DECLARED)
+
+
+def test_a_lead_that_is_not_significant() -> None:
     # 60, 59 and 54 of 80 right: the last one is 6 images behind.
     trials = [record(4, 60 / 80), record(1, 59 / 80), record(0, 54 / 80)]
-    found = warnings.can_not_be_told_apart(trials, {})
-    assert "80 images can't tell the first 2 trials apart: trial 4 leads trial 1 by 1 image " in (
-        texts(found)
-    )
-    assert warnings.can_not_be_told_apart([trials[0], trials[2]], {}) == []
-    assert warnings.can_not_be_told_apart(trials[:1], {}) == []
-    equal = warnings.can_not_be_told_apart([record(4, 0.5), record(1, 0.5)], {})
-    assert "got no more images right than trial 1" in texts(equal)
+    [found] = warnings.indistinguishable(trials, {})
+    assert "first 2 trials" in found.headline
+    assert "(McNemar p >= 0.05, n = 80)" in found.headline
+    assert "1 image more than trial 1" in found.headline
+    assert warnings.indistinguishable([trials[0], trials[2]], {}) == []
+    assert warnings.indistinguishable(trials[:1], {}) == []
+    assert warnings.indistinguishable([], {}) == []
+    equal = warnings.indistinguishable([record(4, 0.5), record(1, 0.5)], {})
+    assert "no more images than trial 1" in texts(equal)
 
 
 def test_answers_image_by_image_decide_where_they_are_known() -> None:
@@ -84,30 +98,33 @@ def test_answers_image_by_image_decide_where_they_are_known() -> None:
     worse = shifted.copy()
     worse[np.flatnonzero(worse)[:6]] = False
     trials = [record(4, 60 / 80), record(1, 54 / 80)]
-    assert warnings.can_not_be_told_apart(trials, {4: best, 1: worse})
+    assert warnings.indistinguishable(trials, {4: best, 1: worse})
     nested = best.copy()
     nested[:6] = False
-    assert warnings.can_not_be_told_apart(trials, {4: best, 1: nested}) == []
+    assert warnings.indistinguishable(trials, {4: best, 1: nested}) == []
     # By loss, the best one may have fewer right: that does not show it to be better.
-    assert warnings.can_not_be_told_apart(trials, {4: nested, 1: best})
+    assert warnings.indistinguishable(trials, {4: nested, 1: best})
 
 
 def test_folds_that_differ_more_than_the_trials() -> None:
-    folds: dict[str, Any] = {"folds": 3, "fold_accuracies": (0.7, 0.8, 0.9)}
-    second = record(1, 0.79, spread=0.1, **folds)
-    found = warnings.spread_larger_than_lead([record(0, 0.8, spread=0.1, **folds), second])
-    assert "leads by 0.010, but its folds differ more" in texts(found)
-    assert warnings.spread_larger_than_lead([record(0, 0.8, spread=0.005, **folds), second]) == []
+    def folded(number: int, *values: float, **more: Any) -> TrialRecord:
+        mean = sum(values) / len(values)
+        folds = {"folds": len(values), "fold_accuracies": (0.9,) * len(values)}
+        return record(number, 0.9, value=mean, fold_values=values, **{**folds, **more})
+
+    wide, second = folded(0, 0.7, 0.8, 0.9), folded(1, 0.7, 0.78, 0.89)
+    [found] = warnings.spread_larger_than_lead([wide, second])
+    assert "0.010" in found.headline  # the lead
+    assert "0.100" in found.headline  # the spread of the objective's values, not of the accuracy
+    assert warnings.spread_larger_than_lead([folded(0, 0.799, 0.8, 0.801), second]) == []
     assert warnings.spread_larger_than_lead([record(0, 0.8), record(1, 0.79)]) == []
-    by_loss = record(0, 0.8, value=0.4, spread=0.2, **folds)
-    assert warnings.spread_larger_than_lead([by_loss, replace(by_loss, value=0.41)]) == []
 
 
 def test_a_class_with_too_few_images() -> None:
     enough = {"train": {"a": 20, "b": 30}, "validation": {"a": 10, "b": 10}}
     assert warnings.small_classes(enough) == []
     found = warnings.small_classes({**enough, "test": {"a": 9, "b": 11}})
-    assert "test split: fewer than 10 images of a 9:" in texts(found)
+    assert "Test split: fewer than 10 images of a 9." in texts(found)
     assert "b 11" not in texts(found)
 
 
@@ -146,13 +163,9 @@ def test_a_champion_that_does_not_beat_the_baseline() -> None:
     assert warnings.no_better_than_baseline(better, "trees") == []
     assert warnings.no_better_than_baseline(None, "trees") == []
     worse = compare([True] * 40, baseline)
-    assert "the baseline, trees, is shown to be better than the champion" in (
-        texts(warnings.no_better_than_baseline(worse, "trees"))
-    )
+    assert "baseline, trees" in texts(warnings.no_better_than_baseline(worse, "trees"))
     hardly = compare([False, *[True] * 39], [True] * 40)
-    assert "not shown to be better than the baseline, trees" in (
-        texts(warnings.no_better_than_baseline(hardly, "trees"))
-    )
+    assert str(hardly) in texts(warnings.no_better_than_baseline(hardly, "trees"))
 
 
 def test_a_best_trial_that_was_still_learning() -> None:
@@ -172,6 +185,18 @@ def test_many_failed_trials() -> None:
         warnings.many_failed([*good[:3], lost])
     )
     assert warnings.many_failed([*good, lost]) == []
+
+
+def test_images_that_are_gone_are_named() -> None:
+    assert warnings.missing_images([]) == []
+    [found] = warnings.missing_images([f"{i}.jpg" for i in range(5)])
+    assert "5 validated images" in found.headline
+    assert "0.jpg, 1.jpg, 2.jpg, and 2 more" in found.headline
+
+
+def test_a_headline_is_whole_whatever_a_class_is_called() -> None:
+    counts = {"train": {"cf. quartz": 3}}
+    assert "of cf. quartz 3." in findings.headlines(warnings.small_classes(counts))[0]
 
 
 def test_with_folds_copies_in_two_folds_are_a_leak_and_a_fold_is_what_is_learned_from(

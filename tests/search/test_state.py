@@ -61,7 +61,7 @@ def test_another_question_or_storage_is_refused() -> None:
     state.check({"data": "d1"}, "")
     with pytest.raises(StudyConflict, match=r"data: was d1, is d2[\s\S]*--study NAME"):
         state.check({"data": "d2"}, "")
-    with pytest.raises(StudyConflict, match="stored in its folder, not in sqlite:///x.db"):
+    with pytest.raises(StudyConflict, match=r"stored in its folder, not in sqlite:///x\.db"):
         state.check({"data": "d1"}, "sqlite:///x.db")
 
 

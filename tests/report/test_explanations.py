@@ -1,4 +1,4 @@
-"""Grad-CAM on networks whose answer is known."""
+"""Grad-CAM and permutation importance, on models whose reasons are known."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from mineralsweep.report.attention import MAPS, last_convolution, look
-
-pytestmark = pytest.mark.slow
+from mineralsweep import descriptors
+from mineralsweep.report.explanations import MAPS, drops, last_convolution, look
 
 
 def bright_spot_network(nested: bool = False) -> Any:
@@ -34,6 +34,7 @@ def bright_spot_network(nested: bool = False) -> Any:
     return model
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("nested", [False, True])
 def test_the_heat_lies_where_the_evidence_is(nested: bool) -> None:
     images = np.zeros((2, 16, 16, 3), np.uint8)
@@ -51,9 +52,29 @@ def test_the_heat_lies_where_the_evidence_is(nested: bool) -> None:
     assert model(images, training=False).shape == (2, 2)  # it works as before
 
 
+@pytest.mark.slow
 def test_a_network_without_a_convolution_is_refused() -> None:
     import keras
 
     model = keras.Sequential([keras.Input((4, 4, 3)), keras.layers.Flatten()])
     with pytest.raises(ValueError, match="no convolution"):
         last_convolution(model)
+
+
+def test_the_group_that_decides_is_the_one_that_is_missed() -> None:
+    random = np.random.default_rng(0)
+    labels = [0, 1] * 20
+    numbers = random.random((40, descriptors.count("whole_and_grid"))).astype(np.float32)
+    column = 232 + 198  # the first one of the grid
+    numbers[:, column] = labels
+
+    def answer(numbers: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.stack([1 - numbers[:, column], numbers[:, column]], axis=1)
+
+    lost = drops(answer, numbers, labels, "whole_and_grid")
+    assert lost[0].group == "grid"
+    assert 0.3 < lost[0].mean < 0.7
+    assert lost[0].spread > 0
+    assert all((drop.mean, drop.spread) == (0, 0) for drop in lost[1:])
+    assert {drop.group for drop in lost} == set(descriptors.SETS["whole_and_grid"])
+    assert drops(answer, numbers, labels, "whole_and_grid") == lost

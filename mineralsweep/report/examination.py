@@ -1,4 +1,4 @@
-"""Images whose label is in doubt, and images unlike all others, by colour and texture."""
+"""A look at a catalogue before training: near-duplicates, labels in doubt, outliers."""
 
 from __future__ import annotations
 
@@ -10,11 +10,16 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from mineralsweep.data import arrays
+from mineralsweep.data import arrays, duplicates
 from mineralsweep.data.catalog import Catalog
 from mineralsweep.data.folds import folds
+from mineralsweep.data.names import readable
+from mineralsweep.data.split import PARTS, parse_shares, split
 from mineralsweep.descriptors import store
+from mineralsweep.errors import DataError
 
+SHARES = "40/20/40"
+"""The split that groups are tried against: the default of a sweep file, with its seed 0."""
 SIDE = 128
 """Colour and texture are read at 128 x 128 pixels."""
 NUMBERS = "whole_and_grid"
@@ -146,3 +151,71 @@ def outliers(values: Numbers, groups: Sequence[int]) -> tuple[Outlier, ...]:
     far = (distance - median) / spread
     rows = [int(row) for row in np.argsort(-far, kind="stable") if far[row] > FAR]
     return tuple(Outlier(row, float(far[row])) for row in rows)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Rows of one photograph.
+
+    `sides` are the parts of the split that they would stand on, were they not kept together; one
+    alone where they would not be divided, none where the folder can't be split.
+    """
+
+    rows: tuple[int, ...]
+    classes: tuple[str, ...]
+    sides: tuple[str, ...]
+
+    @property
+    def crosses(self) -> bool:
+        """Whether the split would have divided it."""
+        return len(self.sides) > 1
+
+
+@dataclass(frozen=True)
+class Findings:
+    """A catalogue and what is to be known of it."""
+
+    catalog: Catalog
+    groups: tuple[Group, ...]
+    doubts: Doubts
+    outliers: tuple[Outlier, ...]
+
+    def file(self, row: int) -> str:
+        """Return an image's path under the root, as text."""
+        return readable(self.catalog.images[row].path.relative_to(self.catalog.root))
+
+
+def examine(catalog: Catalog) -> Findings:
+    """Look for near-duplicates, labels in doubt, and images unlike the others.
+
+    Raises:
+        DataError: a file was removed or changed since the catalogue was read.
+    """
+    together = duplicates.groups(catalog)
+    groups = _groups(catalog, together)
+    if not catalog.images:
+        return Findings(catalog, groups, Doubts((), None, "there are no images"), ())
+    labels = [catalog.classes.index(image.label) for image in catalog.images]
+    values = numbers(catalog)
+    doubtful = doubts(values, labels, together, catalog.classes)
+    return Findings(catalog, groups, doubtful, outliers(values, together))
+
+
+def _groups(catalog: Catalog, together: Sequence[int]) -> tuple[Group, ...]:
+    sides = _sides(catalog)
+    groups = []
+    for rows in duplicates.several(together):
+        labels = sorted({catalog.images[row].label for row in rows})
+        parts = [part for part in PARTS if part in {sides.get(row) for row in rows}]
+        groups.append(Group(tuple(rows), tuple(labels), tuple(parts)))
+    return tuple(sorted(groups, key=lambda group: (len(group.classes) < 2, group.rows)))
+
+
+def _sides(catalog: Catalog) -> dict[int, str]:
+    """Return the part of each row in a split that knows nothing of near-duplicates."""
+    try:
+        parts = split(catalog, parse_shares(SHARES), 0)
+    except DataError:
+        return {}
+    named = zip(PARTS, (parts.train, parts.validation, parts.test), strict=True)
+    return {row: part for part, rows in named for row in rows}

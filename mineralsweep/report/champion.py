@@ -1,4 +1,4 @@
-"""Inside the champion: where it looks, and the augmentation that it was trained with."""
+"""The champion: what it confuses, how well it is calibrated, its mistakes, what it rests on."""
 
 from __future__ import annotations
 
@@ -9,26 +9,111 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mineralsweep.data.decode import Pixels
+from mineralsweep.evaluation import Scores
+from mineralsweep.evaluation.calibration import calibration as measure
 from mineralsweep.report import charts
-from mineralsweep.report.attention import convolutions, last_convolution, look
 from mineralsweep.report.evidence import Evidence, Predictions
-from mineralsweep.report.feature_groups import drops
+from mineralsweep.report.explanations import convolutions, drops, last_convolution, look
 from mineralsweep.report.pictures import heat, overlaid, thumbnail
-from mineralsweep.report.sections.champion import most_wrong
-from mineralsweep.report.svg import inline
 from mineralsweep.serving import network
 from mineralsweep.serving.ensemble import Classifier, Ensemble
 from mineralsweep.serving.estimator import TextureClassifier
 from mineralsweep.serving.network import Network
 
-WRONG = 3
+WRONG = 12
+LOOKS = 3
+"""Mistakes whose heat maps are shown."""
 VIEWS = 7
+
+
+def confusion(evidence: Evidence) -> dict[str, Any]:
+    """Return what was taken for what, and each class's recall, on test and validation."""
+    parts = {
+        "test split": evidence.crowned.scores,
+        evidence.part: evidence.validation_scores(),
+    }
+    figure = charts.recalls({part: scores.recall for part, scores in parts.items()})
+    words = "; ".join(
+        f"{part}: " + ", ".join(f"{name} {recall}" for name, recall in scores.recall.items())
+        for part, scores in parts.items()
+    )
+    return {
+        "classes": evidence.dataset.classes,
+        "parts": [_part(part, scores) for part, scores in parts.items()],
+        "figure": charts.inline(figure, "recalls", f"Recall with its interval. {words}"),
+    }
+
+
+def _part(name: str, scores: Scores) -> dict[str, Any]:
+    totals = scores.confusion.sum(axis=1)
+    share = scores.confusion / np.maximum(totals[:, None], 1)
+    return {
+        "name": name,
+        "scores": scores,
+        "counts": scores.confusion.tolist(),
+        "share": share.round(2).tolist(),
+        "totals": totals.tolist(),
+    }
+
+
+def calibration(evidence: Evidence) -> dict[str, Any]:
+    """Return accuracy over confidence, and the expected calibration error."""
+    shown, part = evidence.test, "test split"
+    if shown is None:
+        shown, part = evidence.validation, evidence.part
+    measured = measure(shown.probabilities, shown.labels)
+    points = ", ".join(
+        f"{one.confidence:.2f}: {one.accuracy.value:.2f} of {one.accuracy.n}"
+        for one in measured.bins
+    )
+    alt = f"Accuracy over mean confidence, a point a bin: {points}."
+    return {
+        "part": part,
+        "measured": measured,
+        "figure": charts.inline(charts.reliability(measured), "reliability", alt),
+    }
+
+
+def mistakes(evidence: Evidence) -> dict[str, Any]:
+    """Return the images whose true class got the lowest probability, as pictures.
+
+    Those of the validation split: a reader who looks at test images, and changes something,
+    has used the test split up.
+    """
+    shown = evidence.validation
+    places = most_wrong(shown)
+    pictures = evidence.pixels(tuple(shown.rows[i] for i in places[:WRONG]))
+    files = evidence.dataset.files([shown.rows[i] for i in places[:WRONG]])
+    classes = evidence.dataset.classes
+    return {
+        "part": evidence.part,
+        "total": len(places),
+        "n": len(shown.rows),
+        "shown": [
+            {
+                "uri": thumbnail(pixels),
+                "file": name,
+                "true": classes[shown.labels[i]],
+                "predicted": classes[int(shown.probabilities[i].argmax())],
+                "p_predicted": float(shown.probabilities[i].max()),
+                "p_true": float(shown.probabilities[i, shown.labels[i]]),
+            }
+            for i, pixels, name in zip(places, pictures, files, strict=False)
+        ],
+    }
+
+
+def most_wrong(shown: Predictions) -> list[int]:
+    """Return the places of the wrong answers, the lowest probability of the truth first."""
+    of_truth = shown.probabilities[np.arange(len(shown.rows)), list(shown.labels)]
+    order = np.argsort(of_truth, kind="stable")
+    return [int(i) for i in order if not shown.right[i]]
 
 
 def attention(evidence: Evidence) -> dict[str, Any]:
     """Return Grad-CAM and feature maps for a few validation images: some right, some wrong."""
     shown = evidence.validation
-    places = [*_surest(shown), *most_wrong(shown)[:WRONG]]
+    places = [*_surest(shown), *most_wrong(shown)[:LOOKS]]
     rows = tuple(shown.rows[i] for i in places)
     pictures = evidence.pixels(rows)
     with evidence.champion_files() as folder:
@@ -41,14 +126,14 @@ def attention(evidence: Evidence) -> dict[str, Any]:
             return {"why_not": "the champion has no convolution to look into"}
         layer = last_convolution(member.model)
         coarser = layer is not convolutions(member.model)[-1]
-        found = look(member.model, np.stack(pictures))
+        looks = look(member.model, np.stack(pictures))
     names = evidence.dataset.files(rows)
     classes = evidence.dataset.classes
     return {
         "member": len(members) > 1,
         "layer": layer.name,
         "coarser": coarser,
-        "size": found[0].heat.shape,
+        "size": looks[0].heat.shape,
         "looks": [
             {
                 "file": name,
@@ -59,7 +144,7 @@ def attention(evidence: Evidence) -> dict[str, Any]:
                 "predicted": classes[one.predicted],
                 "probability": one.probability,
             }
-            for i, pixels, name, one in zip(places, pictures, names, found, strict=True)
+            for i, pixels, name, one in zip(places, pictures, names, looks, strict=True)
         ],
     }
 
@@ -74,33 +159,35 @@ def _members(classifier: Classifier) -> list[Classifier]:
 def _groups(
     members: Sequence[Classifier], shown: Predictions, evidence: Evidence
 ) -> dict[str, Any]:
-    """Return what a model of colour and texture leans on: it has no convolution."""
+    """Return what an estimator of colour and texture rests on: it has no convolution."""
     fitted = [member for member in members if isinstance(member, TextureClassifier)]
     numbers = fitted[0].prepare(np.stack(evidence.pixels(shown.rows, fitted[0].image_size)))
 
     def answer(numbers: NDArray[np.float32]) -> NDArray[np.float32]:
-        found: NDArray[np.float32] = np.mean([one.answer(numbers) for one in fitted], axis=0)
-        return found
+        mean: NDArray[np.float32] = np.mean([one.answer(numbers) for one in fitted], axis=0)
+        return mean
 
-    found = drops(answer, numbers, shown.labels, fitted[0].features)
-    words = ", ".join(f"{drop.group} {drop.mean:.3f}" for drop in found)
+    lost = drops(answer, numbers, shown.labels, fitted[0].features)
+    words = ", ".join(f"{drop.group} {drop.mean:.3f}" for drop in lost)
     return {
-        "groups": found,
+        "groups": lost,
         "n": len(shown.rows),
         "part": evidence.part,
         "member": len(members) > 1,
-        "figure": inline(charts.drops(found), "drops", f"Accuracy lost without a group: {words}."),
+        "figure": charts.inline(
+            charts.drops(lost), "drops", f"Accuracy lost without a group: {words}."
+        ),
     }
 
 
 def _surest(shown: Predictions) -> list[int]:
     """Return, for each class, the place of the image that was recognised with most confidence."""
-    found = []
+    surest = []
     for label in sorted(set(shown.labels)):
         own = [i for i, right in enumerate(shown.right) if right and shown.labels[i] == label]
         if own:
-            found.append(max(own, key=lambda i: (shown.probabilities[i].max(), -i)))
-    return found
+            surest.append(max(own, key=lambda i: (shown.probabilities[i].max(), -i)))
+    return surest
 
 
 def augmentation(evidence: Evidence) -> dict[str, Any]:

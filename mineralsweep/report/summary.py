@@ -1,0 +1,144 @@
+"""A study's result in words: its description in MLflow, and how it compares with the baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
+
+import pandas as pd
+
+from mineralsweep.config import Sweep
+from mineralsweep.core import objective as objectives
+from mineralsweep.core.record import BASELINE, TrialRecord
+from mineralsweep.evaluation import Paired
+from mineralsweep.report.leaderboard import compact, judged_on, markdown
+from mineralsweep.report.warnings import SIGNIFICANT
+
+if TYPE_CHECKING:
+    from mineralsweep.registry import Crowned
+
+Standing = Literal["true", "not shown", "is the baseline"]
+SHOWN = 10
+"""Rows of the leaderboard in a description."""
+
+
+def description(
+    sweep: Sweep,
+    table: pd.DataFrame,
+    crowned: Crowned,
+    data: str,
+    left_out: Sequence[str],
+    warnings: Sequence[str],
+    minutes: float,
+    beside: Sequence[str] = (),
+) -> str:
+    """Return the Markdown that stands on top of the study's page in MLflow.
+
+    Args:
+        sweep: the question.
+        table: the leaderboard.
+        crowned: its best trial, tested.
+        data: the data set in a line.
+        left_out: architectures that could not be tried, and why.
+        warnings: headlines of the report's warnings.
+        minutes: that it took.
+        beside: the comparison with the baseline; see `verdict`.
+    """
+    lines = [
+        f"**Question.** {' '.join(sweep.question.split())}",
+        f"**Answer.** {answer(crowned, sweep.objective)} It is version {crowned.version} of"
+        f" `{sweep.gate.model}`.",
+        *([f"**The baseline.** {' '.join(beside)}"] if beside else []),
+        f"**The gate.** {crowned.decision.sentence().capitalize()}. {crowned.decision.why}",
+        *(f"**Careful.** {warning}" for warning in warnings),
+        "**Report.** `report.html`, among this run's artifacts.",
+        *(f"**Left out.** {reason}" for reason in left_out),
+        f"**Data.** {data}.",
+        f"**Time.** {minutes:.1f} minutes.",
+        f"**Leaderboard** on {judged_on([crowned.record])}:",
+        markdown(compact(table.head(SHOWN))),
+    ]
+    return "\n\n".join(lines)
+
+
+def answer(crowned: Crowned, objective: str) -> str:
+    """Say which trial was best, by what, and what it reached on the test split."""
+    best, test = crowned.record, crowned.scores
+    return (
+        f"{best.title().capitalize()} ({best.params['architecture']}) was best on"
+        f" {judged_on([best])}: {scores_of(best, objective)}. On the test split, opened after the"
+        f" choice: accuracy {test.accuracy}, {_beside(crowned, objective)}."
+    )
+
+
+def _beside(crowned: Crowned, objective: str) -> str:
+    """Return the test split's value of the objective and the macro-F1."""
+    confusion, loss = crowned.scores.confusion, crowned.scores.loss
+    texts = []
+    for name in dict.fromkeys((objective, "macro_f1")):
+        one = objectives.get(name)
+        text = str(one.interval(confusion, loss) or f"{one.of(confusion, loss):.3f}")
+        texts += [] if name == "accuracy" else [f"{words(name)} {text}"]
+    return ", ".join(texts)
+
+
+def words(objective: str) -> str:
+    """Return an objective's name as people write it."""
+    return objective.replace("_", " ")
+
+
+def scores_of(record: TrialRecord, objective: str) -> str:
+    """Return a trial's value with its interval, and accuracy where that is not the value."""
+    scores = record.scores(objective)
+    shown = dict.fromkeys((objective, "accuracy"))
+    return ", ".join(f"{words(name)} {scores[name]}" for name in shown)
+
+
+def standing(
+    best: TrialRecord, baseline: TrialRecord, paired: Paired | None, objective: str
+) -> Standing:
+    """Say whether the champion beats the baseline: true only where the difference is significant.
+
+    Args:
+        best: the champion, which is the baseline where that is better than every trial.
+        baseline: colour_texture with its defaults, on the same images.
+        paired: the baseline as the champion, the best trial as the challenger, on the images that
+            the trials were judged on; None where their predictions can't be read.
+        objective: what trials are compared by.
+    """
+    if best.number == BASELINE:
+        return "is the baseline"
+    better = objectives.get(objective).is_better(best.value, baseline.value)
+    return "true" if better and _significant(paired) else "not shown"
+
+
+def verdict(
+    best: TrialRecord, baseline: TrialRecord, paired: Paired | None, objective: str
+) -> list[str]:
+    """Return sentences: how the champion compares with the baseline.
+
+    Args:
+        best: see `standing`.
+        baseline: see `standing`.
+        paired: see `standing`.
+        objective: see `standing`.
+    """
+    theirs = scores_of(baseline, objective)
+    stands = standing(best, baseline, paired, objective)
+    if stands == "is the baseline":
+        return [f"No trial beats the baseline: it is the champion, with {theirs}."]
+    better = objectives.get(objective).is_better(best.value, baseline.value)
+    how = "is better than" if better else "is no better than"
+    test = "Their predictions could not be compared."
+    if paired is not None:
+        mark = "significant" if _significant(paired) else "not significant"
+        test = f"On the same images the difference is {mark}: {paired}."
+    return [
+        f"Trial {best.number} {how} the baseline: {scores_of(best, objective)} against {theirs}.",
+        test,
+    ]
+
+
+def _significant(paired: Paired | None) -> bool:
+    """Say whether the challenger is shown to be right more often."""
+    return paired is not None and paired.difference > 0 and paired.p < SIGNIFICANT
