@@ -66,7 +66,7 @@ def verdict(
         beside,
         "To serve the baseline:"
         f" mlflow models serve -m models:/{baseline.model_id} --env-manager local --port 5001",
-        f"To have it registered: mineralsweep resume {study} --baseline eligible",
+        f"To have it registered: mineralsweep resume {study} --set baseline=eligible",
     ]
 
 

@@ -140,7 +140,7 @@ def test_a_champion_that_does_not_beat_it_is_told_aloud_with_what_to_do() -> Non
         " 0.740 [0.646, 0.816], n = 100 of trial 4.",
         f"On the same images: {worse}.",
         "To serve the baseline: mlflow models serve -m models:/m-7 --env-manager local --port 5001",
-        "To have it registered: mineralsweep resume granite --baseline eligible",
+        "To have it registered: mineralsweep resume granite --set baseline=eligible",
     ]
     assert standing(best, baseline, worse, "accuracy") == "false"
     hardly = verdict(record(4, 0.86), baseline, paired(1, 3), "accuracy", "s")
