@@ -36,7 +36,7 @@ def records_of(study: str, folder: Path, storage: str | None) -> list[TrialRecor
         else:
             found = optuna.kept_records(study, folder, storage)
         return [TrialRecord.from_dict(one) for one in found]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (ConfigError, OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"--warm-start: study '{study}' can't be read: {error}") from error
 
 

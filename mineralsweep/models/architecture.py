@@ -26,7 +26,8 @@ OF_NETWORKS = (
         "learning_rate", "float", "the step size at the first step", low=1e-8, high=10.0, log=True
     ),
     Hyperparameter(
-        "optimizer", "name", "how the weights are updated", choices=("adam", "adamw", "rmsprop", "sgd")
+        "optimizer", "name", "how the weights are updated",
+        choices=("adam", "adamw", "rmsprop", "sgd"),
     ),
     Hyperparameter("batch_size", "int", "images a step", low=1, high=4096, log=True),
     *recipes.HYPERPARAMETERS,

@@ -96,7 +96,8 @@ COLOUR_TEXTURE = Architecture(
     epochs=1,
     own=(
         Hyperparameter(
-            "estimator", "name", "which classifier is fitted", default="vote", choices=tuple(ESTIMATORS)
+            "estimator", "name", "which classifier is fitted",
+            default="vote", choices=tuple(ESTIMATORS),
         ),
         Hyperparameter(
             "trees", "int", "how many, of extra_trees, forest and vote",
