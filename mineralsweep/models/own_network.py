@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import os
 import sys
 import traceback
 from collections.abc import Callable, Iterable
@@ -117,6 +118,7 @@ def _module(place: str, name: str) -> ModuleType:
     Raises:
         ArchitectureError: it can't be imported; the message has the exception, and its line.
     """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # it will most likely import Keras
     try:
         return _from_file(Path(place)) if place.endswith(".py") else _from_package(place)
     except SyntaxError as error:
