@@ -212,7 +212,7 @@ class Evidence:
         """Give a copy of the champion's model, as it was logged, that is removed afterwards."""
         import mlflow
 
-        from mineralsweep.registry.names import uri_of
+        from mineralsweep.registry.versions import uri_of
 
         uri = uri_of(self.sweep.gate.model, self.crowned.version)
         with tempfile.TemporaryDirectory(prefix="mineralsweep-") as scratch:
