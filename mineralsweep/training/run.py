@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from mineralsweep import machine
 from mineralsweep.activations.store import NoRoomForFeatures
+from mineralsweep.core.hyperparameter import Value
 from mineralsweep.core.trial import EpochReport, Report, Say, TrialResult, TrialSpec
 from mineralsweep.errors import TrainingDiverged
 from mineralsweep.models import get as get_architecture
@@ -83,7 +84,7 @@ def _prepare(spec: TrialSpec, precision: str, say: Say) -> tuple[keras.Model, li
     if phases.uses_features(spec):
         _make_deterministic(spec.seed)
         with used(precision):
-            whole = _build(spec, {**spec.hyperparameters, "augmentation": 0.0})
+            whole = _build(spec, _plain(spec))
             try:
                 return whole, phases.from_features(spec, whole, precision, say)
             except NoRoomForFeatures as error:
@@ -154,18 +155,20 @@ def _build(spec: TrialSpec, hyperparameters: Any) -> keras.Model:
     )
 
 
+def _plain(spec: TrialSpec) -> dict[str, Value | None]:
+    """Return a trial's hyperparameters without augmentation, which not every network has."""
+    own = dict(spec.hyperparameters)
+    return {**own, "augmentation": 0.0} if "augmentation" in own else own
+
+
 def _served(spec: TrialSpec, trained: keras.Model) -> keras.Model:
     """Return the network as it is saved: in float32, which every machine runs well.
 
     Augmentation acts in training alone: what is saved has Keras' own layers only.
     """
-    changes = {
-        name: value
-        for name, value in (("augmentation", 0.0), ("weights", "none"))
-        if name in spec.hyperparameters
-    }
+    weights = {"weights": "none"} if "weights" in spec.hyperparameters else {}
     with used("float32"):
-        plain = _build(spec, {**spec.hyperparameters, **changes})
+        plain = _build(spec, {**_plain(spec), **weights})
     plain.set_weights(trained.get_weights())
     return plain
 
