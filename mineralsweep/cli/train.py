@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 
 from mineralsweep.app import train_one
-from mineralsweep.cli.main import SETTINGS, hyperparameters
+from mineralsweep.cli.flags import SETTINGS, hyperparameters
 from mineralsweep.cli.progress import Progress
 from mineralsweep.cli.shell import next_commands, plain_console
 from mineralsweep.config import Override, Sweep, build, pairs
