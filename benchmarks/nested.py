@@ -163,7 +163,7 @@ class Bench:
         asked = MEMBERS[member]
         one = get(asked.architecture)
         return {
-            "hyperparameters": {**one.hyperparameters, **asked.hyperparameters},
+            "hyperparameters": {**one.defaults(), **asked.hyperparameters},
             "recipe": one.recipe.differing(),
             "optimizer": one.optimizer,
             "learning_rate": one.learning_rate,

@@ -135,7 +135,7 @@ def table(rows: list[dict[str, Any]]) -> str:
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for row in rows:
-        chosen = row.get("features", COLOUR_TEXTURE.hyperparameters["features"])
+        chosen = row.get("features", COLOUR_TEXTURE.defaults()["features"])
         lines.append(
             f"| {row['estimator']} | {chosen}, {descriptors.count(str(chosen))} |"
             f" {row['accuracy']:.3f} ± {row['sd']:.3f} [{row['low']:.3f}, {row['high']:.3f}] |"

@@ -2,6 +2,9 @@
 
 Importing the package loads neither TensorFlow nor MLflow; the modules that need them do.
 
+For a network of your own: `Hyperparameter` declares what a sweep may search of it, `Architecture`
+says more than its function alone; see docs/sweep-files.md.
+
 For notebooks: `hypermodel`, a sweep file's networks for KerasTuner, and `MlflowTuner`, a tuner of
 KerasTuner that logs to MLflow; see `mineralsweep.app.notebooks`.
 """
@@ -11,12 +14,20 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-__all__ = ["MlflowTuner", "__version__", "hypermodel"]
+__all__ = ["Architecture", "Hyperparameter", "MlflowTuner", "__version__", "hypermodel"]
 __version__ = "0.1.0"
 
 
+_HOMES = {
+    "Architecture": "mineralsweep.models.architecture",
+    "Hyperparameter": "mineralsweep.core.hyperparameter",
+    "MlflowTuner": "mineralsweep.app.notebooks",
+    "hypermodel": "mineralsweep.app.notebooks",
+}
+
+
 def __getattr__(name: str) -> Any:
-    """Load what notebooks use when it is first asked for: it loads TensorFlow and MLflow."""
-    if name in ("MlflowTuner", "hypermodel"):
-        return getattr(importlib.import_module("mineralsweep.app.notebooks"), name)
+    """Load a public name when it is first asked for: notebooks' load TensorFlow and MLflow."""
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'mineralsweep' has no attribute '{name}'")

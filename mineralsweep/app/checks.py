@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import TextIO
 
 from mineralsweep import machine
-from mineralsweep.config import Choices, Sweep
-from mineralsweep.config.distributions import describe
+from mineralsweep.config import Sweep
 from mineralsweep.data.concerns import concerns
 from mineralsweep.data.dataset import Dataset, open_dataset
 from mineralsweep.errors import ConfigError, StudyConflict, WeightsUnavailable
@@ -160,18 +159,15 @@ def leave_out_unavailable(sweep: Sweep) -> tuple[Sweep, list[str]]:
     Raises:
         WeightsUnavailable: none would be left, or the weights are a path that does not exist.
     """
-    kept, reasons = [], []
+    space, reasons = sweep.space, []
     for name in sweep.space.architectures():
         try:
             check_weights(name, sweep.weights)
-            kept.append(name)
         except WeightsUnavailable as error:
-            if len(sweep.space.architectures()) == 1 or sweep.weights != "imagenet":
+            if len(space.architectures()) == 1 or sweep.weights != "imagenet":
                 raise
             reasons.append(f"{name}: {error}")
-    if not reasons:
-        return sweep, []
-    space = sweep.space.model_copy(update={"architecture": Choices(choices=tuple(kept))})
+            space = space.without(name)
     return sweep.model_copy(update={"space": space}), reasons
 
 
@@ -184,7 +180,7 @@ def check_weights(architecture: str, weights: str) -> None:
 def fingerprint(sweep: Sweep, dataset: Dataset) -> dict[str, str]:
     """Return what may not change while a study lives, by name."""
     return {
-        **{f"space.{name}": describe(entry) for name, entry in sweep.space.entries().items()},
+        **{f"space.{name}": entry.describe() for name, entry in sweep.space.entries().items()},
         "objective": sweep.objective,
         "engine.name": sweep.engine.name,
         "engine.pruner": sweep.engine.pruner,

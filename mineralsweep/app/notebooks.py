@@ -10,7 +10,6 @@ import keras_tuner
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from mineralsweep.config import Sweep, load
-from mineralsweep.config.distributions import propose
 from mineralsweep.core.trial import Examples, TrialSpec
 from mineralsweep.data.dataset import open_dataset
 from mineralsweep.engines.keras_tuner_oracles import declare
@@ -96,7 +95,7 @@ class SweepHyperModel(keras_tuner.HyperModel):  # type: ignore[misc]  # KerasTun
     def _spec(self, hp: keras_tuner.HyperParameters) -> TrialSpec:
         declare(hp, self._sweep.space)
         return specify(
-            propose(self._sweep.space, lambda name, _: hp.get(name)),
+            self._sweep.space.propose(lambda name, _: hp.get(name)),
             number=0,
             epochs=self._sweep.budget.epochs,
             patience=0,

@@ -99,8 +99,10 @@ def _train(
 
     executor.submit(spec)
     store = open_store()
-    run_id = store.take_given_run(f"train {spec.architecture}", {"mineralsweep.kind": "training"})
-    run = TrialRun(store, run_id, spec.architecture, dataset)
+    run_id = store.take_given_run(
+        f"train {spec.architecture_name}", {"mineralsweep.kind": "training"}
+    )
+    run = TrialRun(store, run_id, spec.architecture_name, dataset)
     run.describe(spec.params())
     system = SystemMetrics(lambda metrics, step: run.write([Point(metrics, step, now_ms())]))
     listener.trial_started(spec)

@@ -3,13 +3,12 @@
 from mineralsweep.config.caveats import caveats
 from mineralsweep.config.engine import Engine
 from mineralsweep.config.entries import Choices, Entry, Range
-from mineralsweep.config.gate import Gate
-from mineralsweep.config.load import Override, build, load, load_gate
-from mineralsweep.config.space import OPTIMIZERS, Space
-from mineralsweep.config.stop import Stop
-from mineralsweep.config.sweep import Budget, Data, Sweep, Training
+from mineralsweep.config.load import Override, build, load, load_gate, pairs
+from mineralsweep.config.sections import Budget, Data, Faults, Gate, Stop, Training
+from mineralsweep.config.space import Space
+from mineralsweep.config.sweep import Sweep
 
 __all__ = [
-    "OPTIMIZERS", "Budget", "Choices", "Data", "Engine", "Entry", "Gate", "Override", "Range",
-    "Space", "Stop", "Sweep", "Training", "build", "caveats", "load", "load_gate",
+    "Budget", "Choices", "Data", "Engine", "Entry", "Faults", "Gate", "Override", "Range",
+    "Space", "Stop", "Sweep", "Training", "build", "caveats", "load", "load_gate", "pairs",
 ]  # fmt: skip

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from mineralsweep.config.entries import Range
 from mineralsweep.config.rules import Misplaced
-from mineralsweep.models import get as get_architecture
 
 if TYPE_CHECKING:
     from mineralsweep.config.sweep import Sweep
@@ -50,9 +49,7 @@ def _of_the_sampler(sweep: Sweep) -> str:
 
 def _apart(sweep: Sweep, sampler: str) -> list[str]:
     """Return the entries that a sampler draws at random, whatever was told."""
-    searched = [
-        name for name, entry in sweep.space.entries().items() if (entry.ladder() or (1, 2))[1:]
-    ]
+    searched = sweep.space.searched()
     if sampler == "cmaes":
         return [name for name in searched if name not in numbers_for_all(sweep)]
     if sampler in ("gp", "qmc", "nsgaii"):
@@ -70,12 +67,9 @@ def _of_the_pruner(sweep: Sweep) -> str:
 
 def _conditional(sweep: Sweep) -> set[str]:
     """Return the entries that some architectures of the space don't have."""
-    architectures = [get_architecture(name) for name in sweep.space.architectures()]
-    return {
-        name
-        for name in sweep.space.entries()
-        if name != "architecture" and not all(one.has(name) for one in architectures)
-    }
+    space = sweep.space
+    every = len(space.architectures())
+    return {name for name in space.entries() if len(space.owners(name)) < every}
 
 
 def check_sampler(sweep: Sweep) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
+import inspect
+import warnings
+from collections.abc import Collection, Mapping
 from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from mineralsweep.config.entries import Strict
-from mineralsweep.config.options import arguments, check_options, check_values
-from mineralsweep.config.rules import Misplaced
+from mineralsweep.config.rules import Misplaced, Strict
 from mineralsweep.errors import did_you_mean
 
 OPTUNA_SAMPLERS = {
@@ -67,6 +68,18 @@ NEEDED: dict[str, dict[str, Any]] = {
 
 SMALLEST = {"factor": 2, "hyperband_iterations": 1, "num_initial_points": 1, "alpha": 0, "beta": 0}
 """Of KerasTuner's options: it says nothing, or only in the midst of the search."""
+
+
+PLAIN: dict[str, tuple[type, ...]] = {
+    "int": (int,),
+    "float": (int, float),
+    "bool": (bool,),
+    "str": (str,),
+    "None": (type(None),),
+}
+"""The kinds of values that a sweep file holds, by the names of their annotations."""
+
+Kinds = dict[str, tuple[str, ...]]
 
 
 class Engine(Strict):
@@ -165,3 +178,62 @@ def _check_class(
     known = {} if owner == "GridSampler" else arguments(found, KEPT)
     check_options(place, owner, known, options)
     check_values(place, found, {**(needed or {}), **options})
+
+
+def arguments(owner: type, kept: Collection[str] = ()) -> Kinds:
+    """Return the arguments of a class that a sweep file can give: name -> kinds of value.
+
+    Args:
+        owner: the class.
+        kept: the arguments that this package sets itself.
+    """
+    found: Kinds = {}
+    for name, parameter in inspect.signature(owner).parameters.items():
+        annotation = parameter.annotation
+        text = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", "")
+        kinds = tuple(part.strip() for part in text.split("|") if part.strip() in PLAIN)
+        if name not in kept and kinds not in ((), ("None",)):
+            found[name] = kinds
+    return found
+
+
+def check_options(place: str, owner: str, known: Kinds, options: Mapping[str, Any]) -> None:
+    """Hold options to what a class takes.
+
+    Args:
+        place: in the sweep file, such as "sampler_options".
+        owner: the class's name, for the message.
+        known: see `arguments`.
+        options: as they were read from the file.
+
+    Raises:
+        Misplaced: an unknown name, or a value of the wrong kind.
+    """
+    for name, value in options.items():
+        if name not in known:
+            hint = did_you_mean(str(name), known) if known else "; it takes none"
+            raise Misplaced(f"{place}.{name}", f"{owner} takes no such option{hint}")
+        if not any(_is(value, kind) for kind in known[name]):
+            kinds = " or ".join(known[name])
+            raise Misplaced(f"{place}.{name}", f"must be {kinds}, got {value!r}")
+
+
+def check_values(place: str, owner: type, options: Mapping[str, Any]) -> None:
+    """Build a class once, so that it checks the ranges of its arguments itself.
+
+    Raises:
+        Misplaced: the class refuses its arguments, or calls one of them outdated.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("error", FutureWarning)  # what the library will take away
+            owner(**options)
+    except (ValueError, TypeError, FutureWarning) as error:
+        raise Misplaced(place, f"{owner.__name__}: {' '.join(str(error).split())}") from None
+
+
+def _is(value: Any, kind: str) -> bool:
+    if isinstance(value, bool):
+        return kind == "bool"
+    return isinstance(value, PLAIN[kind])

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
+from mineralsweep.config.rules import Strict
+from mineralsweep.core.hyperparameter import Value
 
-class Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+TOLERANCE = 1e-9
+"""Between a value and its step of a ladder."""
 
 
 class Range(Strict):
@@ -37,8 +40,26 @@ class Range(Strict):
         """Return every value of a stepped range in order, None without a step."""
         if self.step is None:
             return None
-        steps = math.floor((self.high - self.low) / self.step + 1e-9)
+        steps = math.floor((self.high - self.low) / self.step + TOLERANCE)
         return tuple(self.low + i * self.step for i in range(steps + 1))
+
+    def constant(self) -> Value | None:
+        """Return the only value of a ladder of one step, None where there is a choice."""
+        ladder = self.ladder()
+        return ladder[0] if ladder is not None and len(ladder) == 1 else None
+
+    def holds(self, value: Value) -> bool:
+        """Say whether a value is one of its own."""
+        if isinstance(value, str) or not self.low <= value <= self.high:
+            return False
+        ladder = self.ladder()
+        return ladder is None or any(abs(value - rung) <= TOLERANCE for rung in ladder)
+
+    def describe(self) -> str:
+        """Say it in one line, the same text for the same range."""
+        scale = ", log" if self.log else ""
+        step = f", step {self.step:g}" if self.step else ""
+        return f"{self.low:g} to {self.high:g}{scale}{step}"
 
 
 class Choices(Strict):
@@ -52,18 +73,39 @@ class Choices(Strict):
             raise ValueError(f"choices must differ from one another, got {list(self.choices)}")
         return self
 
-    def bounds(self) -> tuple[float | int | str, ...]:
+    def bounds(self) -> tuple[Value, ...]:
         return self.choices
 
-    def ladder(self) -> tuple[float | int | str, ...]:
+    def ladder(self) -> tuple[Value, ...]:
         return self.choices
+
+    def constant(self) -> Value | None:
+        """Return the only value, None where there is a choice."""
+        return self.choices[0] if len(self.choices) == 1 else None
+
+    def holds(self, value: Value) -> bool:
+        """Say whether a value is one of its own."""
+        return value in self.choices
+
+    def describe(self) -> str:
+        """Say it in one line, the same text for the same choices."""
+        return " | ".join(str(choice) for choice in self.choices)
 
 
 Entry = Range | Choices
 
 
-def read_entry(value: Any) -> Any:
+@dataclass(frozen=True)
+class Refused:
+    """Stands for an entry that is no entry, so that it is told beside the others' mistakes."""
+
+    why: str
+
+
+def _read_entry(value: Any) -> Any:
     """Read the short forms: a scalar is a constant, a list is choices."""
+    if isinstance(value, Refused):
+        raise ValueError(value.why)
     if isinstance(value, Range | Choices):
         return value
     if isinstance(value, list):
@@ -75,4 +117,4 @@ def read_entry(value: Any) -> Any:
     return Choices.model_validate({"choices": (value,)})
 
 
-SpaceEntry = Annotated[Entry, BeforeValidator(read_entry)]
+SpaceEntry = Annotated[Entry, BeforeValidator(_read_entry)]

@@ -12,24 +12,75 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from mineralsweep.config.engine import Engine
 from mineralsweep.config.entries import Choices, Range
-from mineralsweep.config.gate import Gate
 from mineralsweep.config.rules import Misplaced
-from mineralsweep.config.space import Space
-from mineralsweep.config.stop import Stop
-from mineralsweep.config.sweep import Budget, Data, Faults, Sweep, Training
+from mineralsweep.config.sections import Gate
+from mineralsweep.config.sweep import Sweep
 from mineralsweep.core.hyperparameter import number_hint
 from mineralsweep.errors import ConfigError, did_you_mean
 
 
 @dataclass(frozen=True)
 class Override:
-    """A value that a flag lays over a sweep file. `place` is dotted, as in "budget.trials"."""
+    """A value that a flag lays over a sweep file.
+
+    Attributes:
+        place: dotted, as in "budget.trials".
+        value: as YAML would give it; None: the flag was left out, and the file's value stays.
+        flag: as it was typed, for errors.
+        null: None is meant as a value.
+    """
 
     place: str
     value: Any
     flag: str
+    null: bool = False
+
+
+_NEXT_PAIR = re.compile(r"\s+(?=[A-Za-z_][\w.]*\s*=)")
+_BRACKETS = {"{": 1, "[": 1, "}": -1, "]": -1}
+
+
+def pairs(texts: Sequence[str], flag: str = "--set") -> list[Override]:
+    """Read `key=value` pairs, for any key of a sweep file; values are YAML.
+
+    Args:
+        texts: a pair each, or several with spaces between them.
+        flag: that they were given with.
+
+    Raises:
+        ConfigError: a text is no pair, or its value is no YAML.
+    """
+    return [_pair(text, flag) for text in _split(" ".join(texts))]
+
+
+def _split(text: str) -> list[str]:
+    """Divide pairs at spaces that are within no quotes and no brackets."""
+    parts, depth, quote, start = [], 0, "", 0
+    for place, letter in enumerate(text):
+        if quote:
+            quote = "" if letter == quote else quote
+        elif letter in "\"'":
+            quote = letter
+        else:
+            depth += _BRACKETS.get(letter, 0)
+        if not quote and not depth and _NEXT_PAIR.match(text, place):
+            parts.append(text[start:place])
+            start = place
+    return [part.strip() for part in (*parts, text[start:]) if part.strip()]
+
+
+def _pair(text: str, flag: str) -> Override:
+    place, equals, value = (part.strip() for part in text.partition("="))
+    if not equals or not re.fullmatch(r"[A-Za-z_]\w*(\.\w+)*", place):
+        raise ConfigError(f"{flag} {text}: must be key=value, such as budget.trials=40")
+    try:
+        read = yaml.load(value, Loader=_UniqueKeys)  # noqa: S506 (a SafeLoader)
+    except (yaml.YAMLError, RecursionError) as error:
+        raise ConfigError(
+            f"{flag} {text}: not valid YAML: {' '.join(str(error).split())}"
+        ) from None
+    return Override(place, read, f"{flag} {text}", null=True)
 
 
 def load(path: Path, overrides: Sequence[Override] = ()) -> Sweep:
@@ -37,7 +88,7 @@ def load(path: Path, overrides: Sequence[Override] = ()) -> Sweep:
 
     Args:
         path: a YAML file; see sweeps/.
-        overrides: values from flags; those that are None are passed over.
+        overrides: values from flags.
 
     Raises:
         ConfigError: one line for each entry that breaks a rule.
@@ -52,14 +103,13 @@ def build(raw: dict[str, Any], origin: str, overrides: Sequence[Override] = ()) 
         ConfigError: one line for each entry that breaks a rule.
     """
     raw = copy.deepcopy(raw)
-    given = [one for one in overrides if one.value is not None]
+    given = [one for one in overrides if one.value is not None or one.null]
     for one in given:
         _lay_over(raw, one.place, one.value)
-    flags = {one.place: one.flag for one in given}
     try:
         return Sweep.model_validate(raw)
     except ValidationError as error:
-        raise _told(error, origin, flags) from None
+        raise _told(error, origin, given) from None
 
 
 class _WithGate(BaseModel):
@@ -77,16 +127,28 @@ def load_gate(path: Path) -> Gate:
     try:
         return _WithGate.model_validate(_read_yaml(path)).gate
     except ValidationError as error:
-        raise _told(error, str(path), {}) from None
+        raise _told(error, str(path), ()) from None
 
 
-def _told(error: ValidationError, origin: str, flags: dict[str, str]) -> ConfigError:
+def _told(error: ValidationError, origin: str, overrides: Sequence[Override]) -> ConfigError:
     """Turn pydantic's error into ours, a line for each entry."""
     lines = set()
     for detail in error.errors():
         place, message = _explain(detail)
-        lines.add(f"{flags.get(place, f'{origin}: {place}')}: {message}")
+        lines.add(f"{_origin(place, origin, overrides)}: {message}")
     return ConfigError("\n".join(sorted(lines)))
+
+
+def _origin(place: str, origin: str, overrides: Sequence[Override]) -> str:
+    """Name where a value came from: the flag that gave it, or something in it, or the file."""
+    for one in reversed(overrides):
+        if place == one.place:
+            return one.flag
+        if place.startswith(f"{one.place}."):
+            return f"{one.flag}: {place.removeprefix(one.place + '.')}"
+        if one.place.startswith(f"{place}.") and place not in Sweep.model_fields:
+            return f"{one.flag}: {place}"
+    return f"{origin}: {place}"
 
 
 def _lay_over(raw: dict[str, Any], place: str, value: Any) -> None:
@@ -134,10 +196,11 @@ class _UniqueKeys(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-_FIELDS: dict[str, type[BaseModel]] = {
-    "": Sweep, "data": Data, "space": Space, "budget": Budget, "engine": Engine,
-    "training": Training, "faults": Faults, "gate": Gate, "stop": Stop,
-}  # fmt: skip
+_FIELDS: dict[str, type[BaseModel]] = {"": Sweep} | {
+    name: field.annotation
+    for name, field in Sweep.model_fields.items()
+    if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+}
 
 
 def _explain(detail: Any) -> tuple[str, str]:

@@ -1,117 +1,221 @@
-"""The search space: which hyperparameters, and the rules that each one keeps."""
+"""The search space: an entry a hyperparameter, held to what its architectures declare."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import Self
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Self
 
-from pydantic import model_validator
+from pydantic import ConfigDict, RootModel, model_validator
 
-from mineralsweep.config.entries import Entry, Range, SpaceEntry, Strict
+from mineralsweep.config.entries import Choices, Entry, Range, Refused, SpaceEntry
 from mineralsweep.config.rules import Misplaced
-from mineralsweep.core.hyperparameter import number_hint
-from mineralsweep.descriptors import SETS
-from mineralsweep.errors import did_you_mean
+from mineralsweep.core.hyperparameter import Hyperparameter, Params, Value
+from mineralsweep.core.reference import is_reference, readable
+from mineralsweep.errors import ArchitectureError, did_you_mean
 from mineralsweep.models import ARCHITECTURES, get
-from mineralsweep.models.colour_texture import (
-    ESTIMATORS,
-    LARGEST_PENALTY,
-    MOST_TREES,
-    SMALLEST_PENALTY,
-)
-from mineralsweep.models.compact import DEEPEST, WIDEST
-from mineralsweep.models.vgg16 import TRUNK_LAYERS
+from mineralsweep.models.architecture import Architecture
 
-OPTIMIZERS = ("adam", "adamw", "rmsprop", "sgd")
+if TYPE_CHECKING:
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+ARCHITECTURE = Hyperparameter("architecture", "name", "what is trained")
+"""The entry that every space has; which others it may have follows from it."""
 
 
-class Space(Strict):
-    """The hyperparameters to search.
+class Space(RootModel[dict[str, SpaceEntry]]):
+    """The hyperparameters to search: name -> entry, the architecture first.
 
     A hyperparameter is asked for only when the chosen architecture has it: `unfrozen` for
     vgg16 alone. What is left out keeps the architecture's own default.
     """
 
-    architecture: SpaceEntry
-    learning_rate: SpaceEntry | None = None
-    dropout: SpaceEntry | None = None
-    augmentation: SpaceEntry | None = None
-    unfrozen: SpaceEntry | None = None
-    optimizer: SpaceEntry | None = None
-    batch_size: SpaceEntry | None = None
-    width: SpaceEntry | None = None
-    depth: SpaceEntry | None = None
-    weight_decay: SpaceEntry | None = None
-    label_smoothing: SpaceEntry | None = None
-    mixup: SpaceEntry | None = None
-    colour: SpaceEntry | None = None
-    crop: SpaceEntry | None = None
-    estimator: SpaceEntry | None = None
-    trees: SpaceEntry | None = None
-    penalty: SpaceEntry | None = None
-    features: SpaceEntry | None = None
+    model_config = ConfigDict(frozen=True, strict=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_names(cls, raw: Any) -> Any:
+        """Mark the entries that no architecture has, and a network that can't be loaded."""
+        if not isinstance(raw, Mapping):
+            return raw
+        entries = dict(raw)
+        if ARCHITECTURE.name not in entries:
+            entries[ARCHITECTURE.name] = Refused("must be given")
+        own = []
+        named = _choices(entries[ARCHITECTURE.name])
+        references = [one for one in named if isinstance(one, str) and is_reference(one)]
+        if references:
+            entries[ARCHITECTURE.name] = [
+                readable(one) if one in references else one for one in named
+            ]
+        for name in references:
+            try:
+                own.append(get(name))
+            except ArchitectureError as error:
+                entries[ARCHITECTURE.name] = Refused(str(error))
+        known = [ARCHITECTURE.name]
+        for architecture in (*ARCHITECTURES.values(), *own):
+            known += [name for name in architecture.hyperparameters if name not in known]
+        refused = {
+            name: Refused(f"unknown key{did_you_mean(str(name), known)}")
+            for name in entries
+            if name not in known
+        }
+        ordered = [name for name in known if name in entries]
+        return {**{name: entries[name] for name in ordered}, **refused}
 
     @model_validator(mode="after")
     def _within_the_rules(self) -> Self:
-        _check_names("architecture", self.architecture, ARCHITECTURES)
-        _check_names("optimizer", self.optimizer, OPTIMIZERS)
-        _check_numbers("learning_rate", self.learning_rate, 1e-8, 10.0)
-        _check_numbers("dropout", self.dropout, 0.0, 0.95)
-        _check_numbers("augmentation", self.augmentation, 0.0, 1.0)
-        _check_numbers("unfrozen", self.unfrozen, 0, TRUNK_LAYERS, whole=True)
-        _check_numbers("batch_size", self.batch_size, 1, 4096, whole=True)
-        _check_numbers("width", self.width, 4, WIDEST, whole=True)
-        _check_numbers("depth", self.depth, 1, DEEPEST, whole=True)
-        _check_numbers("weight_decay", self.weight_decay, 0.0, 1.0)
-        _check_numbers("label_smoothing", self.label_smoothing, 0.0, 0.9)
-        _check_numbers("mixup", self.mixup, 0.0, 10.0)
-        _check_numbers("colour", self.colour, 0.0, 1.0)
-        _check_numbers("crop", self.crop, 0.0, 1.0)
-        _check_names("estimator", self.estimator, ESTIMATORS)
-        _check_numbers("trees", self.trees, 1, MOST_TREES, whole=True)
-        _check_numbers("penalty", self.penalty, SMALLEST_PENALTY, LARGEST_PENALTY)
-        _check_names("features", self.features, SETS)
-        self._check_somebody_has()
+        if isinstance(self.root[ARCHITECTURE.name], Range):
+            known = ", ".join(ARCHITECTURES)
+            raise Misplaced(ARCHITECTURE.name, f"takes names, not a range; known: {known}")
+        for name in self.architectures():
+            if not is_reference(name) and name not in ARCHITECTURES:
+                hint = did_you_mean(name, ARCHITECTURES)
+                raise Misplaced(ARCHITECTURE.name, f"unknown name '{name}'{hint}")
+        for name, entry in self.root.items():
+            if name != ARCHITECTURE.name:
+                _check(name, entry, self.owners(name), self.architectures())
         return self
 
-    def _check_somebody_has(self) -> None:
-        """An entry that no listed architecture has would be ignored in silence."""
-        for name in self.entries():
-            if name != "architecture" and not any(
-                get(one).has(name) for one in self.architectures()
-            ):
-                known = [one for one in ARCHITECTURES if get(one).has(name)]
-                raise Misplaced(
-                    name,
-                    f"none of {', '.join(self.architectures())} has it; leave it out, or add"
-                    f" {' or '.join(known)}",
-                )
-
     def entries(self) -> dict[str, Entry]:
-        """Return the entries that were given, by name, the architecture first."""
-        return {name: value for name in type(self).model_fields if (value := getattr(self, name))}
+        """Return the entries by name, the architecture first."""
+        return dict(self.root)
+
+    def searched(self) -> dict[str, Entry]:
+        """Return the entries with more than one value."""
+        return {name: one for name, one in self.root.items() if one.constant() is None}
 
     def architectures(self) -> tuple[str, ...]:
-        return tuple(str(name) for name in self.architecture.bounds())
+        return tuple(str(name) for name in self.root[ARCHITECTURE.name].bounds())
+
+    def owners(self, name: str) -> list[Architecture]:
+        """Return the listed architectures that have a hyperparameter; all have an architecture."""
+        listed = [get(one) for one in self.architectures()]
+        return [one for one in listed if name == ARCHITECTURE.name or one.has(name)]
+
+    def hyperparameter(self, name: str) -> Hyperparameter:
+        """Return an entry's declaration; its default is the first owner's."""
+        if name == ARCHITECTURE.name:
+            return ARCHITECTURE
+        return self.owners(name)[0].hyperparameters[name]
+
+    def without(self, architecture: str) -> Space:
+        """Return the space without an architecture, and without what no other one has.
+
+        Raises:
+            ValueError: it is the only one.
+        """
+        left = tuple(one for one in self.architectures() if one != architecture)
+        if not left:
+            raise ValueError(f"the space has no other architecture than {architecture}")
+        return Space.model_validate(
+            {
+                ARCHITECTURE.name: Choices(choices=left),
+                **{
+                    name: entry
+                    for name, entry in self.root.items()
+                    if name != ARCHITECTURE.name and any(get(one).has(name) for one in left)
+                },
+            }
+        )
+
+    def propose(self, choose: Callable[[str, Entry], Value]) -> Params:
+        """Ask `choose` for each hyperparameter that this trial has, the architecture first.
+
+        A constant is filled in without asking.
+        """
+        params: Params = {}
+        for name, entry in self.root.items():
+            if name != ARCHITECTURE.name and not get(str(params[ARCHITECTURE.name])).has(name):
+                continue
+            only = entry.constant()
+            value = choose(name, entry) if only is None else only
+            params[name] = self.hyperparameter(name).typed(value)
+        return params
+
+    def grid(self, first: Sequence[Params] = ()) -> list[Params]:
+        """Return every distinct trial of a space of choices and ladders.
+
+        Args:
+            first: points; what agrees with one of them comes first, in their order.
+        """
+
+        def place(params: Params) -> int:
+            agreeing = [i for i, point in enumerate(first) if point.items() <= params.items()]
+            return agreeing[0] if agreeing else len(first)
+
+        return sorted(self._grid(), key=place)
+
+    def _grid(self) -> Iterator[Params]:
+        ladders = {name: entry.ladder() or () for name, entry in self.root.items()}
+        seen = set()
+        for values in itertools.product(*ladders.values()):
+            point = dict(zip(ladders, values, strict=True))
+            params = self.propose(lambda name, _, point=point: point[name])  # type: ignore[misc]
+            if tuple(params.items()) not in seen:
+                seen.add(tuple(params.items()))
+                yield params
+
+    def distribution(
+        self, name: str
+    ) -> CategoricalDistribution | IntDistribution | FloatDistribution:
+        """Return an entry in Optuna's terms."""
+        from optuna.distributions import (
+            CategoricalDistribution,
+            FloatDistribution,
+            IntDistribution,
+        )
+
+        entry, declared = self.root[name], self.hyperparameter(name)
+        if isinstance(entry, Choices):
+            return CategoricalDistribution(tuple(map(declared.typed, entry.choices)))
+        if declared.kind == "int":
+            step = int(entry.step or 1)
+            return IntDistribution(int(entry.low), int(entry.high), log=entry.log, step=step)
+        return FloatDistribution(entry.low, entry.high, log=entry.log, step=entry.step)
 
 
-def _check_names(name: str, entry: Entry | None, known: Collection[str]) -> None:
-    if isinstance(entry, Range):
-        raise Misplaced(name, f"takes names, not a range; known: {', '.join(known)}")
-    for value in entry.choices if entry else ():
-        if str(value) not in known:
-            raise Misplaced(name, f"unknown name '{value}'{did_you_mean(str(value), known)}")
+def _choices(entry: Any) -> list[Any]:
+    """Return the values of an entry as it was written, whatever its form."""
+    if isinstance(entry, Choices):
+        return list(entry.choices)
+    if isinstance(entry, Mapping):
+        entry = entry.get("choices")
+    return list(entry) if isinstance(entry, list | tuple) else [entry]
 
 
-def _check_numbers(
-    name: str, entry: Entry | None, low: float, high: float, whole: bool = False
-) -> None:
-    for value in entry.bounds() if entry else ():
-        if isinstance(value, str):
-            raise Misplaced(name, f"must be a number, got the text '{value}'{number_hint(value)}")
-        if isinstance(value, bool) or not low <= value <= high:
-            raise Misplaced(name, f"must be from {low:g} to {high:g}, got {value}")
-        if whole and value != int(value):
-            raise Misplaced(name, f"must be a whole number, got {value}")
-    if whole and isinstance(entry, Range) and entry.step and entry.step != int(entry.step):
-        raise Misplaced(name, f"step must be a whole number, got {entry.step}")
+def _check(name: str, entry: Entry, owners: Sequence[Architecture], listed: Sequence[str]) -> None:
+    """Hold an entry to what each of its architectures declares.
+
+    Raises:
+        Misplaced: no listed architecture has it, which would be ignored in silence; they mean
+            different things by it; or a value breaks a rule.
+    """
+    if not owners:
+        others = [one.name for one in ARCHITECTURES.values() if one.has(name)]
+        raise Misplaced(
+            name,
+            f"none of {', '.join(listed)} has it; leave it out, or add {' or '.join(others)}",
+        )
+    kinds = {one.name: one.hyperparameters[name].kind for one in owners}
+    if len(set(kinds.values())) > 1:
+        told = ", ".join(f"{kind} of {owner}" for owner, kind in kinds.items())
+        raise Misplaced(name, f"is {told}; search them in two sweeps")
+    alike = len({one.hyperparameters[name].values() for one in owners}) == 1
+    for owner in owners:
+        try:
+            _check_values(owner.hyperparameters[name], entry)
+        except ValueError as error:
+            raise Misplaced(name, f"{error}" if alike else f"{error}: of {owner.name}") from None
+
+
+def _check_values(declared: Hyperparameter, entry: Entry) -> None:
+    names = declared.kind == "name"
+    if names and isinstance(entry, Range):
+        raise ValueError(f"takes names, not a range; known: {declared.values()}")
+    for value in entry.bounds():
+        declared.check(str(value) if names else value)
+    step = entry.step if isinstance(entry, Range) else None
+    if declared.kind == "int" and step and step != int(step):
+        raise ValueError(f"step must be a whole number, got {step}")

@@ -8,22 +8,14 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from mineralsweep.config.caveats import check_sampler
 from mineralsweep.config.engine import Engine
-from mineralsweep.config.entries import Strict
-from mineralsweep.config.gate import Gate
-from mineralsweep.config.rules import Misplaced
+from mineralsweep.config.rules import Misplaced, Strict, as_tuple
+from mineralsweep.config.sections import Budget, Data, Faults, Gate, Stop, Training
 from mineralsweep.config.space import Space
-from mineralsweep.config.stop import Stop
-from mineralsweep.config.warm_start import Point, check_points, study_points
+from mineralsweep.config.warm_start import check_points, default_points
 from mineralsweep.core import objective as objectives
-from mineralsweep.core.recipe import FIXED, Flips, Schedule
-from mineralsweep.data.split import parse_shares
-from mineralsweep.errors import ArchitectureError, ConfigError, did_you_mean
+from mineralsweep.core.hyperparameter import Params
+from mineralsweep.errors import ArchitectureError, did_you_mean
 from mineralsweep.models import get as get_architecture
-
-
-def _as_tuple(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
-
 
 LARGEST_SIDE = 2048
 
@@ -39,87 +31,6 @@ def _image_size(value: Any) -> Any:
             f"must be auto, or height and width from 1 to {LARGEST_SIDE} pixels, got {value!r}"
         )
     return tuple(sides)
-
-
-class Data(Strict):
-    """Where the photographs come from, and how they are divided.
-
-    `near_duplicates`: "group" keeps images of one photograph on one side of the split; "ignore"
-    does not look for them.
-    """
-
-    source: str = Field(default="sample", min_length=1)
-    split: str = "40/20/40"
-    split_seed: int = Field(default=0, ge=0)
-    classes: Annotated[tuple[str, ...] | None, BeforeValidator(_as_tuple)] = None
-    near_duplicates: Literal["group", "ignore"] = "group"
-
-    @model_validator(mode="after")
-    def _shares_add_up(self) -> Self:
-        try:
-            parse_shares(self.split)
-        except ConfigError as error:
-            raise Misplaced("split", str(error)) from None
-        return self
-
-
-class Budget(Strict):
-    """When to stop. `timeout` is in seconds; `patience` in epochs without a lower loss, 0: off."""
-
-    trials: int = Field(default=20, ge=1, le=100_000)
-    epochs: int = Field(default=30, ge=1, le=10_000)
-    patience: int = Field(default=0, ge=0)
-    timeout: float | None = Field(default=None, gt=0)
-
-
-class Training(Strict):
-    """How a trial trains, whatever its hyperparameters.
-
-    Attributes:
-        precision: "auto" is bfloat16 where the processor or GPU has it, else float32.
-        views: augmented views of each training image under a frozen trunk, kept in the feature
-            store; an epoch draws one of them. 0: no store, a new view through the whole network
-            each epoch.
-        head_epochs: the first epochs train the head alone, before layers of the trunk join it.
-        schedule, warmup, balance, average_weights, flips: see `models.recipe.Recipe`; None: the
-            architecture's own.
-    """
-
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    views: int = Field(default=4, ge=0, le=1000)
-    head_epochs: int = Field(default=0, ge=0, le=10_000)
-    schedule: Schedule | None = None
-    warmup: int | None = Field(default=None, ge=0, le=10_000)
-    balance: float | None = Field(default=None, ge=0, le=1)
-    average_weights: float | None = Field(default=None, ge=0, lt=1)
-    flips: Flips | None = None
-
-    def recipe_changes(self) -> dict[str, float | int | str | None]:
-        """Return the options of a recipe that are fixed for the whole sweep, None: not given."""
-        return {name: getattr(self, name) for name in FIXED}
-
-
-class Faults(Strict):
-    """What becomes of a trial that fails.
-
-    Attributes:
-        retries: how often a trial is tried again after a fault that may pass: its process died,
-            or memory ran out (then with half the batch).
-        max_consecutive_failures: so many failed trials one after the other stop the sweep.
-        trial_timeout: seconds that one trial may take, from its start; None: no limit.
-        silence_timeout: seconds after which a trial that reports nothing, no epoch and no view, is
-            ended as failed: it hangs. None: never.
-        checkpoint_every: seconds of training that may be lost when the sweep is stopped; at the end
-            of the next epoch a trial's state is written to disk.
-        store_timeout: seconds that a sweep that is done waits for an MLflow that does not answer.
-    """
-
-    retries: int = Field(default=1, ge=0, le=10)
-    max_consecutive_failures: int = Field(default=3, ge=1)
-    trial_timeout: float | None = Field(default=None, gt=0)
-    silence_timeout: float | None = Field(default=3600.0, gt=0)
-    checkpoint_every: float = Field(default=30.0, ge=0)
-    store_timeout: float = Field(default=600.0, ge=0)
 
 
 FOLD_PRUNERS = ("wilcoxon", "none")
@@ -146,6 +57,11 @@ class Sweep(Strict):
         folds: a trial is trained so many times, each time validated on another part of all images
             but those of the test split; 1: once, on the split's train and validation part.
         repeats: of the folds, each time divided anew.
+        warm_start: points that are tried first; None: each architecture's defaults.
+        objective: one of `core.objective.OBJECTIVES`.
+        weights: of pretrained architectures: imagenet, a file's path, or none.
+        baseline: "eligible" to become the champion, as a trial is; or "none" is fitted.
+        workers: trials at a time; None: what suits the machine.
     """
 
     question: str = Field(min_length=1)
@@ -157,10 +73,10 @@ class Sweep(Strict):
     engine: Engine = Engine()
     folds: int = Field(default=1, ge=1, le=20)
     repeats: int = Field(default=1, ge=1, le=20)
-    warm_start: Annotated[tuple[Point, ...] | None, BeforeValidator(_as_tuple)] = None
+    warm_start: Annotated[tuple[Params, ...] | None, BeforeValidator(as_tuple)] = None
     objective: str = "accuracy"
     weights: str = Field(default="imagenet", min_length=1)
-    baseline: Literal["auto", "none", "eligible"] = "auto"
+    baseline: Literal["eligible", "none"] = "eligible"
     training: Training = Training()
     faults: Faults = Faults()
     gate: Gate = Gate()
@@ -223,8 +139,8 @@ class Sweep(Strict):
         check_points(self.space, self.warm_start or ())
         return self
 
-    def first_points(self) -> list[Point]:
-        """Return the points that are tried first: the file's, else the study's own settings."""
+    def first_points(self) -> list[Params]:
+        """Return the points that are tried first: the file's, else each architecture's defaults."""
         if self.warm_start is not None:
             there = self.space.architectures()  # one may be left out for want of its weights
             return [
@@ -232,7 +148,7 @@ class Sweep(Strict):
                 for point in self.warm_start
                 if point.get("architecture", there[0]) in there
             ]
-        return [] if self.engine.sampler == "grid" else study_points(self.space)
+        return [] if self.engine.sampler == "grid" else default_points(self.space)
 
     def size_for(self, architecture: str) -> tuple[int, int]:
         """Return (height, width) in pixels: this sweep's, else the architecture's own."""
@@ -240,7 +156,8 @@ class Sweep(Strict):
 
     def deepest(self) -> int:
         """Return the most layers of a trunk that a trial may unfreeze."""
-        return int(max(self.space.unfrozen.bounds())) if self.space.unfrozen else 0
+        entry = self.space.entries().get("unfrozen")
+        return max(int(depth) for depth in entry.bounds()) if entry else 0
 
     def fits(self) -> int:
         """Return how often a trial is trained."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from mineralsweep.errors import did_you_mean
@@ -24,20 +25,24 @@ class Hyperparameter:
         name: as sweep files have it.
         kind: "float", "int", or "name" for one of `choices`.
         help: one line.
-        default: what a trial has where nothing is said; None: left to the optimizer.
-        low, high: the range of a number, both included.
-        choices: the values of a name.
+        default: what a trial has where nothing is said; None: left to the builder or the optimizer.
+        low, high: the range of a number, both included; infinite: any number.
+        choices: the values of a name; empty: any name.
         log: whether ratios matter rather than differences, as for a learning rate.
     """
 
     name: str
     kind: Kind
-    help: str
+    help: str = ""
     default: Value | None = None
-    low: float = 0.0
-    high: float = 1.0
+    low: float = -math.inf
+    high: float = math.inf
     choices: Collection[str] = ()
     log: bool = False
+
+    def with_default(self, default: Value | None) -> Hyperparameter:
+        """Return the same hyperparameter with an architecture's own default."""
+        return replace(self, default=default)
 
     def check(self, value: object) -> None:
         """Hold a value to the declaration.
@@ -46,15 +51,15 @@ class Hyperparameter:
             ValueError: the rule that it breaks, and the value.
         """
         if self.kind == "name":
-            if value not in self.choices:
+            if self.choices and value not in self.choices:
                 raise ValueError(f"unknown name '{value}'{did_you_mean(str(value), self.choices)}")
             return
         if isinstance(value, str):
             raise ValueError(f"must be a number, got the text '{value}'{number_hint(value)}")
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise ValueError(f"must be a number, got {value!r}")
-        if not self.low <= value <= self.high:
-            raise ValueError(f"must be from {self.low:g} to {self.high:g}, got {value}")
+        if not (self.low <= value <= self.high and math.isfinite(value)):
+            raise ValueError(f"must be {self._bounds()}, got {value}")
         if self.kind == "int" and value != int(value):
             raise ValueError(f"must be a whole number, got {value}")
 
@@ -64,12 +69,29 @@ class Hyperparameter:
             return str(value)
         return int(value) if self.kind == "int" else float(value)
 
+    def values(self) -> str:
+        """Say in a few words which values it takes."""
+        if self.kind == "name":
+            return ", ".join(self.choices) or "any name"
+        return self._bounds().removeprefix("from ") + (", whole" if self.kind == "int" else "")
+
+    def _bounds(self) -> str:
+        if math.isinf(self.low) and math.isinf(self.high):
+            return "a finite number"
+        if math.isinf(self.high):
+            return f"at least {self.low:g}"
+        if math.isinf(self.low):
+            return f"at most {self.high:g}"
+        return f"from {self.low:g} to {self.high:g}"
+
 
 def number_hint(text: str) -> str:
     """Return how to write a number that PyYAML reads as text: 1e-5 is one, 1.0e-5 is none."""
     try:
         value = float(text)
     except ValueError:
+        return ""
+    if not math.isfinite(value):
         return ""
     mantissa, _, exponent = f"{value:e}".partition("e")
     return f"; write {float(mantissa)}e{int(exponent):+d}"

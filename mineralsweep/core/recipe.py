@@ -6,18 +6,42 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Literal
 
+from mineralsweep.core.hyperparameter import Hyperparameter
+
 Schedule = Literal["constant", "cosine"]
 Flips = Literal["none", "horizontal", "all"]
 
-SEARCHABLE = ("weight_decay", "label_smoothing", "mixup", "colour", "crop")
-"""Numbers that a sweep's space may hold."""
+HYPERPARAMETERS = (
+    Hyperparameter(
+        "weight_decay", "float", "the share of the weights taken off a step, times the rate",
+        low=0.0, high=1.0,
+    ),
+    Hyperparameter(
+        "label_smoothing", "float", "the share of a label that is spread over all classes",
+        low=0.0, high=0.9,
+    ),
+    Hyperparameter(
+        "mixup", "float", "mixes images in pairs, by Beta(mixup, mixup); 0: off",
+        low=0.0, high=10.0,
+    ),
+    Hyperparameter(
+        "colour", "float", "how much brightness, contrast, saturation and hue vary",
+        low=0.0, high=1.0,
+    ),
+    Hyperparameter(
+        "crop", "float", "how small a random crop may be; above 0 also mirrors left to right",
+        low=0.0, high=1.0,
+    ),
+)  # fmt: skip
+"""The options that a sweep may search; every network has them."""
+SEARCHABLE = tuple(one.name for one in HYPERPARAMETERS)
 FIXED = ("schedule", "warmup", "balance", "average_weights", "flips")
 """The other options, fixed for a whole sweep."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """The defaults train as the study did.
+    """The defaults train as the original study did.
 
     Attributes:
         schedule: of the learning rate: constant, or half a cosine down to zero at the last epoch
@@ -65,7 +89,7 @@ class Recipe:
         return self.draws_batches() or self.flips != "none"
 
     def differing(self) -> dict[str, float | int | str]:
-        """Return the options that are not the study's, by name."""
+        """Return the options that are not the original's, by name."""
         return {
             one.name: value
             for one in fields(self)
@@ -73,5 +97,5 @@ class Recipe:
         }
 
 
-STUDY = Recipe()
-"""As the study trained: every option off."""
+ORIGINAL = Recipe()
+"""As the original trained: every option off."""

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from mineralsweep.core import objective as objectives
 from mineralsweep.core.hyperparameter import Value
-from mineralsweep.core.recipe import STUDY, Recipe
+from mineralsweep.core.recipe import ORIGINAL, Recipe
+from mineralsweep.core.reference import readable
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,7 @@ class TrialSpec:
 
     Attributes:
         number: of the trial in its study, from 0.
+        architecture: the reference that `models.get` finds it by in any process.
         hyperparameters: the architecture's own (dropout, augmentation, unfrozen, weights).
         learning_rate: of the first step; see `decay`. An estimator has none: it is 0, its
             epochs are 1, and `optimizer` is "".
@@ -107,23 +109,28 @@ class TrialSpec:
     seed: int
     folder: Path
     examples: Examples
-    recipe: Recipe = STUDY
+    recipe: Recipe = ORIGINAL
     checkpoint: Path | None = None
     checkpoint_every: float = 30.0
     keep_last: bool = False
     initial: Path | None = None
 
+    @property
+    def architecture_name(self) -> str:
+        """The architecture's name as records have it and people read it."""
+        return readable(self.architecture)
+
     def params(self) -> dict[str, Value | None]:
         """Return the settings that tell trials apart, as they are shown and logged."""
         if not self.optimizer:
             return {
-                "architecture": self.architecture,
+                "architecture": self.architecture_name,
                 **self.hyperparameters,
                 "image_size": self._size(),
                 "seed": self.seed,
             }
         return {
-            "architecture": self.architecture,
+            "architecture": self.architecture_name,
             "learning_rate": self.learning_rate,
             "optimizer": self.optimizer,
             **self.hyperparameters,

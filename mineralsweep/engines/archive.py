@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from mineralsweep.config import Space
-from mineralsweep.config.warm_start import holds
 from mineralsweep.core.hyperparameter import Params
 from mineralsweep.core.record import TrialRecord
 from mineralsweep.errors import ConfigError
@@ -68,7 +67,7 @@ def _misfit(params: Params, space: Space) -> str | None:
     for name, value in params.items():
         if name not in entries:
             return f"the space has no {name}"
-        if not holds(entries[name], value):
+        if not entries[name].holds(value):
             return f"{name} {value} is not in the space"
     for name in entries:
         if (

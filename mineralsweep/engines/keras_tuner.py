@@ -13,7 +13,6 @@ import keras_tuner
 from keras_tuner.engine.trial import Trial as OracleTrial
 
 from mineralsweep.config import Sweep
-from mineralsweep.config.distributions import constant, first_of_grid, propose
 from mineralsweep.core.hyperparameter import Params
 from mineralsweep.core.record import TrialRecord
 from mineralsweep.engines import fingerprint as fingerprints
@@ -106,7 +105,7 @@ class KerasTunerEngine:
         self._points = sweep.first_points()
         self._grid = sweep.engine.sampler == "grid"
         if self._grid:
-            self._points = first_of_grid(sweep.space, self._points)
+            self._points = sweep.space.grid(self._points)
 
     def ask(self) -> Proposal | None:
         for number, asked_for in self._reopened.items():
@@ -215,7 +214,7 @@ class KerasTunerEngine:
         if number < len(self._points) and not values.get("tuner/initial_epoch"):
             values = self._placed(led, values, number)
             trial.hyperparameters.values = dict(values)
-        params = propose(self._sweep.space, lambda name, _: values[name])
+        params = self._sweep.space.propose(lambda name, _: values[name])
         self._keep(led)
         return _Asked(number, trial.trial_id, values, params, self._driver)
 
@@ -226,10 +225,8 @@ class KerasTunerEngine:
         own = {key: one for key, one in values.items() if key.startswith(STARTS_WITH)}
         full = {**values, **self._points[number]}
         drawn(led.get_space(), full, proposal_seed(self._sweep.seed, number))
-        params = propose(self._sweep.space, lambda name, _: full[name])
-        entries = self._sweep.space.entries()
-        searched = {key: one for key, one in params.items() if constant(entries[key]) is None}
-        return {**searched, **own}
+        params = self._sweep.space.propose(lambda name, _: full[name])
+        return {**self._searched(params), **own}
 
     def _tell_oracle(self, asked: _Asked, record: TrialRecord) -> None:
         led = self._oracle(asked.number)
@@ -279,12 +276,8 @@ class KerasTunerEngine:
         return trial
 
     def _searched(self, params: Params) -> Params:
-        entries = self._sweep.space.entries()
-        return {
-            name: value
-            for name, value in params.items()
-            if name in entries and constant(entries[name]) is None
-        }
+        searched = self._sweep.space.searched()
+        return {name: value for name, value in params.items() if name in searched}
 
     def _keep(self, led: keras_tuner.Oracle) -> None:
         """Take over an oracle's state. KerasTuner has a lock for each oracle, for good."""

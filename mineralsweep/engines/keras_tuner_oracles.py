@@ -9,15 +9,12 @@ from typing import Any
 
 import keras_tuner
 
-from mineralsweep.config import Entry, Range, Space, Sweep
-from mineralsweep.config.distributions import WHOLE, constant, typed
+from mineralsweep.config import Range, Space, Sweep
+from mineralsweep.core import objective as objectives
 from mineralsweep.core.hyperparameter import Value
-from mineralsweep.models import get as get_architecture
 
 NO_LIMIT = 10**9
 """Of failures in a row: the sweep has a limit of its own."""
-
-DIRECTIONS = {"accuracy": "max", "loss": "min"}
 
 
 def oracle(sweep: Sweep, seed: int) -> keras_tuner.Oracle:
@@ -27,8 +24,9 @@ def oracle(sweep: Sweep, seed: int) -> keras_tuner.Oracle:
         sweep: the space, the kind, its options and the objective.
         seed: from 1; KerasTuner takes 0 for none.
     """
+    direction = objectives.get(sweep.objective).direction
     options: dict[str, Any] = {
-        "objective": keras_tuner.Objective(sweep.metric(), DIRECTIONS[sweep.objective]),
+        "objective": keras_tuner.Objective(sweep.metric(), direction[:3]),
         "hyperparameters": declare(keras_tuner.HyperParameters(), sweep.space),
         "seed": seed,
         "max_consecutive_failed_trials": NO_LIMIT,
@@ -53,34 +51,29 @@ def declare(declared: keras_tuner.HyperParameters, space: Space) -> keras_tuner.
 
     An entry that some of the architectures don't have stands in a conditional scope.
     """
-    architectures = list(space.architectures())
-    for name, entry in space.entries().items():
-        if constant(entry) is not None:
-            continue
-        owners = [one for one in architectures if _has(one, name)]
-        if owners == architectures:
-            _declare(declared, name, entry)
+    every = len(space.architectures())
+    for name in space.searched():
+        owners = [one.name for one in space.owners(name)]
+        if len(owners) == every:
+            _declare(declared, name, space)
         else:
             with declared.conditional_scope("architecture", owners):
-                _declare(declared, name, entry)
+                _declare(declared, name, space)
     return declared
 
 
-def _has(architecture: str, name: str) -> bool:
-    return name == "architecture" or get_architecture(architecture).has(name)
-
-
-def _declare(declared: keras_tuner.HyperParameters, name: str, entry: Entry) -> None:
+def _declare(declared: keras_tuner.HyperParameters, name: str, space: Space) -> None:
+    entry, kind = space.entries()[name], space.hyperparameter(name)
     values = entry.ladder()
     if values is not None:
-        choices = [typed(name, value) for value in values]
+        choices = [kind.typed(value) for value in values]
         # A ladder is written out: KerasTuner's steps are not always its values, to the last bit.
         ordered = not any(isinstance(one, str) for one in choices)
         declared.Choice(name, choices, ordered=ordered)
         return
     assert isinstance(entry, Range)
     sampling = "log" if entry.log else "linear"
-    if name in WHOLE:
+    if kind.kind == "int":
         declared.Int(name, int(entry.low), int(entry.high), sampling=sampling)
     else:
         declared.Float(name, entry.low, entry.high, sampling=sampling)

@@ -16,7 +16,6 @@ from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from mineralsweep import files
 from mineralsweep.config import Sweep
-from mineralsweep.config.distributions import constant, distribution, first_of_grid
 from mineralsweep.core.hyperparameter import Params
 from mineralsweep.core.record import TrialRecord
 from mineralsweep.engines.engine import Proposal, driver_id
@@ -106,7 +105,7 @@ class OptunaEngine:
         self._finite = sweep.engine.sampler == "grid"
         self._points = sweep.first_points()
         if self._finite:
-            self._points = first_of_grid(sweep.space, self._points)
+            self._points = sweep.space.grid(self._points)
 
     def ask(self) -> Proposal | None:
         for number, earlier in self._reopened.items():
@@ -279,10 +278,10 @@ class OptunaEngine:
         trial_id = self._trial_id(trial.number)
         for key, item in attributes.items():
             self._storage.set_trial_system_attr(trial_id, key, item)
-        entries = self._sweep.space.entries()
+        space = self._sweep.space
         for name, value in params.items():
-            if name not in known and constant(entries[name]) is None:
-                asked: BaseDistribution = distribution(name, entries[name])
+            if name not in known and name in space.searched():
+                asked: BaseDistribution = space.distribution(name)
                 stored = asked.to_internal_repr(value)
                 self._storage.set_trial_param(trial_id, name, stored, asked)
         return params
@@ -298,12 +297,10 @@ class OptunaEngine:
 
     def _learned(self) -> list[FrozenTrial]:
         """Return another study's trials, to be drawn after; they stay out of this one's."""
-        entries, found = self._sweep.space.entries(), []
+        space, found = self._sweep.space, []
         for params, value in json.loads(self._study.user_attrs.get(LEARNED, "[]")):
-            asked = {name: one for name, one in params.items() if constant(entries[name]) is None}
-            among: dict[str, BaseDistribution] = {
-                name: distribution(name, entries[name]) for name in asked
-            }
+            asked = {name: one for name, one in params.items() if name in space.searched()}
+            among: dict[str, BaseDistribution] = {name: space.distribution(name) for name in asked}
             found.append(create_trial(params=asked, distributions=among, value=value))
         return found
 

@@ -18,7 +18,6 @@ from optuna.storages import InMemoryStorage
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from mineralsweep.config import Entry, Space
-from mineralsweep.config.distributions import distribution, propose
 from mineralsweep.core.hyperparameter import Params, Value
 
 SHARED_DRAWS = "relative_params"
@@ -46,13 +45,13 @@ def draw(
     """
 
     def choose(name: str, entry: Entry) -> Value:
-        drawn = _suggest(trial, name, entry)
+        drawn = _suggest(trial, name, space)
         return known.get(name, drawn)
 
     drafted = _copy(study, number, create_trial(state=TrialState.RUNNING), sampler)
     drafted.add_trials(learned)
     trial = Trial(drafted, _trial_id(drafted, number))
-    params = propose(space, choose)
+    params = space.propose(choose)
     attributes = drafted.get_trials(deepcopy=False)[number].system_attrs
     return params, {key: item for key, item in attributes.items() if SHARED_DRAWS not in key}
 
@@ -106,8 +105,8 @@ def _trial_id(study: optuna.Study, number: int) -> int:
     return study.get_trials(deepcopy=False)[number]._trial_id
 
 
-def _suggest(trial: Trial, name: str, entry: Entry) -> Value:
-    asked = distribution(name, entry)
+def _suggest(trial: Trial, name: str, space: Space) -> Value:
+    asked = space.distribution(name)
     if isinstance(asked, CategoricalDistribution):
         chosen = trial.suggest_categorical(name, asked.choices)
         assert chosen is not None  # no entry has it among its choices

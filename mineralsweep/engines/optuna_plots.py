@@ -11,7 +11,6 @@ from optuna import importance, visualization
 from optuna.trial import TrialState
 
 from mineralsweep.config import Space
-from mineralsweep.config.distributions import constant, distribution
 from mineralsweep.core.record import TrialRecord
 
 DIRECTIONS: dict[str, Literal["maximize", "minimize"]] = {
@@ -49,19 +48,16 @@ def study_of(records: list[TrialRecord], space: Space, objective: str) -> optuna
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(direction=DIRECTIONS[objective])
-    entries = space.entries()
     for record in records:
         searched = {
-            name: value
-            for name, value in record.params.items()
-            if name in entries and constant(entries[name]) is None
+            name: value for name, value in record.params.items() if name in space.searched()
         }
         study.add_trial(
             optuna.trial.create_trial(
                 state=ENDS[record.state],
                 value=record.value if record.state == "COMPLETE" else None,
                 params=searched,
-                distributions={name: distribution(name, entries[name]) for name in searched},
+                distributions={name: space.distribution(name) for name in searched},
             )
         )
     return study

@@ -2,35 +2,38 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
+from mineralsweep.core.reference import is_reference
 from mineralsweep.errors import ArchitectureError, did_you_mean
+from mineralsweep.models import own_network
 from mineralsweep.models.architecture import Architecture
-from mineralsweep.models.colour_texture import COLOUR_TEXTURE
-from mineralsweep.models.compact import COMPACT
-from mineralsweep.models.compact_texture import COMPACT_TEXTURE
-from mineralsweep.models.model1 import MODEL1
-from mineralsweep.models.model2 import MODEL2, MODEL2_1
-from mineralsweep.models.vgg16 import VGG16
+
+FILES = (
+    "model1", "model2", "vgg16", "compact", "colour_texture", "compact_texture",
+)  # fmt: skip
+"""Of this package; each holds `ARCHITECTURES`. A new one is a file, and its name here."""
 
 ARCHITECTURES: dict[str, Architecture] = {
     architecture.name: architecture
-    for architecture in (
-        MODEL1,
-        MODEL2,
-        MODEL2_1,
-        VGG16,
-        COMPACT,
-        COLOUR_TEXTURE,
-        COMPACT_TEXTURE,
-    )
+    for file in FILES
+    for architecture in import_module(f"{__name__}.{file}").ARCHITECTURES
 }
+"""Open: code that uses the package may add its own."""
 
 
 def get(name: str) -> Architecture:
     """Return the architecture called `name`.
 
+    Args:
+        name: one of ARCHITECTURES; or, for a network of the user's own, `my_nets.py:build` (a path
+            from the working folder, or an absolute one) or `package.module:build`.
+
     Raises:
-        ArchitectureError: there is none of this name.
+        ArchitectureError: there is none of this name, or the user's can't be loaded.
     """
+    if is_reference(name):
+        return own_network.load(name)
     if name not in ARCHITECTURES:
         raise ArchitectureError(
             f"architecture: unknown name '{name}'{did_you_mean(name, ARCHITECTURES)}"

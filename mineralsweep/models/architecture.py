@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
-from mineralsweep.core.recipe import SEARCHABLE, STUDY, Recipe
+from mineralsweep.core import recipe as recipes
+from mineralsweep.core.hyperparameter import Hyperparameter, Value
+from mineralsweep.core.recipe import ORIGINAL, Recipe
+from mineralsweep.core.reference import parts
 from mineralsweep.errors import ArchitectureError, did_you_mean
 
 if TYPE_CHECKING:
@@ -14,92 +19,155 @@ if TYPE_CHECKING:
 
     from mineralsweep.activations.prefix import Segmenter
 
-Hyperparameter = float | int | str | None
-
-
 Kind = Literal["network", "estimator"]
-OF_NETWORKS = ("learning_rate", "optimizer", "batch_size", *SEARCHABLE)
-"""Settings of every network, and of no estimator."""
 
+OF_NETWORKS = (
+    Hyperparameter(
+        "learning_rate", "float", "of the first step", low=1e-8, high=10.0, log=True
+    ),
+    Hyperparameter(
+        "optimizer", "name", "makes the steps", choices=("adam", "adamw", "rmsprop", "sgd")
+    ),
+    Hyperparameter("batch_size", "int", "images a step", low=1, high=4096, log=True),
+    *recipes.HYPERPARAMETERS,
+)  # fmt: skip
+"""What every network has, and no estimator."""
 
-class Builder(Protocol):
-    """`build(input_shape, num_classes, **hyperparameters) -> uncompiled keras.Model`.
+AUGMENTATION = Hyperparameter(
+    "augmentation", "float", "the strength of flips, turns and zooms; 1 is the original's",
+    low=0.0, high=1.0,
+)  # fmt: skip
+DROPOUT = Hyperparameter(
+    "dropout", "float", "the share of inputs of the last layer left out", low=0.0, high=0.95
+)
 
-    The model takes uint8 or float (n, height, width, 3), RGB in [0, 255], and answers float
-    (n, num_classes), probabilities that add up to 1. Scaling is part of the model.
-    """
+Builder = Callable[..., Any]
+"""`build(input_shape, num_classes, **hyperparameters) -> uncompiled keras.Model`.
 
-    def __call__(
-        self, input_shape: tuple[int, int, int], num_classes: int, **hyperparameters: Hyperparameter
-    ) -> keras.Model: ...
+The model takes uint8 or float (n, height, width, 3), RGB in [0, 255], and answers float
+(n, num_classes), probabilities that add up to 1. Scaling is part of the model. The values have been
+checked, are of their declared type, and are all there.
+"""
 
+EstimatorBuilder = Callable[..., Any]
+"""`build(num_classes, **hyperparameters) -> unfitted scikit-learn classifier`.
 
-class EstimatorBuilder(Protocol):
-    """`build(num_classes, **hyperparameters) -> unfitted scikit-learn classifier`.
-
-    The classifier takes numbers that `texture` computed, float32 (n, d), and answers
-    `predict_proba`, float (n, num_classes). Nothing random in it is seeded yet.
-    """
-
-    def __call__(self, num_classes: int, **hyperparameters: Hyperparameter) -> Any: ...
+The classifier takes the numbers of `descriptors`, float32 (n, d), and answers `predict_proba`,
+float (n, num_classes). Nothing random in it is seeded yet.
+"""
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """A named model: how to build it, and its default settings, the study's where it had some.
+    """A named model: how to build it, and all its hyperparameters with their defaults.
 
     There are two kinds. A `network` takes pixels and trains epoch by epoch: it has a learning
     rate, an optimiser and a batch size. An `estimator` takes numbers computed from an image and
     is fitted once: it has `build_estimator`, and none of these.
 
     Attributes:
-        hyperparameters: the builder's own, with their defaults; a sweep asks for no others.
-        image_size: the study's (height, width) in pixels.
+        own: the builder's hyperparameters. `hyperparameters` has those of its kind too.
+        image_size: (height, width) in pixels, where a sweep does not say otherwise.
         smallest: the least height and width that leave something for the last layer.
+        optimizer, learning_rate, batch_size, recipe: the defaults of every network's
+            hyperparameters, and how it is trained beside.
         decay: of the learning rate, a step: rate / (1 + decay * steps).
+        epochs, split: of a single training, where nothing is said.
         pretrained: takes `weights`: "imagenet", the path of a weights file, or "none".
         fine_tuning_rate: the default learning rate once part of the trunk is unfrozen.
         segment: for a network with a trunk that can be frozen, None for the others.
         trunk_layers: that can be frozen, 0 without a trunk.
         gains_from_bfloat16: trains faster in it where the machine has it.
-        recipe: how it is trained where a sweep does not say otherwise.
         voters: names of the architectures that are trained, and answer together, in its stead.
+        address: of a network of the user's own: `/path/my_nets.py:build` or `package.module:build`.
     """
 
     name: str
-    image_size: tuple[int, int]
-    smallest: int
-    split: str
-    summary: str
+    summary: str = ""
     builder: Builder | None = None
     build_estimator: EstimatorBuilder | None = None
-    optimizer: str = ""
-    learning_rate: float = 0.0
-    batch_size: int = 1
-    epochs: int = 1
-    hyperparameters: Mapping[str, Hyperparameter] = field(default_factory=dict)
+    own: tuple[Hyperparameter, ...] = ()
+    image_size: tuple[int, int] = (128, 128)
+    smallest: int = 32
+    optimizer: str = "adam"
+    learning_rate: float = 1e-3
+    batch_size: int = 32
+    recipe: Recipe = ORIGINAL
     decay: float = 0.0
+    epochs: int = 30
+    split: str = "40/20/40"
     pretrained: bool = False
     fine_tuning_rate: float | None = None
     segment: Segmenter | None = None
     trunk_layers: int = 0
     gains_from_bfloat16: bool = True
-    recipe: Recipe = STUDY
     voters: tuple[str, ...] = ()
+    address: str = ""
+
+    def __post_init__(self) -> None:
+        names = [one.name for one in (*self._of_its_kind(), *self.own)]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ArchitectureError(
+                f"{self.name}: hyperparameter '{twice[0]}' is there already: once by itself, and"
+                f" {', '.join(one.name for one in OF_NETWORKS)} for every network; rename it"
+            )
 
     @property
     def kind(self) -> Kind:
         return "estimator" if self.build_estimator else "network"
 
+    @property
+    def reference(self) -> str:
+        """The name that `models.get` finds it by in any process."""
+        return self.address or self.name
+
+    @property
+    def source(self) -> Path | None:
+        """The user's file, where the network is the user's own and lies in one."""
+        place, _ = parts(self.address)
+        return Path(place) if place.endswith(".py") else None
+
+    @cached_property
+    def hyperparameters(self) -> Mapping[str, Hyperparameter]:
+        """All that a sweep may search of it, by name, with its own defaults."""
+        return {one.name: one for one in (*self._of_its_kind(), *self.own)}
+
+    def _of_its_kind(self) -> tuple[Hyperparameter, ...]:
+        if self.kind == "estimator":
+            return ()
+        defaults = {
+            "learning_rate": self.learning_rate,
+            "optimizer": self.optimizer,
+            "batch_size": self.batch_size,
+            **{name: getattr(self.recipe, name) for name in recipes.SEARCHABLE},
+        }
+        return tuple(one.with_default(defaults[one.name]) for one in OF_NETWORKS)
+
+    def has(self, name: str) -> bool:
+        """Say whether a trial of this model has such a hyperparameter."""
+        return name in self.hyperparameters
+
+    def defaults(self) -> dict[str, Value | None]:
+        """Return what the builder gets where a trial says nothing, by name."""
+        own = {one.name: one.default for one in self.own}
+        return {**own, "weights": "imagenet"} if self.pretrained else own
+
+    def default_learning_rate(self, unfrozen: int = 0) -> float:
+        """Return the default rate; a smaller one where part of a trunk is unfrozen."""
+        if unfrozen and self.fine_tuning_rate is not None:
+            return self.fine_tuning_rate
+        return self.learning_rate
+
     def build(
-        self, input_shape: tuple[int, int, int], num_classes: int, **hyperparameters: Hyperparameter
+        self, input_shape: tuple[int, int, int], num_classes: int, **hyperparameters: Value | None
     ) -> keras.Model | Any:
         """Build it: a network uncompiled, an estimator unfitted; see the builders.
 
         Args:
             input_shape: (height, width, 3) in pixels.
             num_classes: at least 2.
-            hyperparameters: some of `self.hyperparameters`; the others keep their defaults.
+            hyperparameters: some of `own`, and `weights`; the others keep their defaults.
 
         Raises:
             ArchitectureError: the images are too small, or a hyperparameter is unknown or
@@ -111,22 +179,33 @@ class Architecture:
             raise ArchitectureError(f"{self.name}: needs 3 channels (RGB), got {input_shape[2]}")
         if num_classes < 2:
             raise ArchitectureError(f"{self.name}: needs at least 2 classes, got {num_classes}")
-        self.check_hyperparameters(hyperparameters)
-        settings = {**self.hyperparameters, **hyperparameters}
+        settings = self._checked(hyperparameters)
         if self.build_estimator is not None:
             return self.build_estimator(num_classes, **settings)
         assert self.builder is not None  # a network has one
         return self.builder(input_shape, num_classes, **settings)
 
-    def has(self, name: str) -> bool:
-        """Say whether a trial of this model has such a setting: of its kind, or of its own."""
-        return name in self.hyperparameters or (self.kind == "network" and name in OF_NETWORKS)
+    def _checked(self, hyperparameters: Mapping[str, Value | None]) -> dict[str, Value]:
+        """Return the builder's settings: checked, of their declared types, defaults filled in."""
+        self.check_hyperparameters(hyperparameters)
+        given = {name: one for name, one in hyperparameters.items() if one is not None}
+        settings = {name: one for name, one in self.defaults().items() if one is not None} | given
+        for one in self.own:
+            if one.name not in settings:
+                continue
+            try:
+                one.check(settings[one.name])
+            except ValueError as error:
+                raise ArchitectureError(f"{self.name}: {one.name}: {error}") from None
+            settings[one.name] = one.typed(settings[one.name])
+        return settings
 
     def check_hyperparameters(self, names: Iterable[str]) -> None:
-        """Raise ArchitectureError where a name is none of this model's hyperparameters."""
+        """Raise ArchitectureError where a name is none of the builder's hyperparameters."""
+        known = self.defaults()
         for name in names:
-            if name not in self.hyperparameters:
-                hint = did_you_mean(name, self.hyperparameters) if self.hyperparameters else ""
+            if name not in known:
+                hint = did_you_mean(name, known) if known else ""
                 raise ArchitectureError(f"{self.name}: has no hyperparameter '{name}'{hint}")
 
     def check_image_size(self, size: tuple[int, int]) -> None:
@@ -136,23 +215,6 @@ class Architecture:
                 f"{self.name}: needs images of at least {self.smallest} x {self.smallest} pixels,"
                 f" got {size[0]} x {size[1]}; raise image_size"
             )
-
-    def default_learning_rate(self, unfrozen: int = 0) -> float:
-        """Return the study's rate; a smaller one where part of a trunk is unfrozen."""
-        if unfrozen and self.fine_tuning_rate is not None:
-            return self.fine_tuning_rate
-        return self.learning_rate
-
-
-def number(name: str, value: Hyperparameter, low: float, high: float) -> float:
-    """Return `value` as a float in [low, high].
-
-    Raises:
-        ArchitectureError: it is no number, or outside.
-    """
-    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-        raise ArchitectureError(f"{name}: must be a number from {low} to {high}, got {value!r}")
-    return float(value)
 
 
 def probabilities(num_classes: int) -> keras.layers.Layer:

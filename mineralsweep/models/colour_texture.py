@@ -6,39 +6,25 @@ from collections.abc import Callable
 from typing import Any
 
 from mineralsweep import descriptors
-from mineralsweep.errors import ArchitectureError, did_you_mean
-from mineralsweep.models.architecture import Architecture, Hyperparameter, number
+from mineralsweep.core.hyperparameter import Hyperparameter
+from mineralsweep.models.architecture import Architecture
 
-MOST_TREES = 1000
 SVM_PARTS = 3
 """Parts that the training images are cut into, to fit an SVM's probabilities."""
-SMALLEST_PENALTY, LARGEST_PENALTY = 1e-4, 1e4
 
 
-def build(num_classes: int, **hyperparameters: Hyperparameter) -> Any:
+def build(num_classes: int, *, estimator: str, trees: int, penalty: float, features: str) -> Any:
     """Return an unfitted scikit-learn classifier with balanced class weights.
 
     Args:
         num_classes: at least 2.
-        hyperparameters: `estimator`, one of ESTIMATORS; `trees`, from 1 to 1000, of those that
-            have trees; `penalty`, from 1e-4 to 1e4, how much large weights cost in those that
-            have weights, 1 being what suits a few hundred images; `features`, one of
-            `descriptors.SETS`, which decides the numbers that it is fitted on.
-
-    Raises:
-        ArchitectureError: a hyperparameter is unknown or out of its range.
+        estimator: one of ESTIMATORS.
+        trees: of those that have trees.
+        penalty: how much large weights cost in those that have weights; 1 suits a few hundred
+            images.
+        features: one of `descriptors.SETS`: the numbers that it is fitted on.
     """
-    name = str(hyperparameters.get("estimator", "vote"))
-    if name not in ESTIMATORS:
-        raise ArchitectureError(f"estimator: unknown name '{name}'{did_you_mean(name, ESTIMATORS)}")
-    descriptors.blocks(str(hyperparameters.get("features", "whole")))
-    trees = number("trees", hyperparameters.get("trees", 200), 1, MOST_TREES)
-    if not trees.is_integer():
-        raise ArchitectureError(f"trees: must be a whole number, got {trees}")
-    penalty = number(
-        "penalty", hyperparameters.get("penalty", 1.0), SMALLEST_PENALTY, LARGEST_PENALTY
-    )
-    return ESTIMATORS[name](int(trees), penalty)
+    return ESTIMATORS[estimator](trees, penalty)
 
 
 def _extra_trees(trees: int, penalty: float) -> Any:
@@ -99,10 +85,32 @@ ESTIMATORS: dict[str, Callable[[int, float], Any]] = {
 
 COLOUR_TEXTURE = Architecture(
     name="colour_texture",
+    summary="hand-crafted colour and texture features, under trees and a linear model",
     build_estimator=build,
     image_size=(128, 128),
     smallest=descriptors.SMALLEST,
     split="40/20/40",
-    summary="colour and texture in numbers, under trees and a linear model",
-    hyperparameters={"estimator": "vote", "trees": 200, "penalty": 1.0, "features": "whole"},
-)
+    optimizer="",
+    learning_rate=0.0,
+    batch_size=1,
+    epochs=1,
+    own=(
+        Hyperparameter(
+            "estimator", "name", "what is fitted", default="vote", choices=tuple(ESTIMATORS)
+        ),
+        Hyperparameter(
+            "trees", "int", "of extra_trees, forest and vote",
+            default=200, low=1, high=1000, log=True,
+        ),
+        Hyperparameter(
+            "penalty", "float", "on large weights of linear, svm and vote",
+            default=1.0, low=1e-4, high=1e4, log=True,
+        ),
+        Hyperparameter(
+            "features", "name", "the descriptors it is fitted on",
+            default="whole", choices=tuple(descriptors.SETS),
+        ),
+    ),
+)  # fmt: skip
+
+ARCHITECTURES = (COLOUR_TEXTURE,)

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from mineralsweep.core.hyperparameter import Hyperparameter
 from mineralsweep.core.recipe import Recipe
-from mineralsweep.errors import ArchitectureError
-from mineralsweep.models.architecture import (
-    Architecture,
-    Hyperparameter,
-    number,
-    probabilities,
-)
+from mineralsweep.models.architecture import AUGMENTATION, DROPOUT, Architecture, probabilities
 
 if TYPE_CHECKING:
     import keras
 
-WIDEST, DEEPEST = 128, 4
 STAGES = 4
 """Each halves height and width, and each but the first doubles the channels."""
 
 
 def build(
-    input_shape: tuple[int, int, int], num_classes: int, **hyperparameters: Hyperparameter
+    input_shape: tuple[int, int, int],
+    num_classes: int,
+    *,
+    augmentation: float,
+    dropout: float,
+    width: int,
+    depth: int,
 ) -> keras.Model:
     """Four stages of residual blocks under global average pooling.
 
@@ -34,24 +34,18 @@ def build(
     Args:
         input_shape: (height, width, 3) in pixels, at least 32 each way.
         num_classes: at least 2.
-        hyperparameters: `width`, channels of the first stage, whole, in [4, 128]; `depth`,
-            residual blocks a stage, whole, in [1, 4]; `dropout` before the last layer, in
-            [0, 0.95]; `augmentation`, a strength in [0, 1].
-
-    Raises:
-        ArchitectureError: a hyperparameter is out of its range.
+        augmentation: its strength, in [0, 1].
+        dropout: before the last layer, in [0, 0.95].
+        width: channels of the first stage.
+        depth: residual blocks a stage.
     """
     import keras
     from keras import layers
 
     from mineralsweep.data import augment
 
-    width = whole("width", hyperparameters.get("width", 16), 4, WIDEST)
-    depth = whole("depth", hyperparameters.get("depth", 1), 1, DEEPEST)
-    dropout = number("dropout", hyperparameters.get("dropout", 0.0), 0, 0.95)
-    strength = number("augmentation", hyperparameters.get("augmentation", 0.0), 0, 1)
     inputs = x = keras.Input(input_shape, name="image")
-    for layer in augment.layers(strength):
+    for layer in augment.layers(augmentation):
         x = layer(x)
     x = layers.Rescaling(1 / 127.5, offset=-1)(x)
     x = _convolution(x, width, stride=2)
@@ -65,25 +59,17 @@ def build(
     return keras.Model(inputs, probabilities(num_classes)(x), name="compact")
 
 
-def whole(name: str, value: Hyperparameter, low: int, high: int) -> int:
-    """Return `value` as a whole number in [low, high].
-
-    Raises:
-        ArchitectureError: it is none, or outside.
-    """
-    found = number(name, value, low, high)
-    if found != int(found):
-        raise ArchitectureError(f"{name}: must be a whole number, got {value}")
-    return int(found)
-
-
 def _block(x: Any, channels: int, stride: int) -> Any:
     """Two convolutions, added to what came in."""
     from keras import layers
 
     shortcut = x
+    if stride != 1:
+        # Every other pixel, then a convolution without a stride: the same sum as one with it, whose
+        # gradient writes outside its memory on AVX-512 processors where channels are under 16.
+        shortcut = layers.MaxPooling2D(1, strides=stride)(x)
     if stride != 1 or x.shape[-1] != channels:
-        shortcut = _convolution(x, channels, stride=stride, size=1)
+        shortcut = _convolution(shortcut, channels, size=1)
     x = _convolution(x, channels, stride=stride)
     x = layers.ReLU()(x)
     x = _convolution(x, channels)
@@ -105,6 +91,11 @@ def _convolution(x: Any, channels: int, stride: int = 1, size: int = 3) -> Any:
     return layers.BatchNormalization(momentum=0.9)(x)
 
 
+WIDTH = Hyperparameter(
+    "width", "int", "channels of the first stage", default=16, low=4, high=128, log=True
+)
+DEPTH = Hyperparameter("depth", "int", "residual blocks a stage", default=1, low=1, high=4)
+
 COMPACT = Architecture(
     name="compact",
     builder=build,
@@ -116,7 +107,7 @@ COMPACT = Architecture(
     epochs=60,
     split="40/20/40",
     summary="a compact residual network, with a training recipe for few images",
-    hyperparameters={"augmentation": 0.0, "dropout": 0.2, "width": 16, "depth": 1},
+    own=(AUGMENTATION.with_default(0.0), DROPOUT.with_default(0.2), WIDTH, DEPTH),
     recipe=Recipe(
         schedule="cosine",
         warmup=3,
@@ -130,3 +121,5 @@ COMPACT = Architecture(
     ),
     gains_from_bfloat16=False,
 )
+
+ARCHITECTURES = (COMPACT,)

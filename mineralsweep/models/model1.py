@@ -1,18 +1,16 @@
-"""Model 1 of the study: five narrow convolutions with batch normalisation, then four dense."""
+"""Model 1 of the original: five narrow convolutions with batch normalisation, then four dense."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mineralsweep.models.architecture import Architecture, Hyperparameter, probabilities
+from mineralsweep.models.architecture import Architecture, probabilities
 
 if TYPE_CHECKING:
     import keras
 
 
-def build(
-    input_shape: tuple[int, int, int], num_classes: int, **hyperparameters: Hyperparameter
-) -> keras.Model:
+def build(input_shape: tuple[int, int, int], num_classes: int) -> keras.Model:
     """779,349 parameters at 400 x 321 and 3 classes, 96 of them not trainable."""
     import keras
     from keras import layers
@@ -26,11 +24,7 @@ def build(
     x = layers.Flatten()(x)
     for units in (500, 100, 50, 10):
         x = layers.Dense(units, activation="relu")(x)
-    return keras.Model(
-        inputs,
-        probabilities(num_classes)(x),
-        name="model1",
-    )
+    return keras.Model(inputs, probabilities(num_classes)(x), name="model1")
 
 
 MODEL1 = Architecture(
@@ -46,3 +40,5 @@ MODEL1 = Architecture(
     split="72/18/10",
     summary="five narrow convolutions with batch normalisation",
 )
+
+ARCHITECTURES = (MODEL1,)

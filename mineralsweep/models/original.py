@@ -1,29 +1,30 @@
-"""The five variants of the study, and what it reported of them."""
+"""The original study's five variants, and what it reported of them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from mineralsweep.core.hyperparameter import Value
 from mineralsweep.models import get
-from mineralsweep.models.architecture import Architecture, Hyperparameter
+from mineralsweep.models.architecture import Architecture
 
 
 @dataclass(frozen=True)
 class Variant:
-    """A network of the study, trained as it was there.
+    """A network of the original, trained as it was there.
 
     Its split, image size, optimiser, learning rate, batch size and epochs are the architecture's
-    own. The study's labels were one-hot for model 1 (categorical cross-entropy) and whole numbers
-    for the others (sparse categorical): the same number, so that one loss serves all here.
+    own. The original's labels were one-hot for model 1 (categorical cross-entropy) and whole
+    numbers for the others (sparse categorical): the same number, so that one loss serves all here.
 
     Attributes:
         params: hyperparameters that are not the architecture's defaults.
-        right, n: images of its one test split that the study classified well, of how many. They
+        right, n: images of its one test split that the original classified well, of how many. They
             follow from the accuracies that it printed: with four digits, 33 of 40 gives 0.8250, and
             148 is the smallest n that gives the other four.
-        loss: that the study reported on the same images, in nats.
-        note: what the study said beside it.
+        loss: that the original reported on the same images, in nats.
+        note: what the original said beside it.
     """
 
     name: str
@@ -32,7 +33,7 @@ class Variant:
     right: int
     n: int
     loss: float
-    params: Mapping[str, Hyperparameter] = field(default_factory=dict)
+    params: Mapping[str, Value] = field(default_factory=dict)
     note: str = ""
 
     @property

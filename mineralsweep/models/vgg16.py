@@ -4,14 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mineralsweep.errors import ArchitectureError
+from mineralsweep.core.hyperparameter import Hyperparameter
 from mineralsweep.models import weights as pretrained
-from mineralsweep.models.architecture import (
-    Architecture,
-    Hyperparameter,
-    number,
-    probabilities,
-)
+from mineralsweep.models.architecture import AUGMENTATION, DROPOUT, Architecture, probabilities
 
 if TYPE_CHECKING:
     import keras
@@ -21,7 +16,13 @@ TRUNK_LAYERS = 18
 
 
 def build(
-    input_shape: tuple[int, int, int], num_classes: int, **hyperparameters: Hyperparameter
+    input_shape: tuple[int, int, int],
+    num_classes: int,
+    *,
+    augmentation: float,
+    dropout: float,
+    unfrozen: int,
+    weights: str,
 ) -> keras.Model:
     """Trunk of 14,714,688 parameters; head Flatten, Dense 256 (linear), Dropout, Dense softmax.
 
@@ -31,12 +32,12 @@ def build(
     Args:
         input_shape: (height, width, 3) in pixels, at least 32 each way.
         num_classes: at least 2.
-        hyperparameters: `augmentation`, a strength in [0, 1]; `dropout` in the head, in
-            [0, 0.95]; `unfrozen`, the number of trainable layers from the top of the trunk
-            (0: frozen, 4: block5, 18: all); `weights`: "imagenet", a file's path, or "none".
+        augmentation: its strength, in [0, 1].
+        dropout: in the head, in [0, 0.95].
+        unfrozen: trainable layers from the top of the trunk (0: frozen, 4: block5, 18: all).
+        weights: "imagenet", a file's path, or "none".
 
     Raises:
-        ArchitectureError: a hyperparameter is out of its range.
         WeightsUnavailable: the weights can't be had.
     """
     import keras
@@ -44,39 +45,28 @@ def build(
 
     from mineralsweep.data import augment
 
-    strength = number("augmentation", hyperparameters.get("augmentation", 1.0), 0, 1)
-    dropout = number("dropout", hyperparameters.get("dropout", 0.5), 0, 0.95)
     inputs = x = keras.Input(input_shape, name="image")
-    for layer in augment.layers(strength):
+    for layer in augment.layers(augmentation):
         x = layer(x)
     x = keras.applications.vgg16.preprocess_input(x)
-    x = _trunk(input_shape, hyperparameters.get("unfrozen", 0), hyperparameters.get("weights"))(x)
+    x = _trunk(input_shape, unfrozen, weights)(x)
     x = layers.Flatten()(x)
     x = layers.Dense(256)(x)
     if dropout:
         x = layers.Dropout(dropout)(x)
-    return keras.Model(
-        inputs,
-        probabilities(num_classes)(x),
-        name="vgg16",
-    )
+    return keras.Model(inputs, probabilities(num_classes)(x), name="vgg16")
 
 
-def _trunk(
-    input_shape: tuple[int, int, int], unfrozen: Hyperparameter, weights: Hyperparameter
-) -> keras.Model:
+def _trunk(input_shape: tuple[int, int, int], unfrozen: int, weights: str) -> keras.Model:
     import keras
 
-    trainable = number("unfrozen", unfrozen, 0, TRUNK_LAYERS)
-    if not trainable.is_integer():
-        raise ArchitectureError(f"unfrozen: must be a whole number of layers, got {unfrozen!r}")
-    path = pretrained.resolve(str(weights or "imagenet"))
+    path = pretrained.resolve(weights)
     trunk = keras.applications.VGG16(
         include_top=False, weights=None, input_shape=input_shape, name="trunk"
     )
     if path is not None:
         pretrained.load_into(trunk, path)
-    for layer in trunk.layers[: len(trunk.layers) - int(trainable)]:
+    for layer in trunk.layers[: len(trunk.layers) - unfrozen]:
         layer.trainable = False
     return trunk
 
@@ -105,6 +95,11 @@ def segment(model: keras.Model, start: int | None, stop: int | None) -> keras.Mo
     return keras.Model(inputs, x)
 
 
+UNFROZEN = Hyperparameter(
+    "unfrozen", "int", "trainable layers from the top of the trunk; 0: frozen, 4: block5",
+    default=0, low=0, high=TRUNK_LAYERS,
+)  # fmt: skip
+
 VGG16 = Architecture(
     name="vgg16",
     builder=build,
@@ -116,9 +111,11 @@ VGG16 = Architecture(
     epochs=100,
     split="40/20/40",
     summary="VGG16 trunk, frozen or partly unfrozen, under a small head",
-    hyperparameters={"augmentation": 1.0, "dropout": 0.5, "unfrozen": 0, "weights": "imagenet"},
+    own=(AUGMENTATION.with_default(1.0), DROPOUT.with_default(0.5), UNFROZEN),
     pretrained=True,
     fine_tuning_rate=1e-5,
     segment=segment,
     trunk_layers=TRUNK_LAYERS,
 )
+
+ARCHITECTURES = (VGG16,)

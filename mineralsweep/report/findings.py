@@ -5,13 +5,10 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mineralsweep.core import recipe
-from mineralsweep.core.hyperparameter import Hyperparameter
 from mineralsweep.data import duplicates
 from mineralsweep.evaluation import Paired, compare
 from mineralsweep.models import get as get_architecture
@@ -27,7 +24,7 @@ def warnings_of(evidence: Evidence) -> list[Warning]:
     """Check a study with every check that there is."""
     best, crowned, classes = evidence.best, evidence.crowned, evidence.dataset.classes
     test, epochs = crowned.scores, evidence.sweep.budget.epochs
-    entries = evidence.sweep.space.entries()
+    declared = get_architecture(str(best.params["architecture"])).hyperparameters
     found = [
         *warnings.opened_again(crowned.openings),
         *warnings.never_found(test, "test split"),
@@ -36,7 +33,7 @@ def warnings_of(evidence: Evidence) -> list[Warning]:
         *warnings.indistinguishable(evidence.complete, _right(evidence)),
         *warnings.spread_larger_than_lead(evidence.complete),
         *warnings.suspicious_loss(test.accuracy, test.loss, len(classes), "test split"),
-        *warnings.at_a_boundary(best.params, entries, _declared(str(best.params["architecture"]))),
+        *warnings.at_a_boundary(best.params, evidence.sweep.space.entries(), declared),
         *warnings.still_improving(best, epochs),
         *warnings.small_classes(_used(evidence)),
         *warnings.many_failed(evidence.records),
@@ -45,16 +42,6 @@ def warnings_of(evidence: Evidence) -> list[Warning]:
     if best.loss is not None:
         found += warnings.suspicious_loss(best.interval(), best.loss, len(classes), evidence.part)
     return found
-
-
-def _declared(architecture: str) -> dict[str, Hyperparameter]:
-    """Return the hyperparameters that an architecture declares, and those of the recipe."""
-    own: Any = get_architecture(architecture).hyperparameters
-    every = [
-        *(own.values() if isinstance(own, Mapping) else own),
-        *getattr(recipe, "HYPERPARAMETERS", ()),
-    ]
-    return {one.name: one for one in every if isinstance(one, Hyperparameter)}
 
 
 def _missing(evidence: Evidence) -> tuple[str, ...]:

@@ -10,7 +10,6 @@ from optuna import importance
 from optuna.distributions import BaseDistribution
 
 from mineralsweep.config import Sweep
-from mineralsweep.config.distributions import constant, distribution
 from mineralsweep.core import objective as objectives
 from mineralsweep.core.record import TrialRecord
 
@@ -40,11 +39,9 @@ def importances(records: Sequence[TrialRecord], sweep: Sweep) -> dict[str, dict[
 
 
 def _study(records: Sequence[TrialRecord], sweep: Sweep) -> optuna.Study:
-    entries = sweep.space.entries()
+    space = sweep.space
     searched: dict[str, BaseDistribution] = {
-        name: distribution(name, entry)
-        for name, entry in entries.items()
-        if constant(entry) is None
+        name: space.distribution(name) for name in space.searched()
     }
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(direction=objectives.get(sweep.objective).direction)

@@ -49,7 +49,7 @@ def at_a_boundary(
         params: of the best trial.
         entries: the search space, by name.
         declared: hyperparameters as they were declared, by name: no range can go further than
-            theirs. One without a declaration may go on for ever.
+            theirs.
     """
     warnings = []
     for name, value in params.items():

@@ -35,7 +35,7 @@ def specify(
         deepest: see `TrialSpec`; this trial's own `unfrozen` counts too.
     """
     architecture = get_architecture(str(params["architecture"]))
-    own = {name: params.get(name, value) for name, value in architecture.hyperparameters.items()}
+    own = {name: params.get(name, value) for name, value in architecture.defaults().items()}
     if architecture.pretrained:
         own["weights"] = weights
     is_network = architecture.kind == "network"
@@ -43,7 +43,7 @@ def specify(
     default_rate = architecture.default_learning_rate(int(own.get("unfrozen") or 0))
     return TrialSpec(
         number=number,
-        architecture=architecture.name,
+        architecture=architecture.reference,
         hyperparameters=own,
         optimizer=optimizer,
         learning_rate=float(params.get("learning_rate") or default_rate) if is_network else 0.0,

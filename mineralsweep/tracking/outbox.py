@@ -194,7 +194,12 @@ class Outbox:
         shutil.rmtree(folder, ignore_errors=True)  # no entry: those are never begun twice
         folder.mkdir(parents=True)
         card = Card(
-            spec.number, attempt, spec.architecture, spec.params(), uuid.uuid4().hex, time.time_ns()
+            spec.number,
+            attempt,
+            spec.architecture_name,
+            spec.params(),
+            uuid.uuid4().hex,
+            time.time_ns(),
         )
         text = json.dumps(asdict(card))
         files.write_atomically(folder / SPEC, lambda path: path.write_text(text))

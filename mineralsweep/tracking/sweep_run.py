@@ -9,7 +9,6 @@ import pandas as pd
 from mlflow.entities import Metric, Run
 
 from mineralsweep.config import Sweep
-from mineralsweep.config.distributions import describe
 from mineralsweep.core.record import TrialRecord
 from mineralsweep.core.trial import TrialSpec
 from mineralsweep.data.dataset import Dataset
@@ -94,8 +93,8 @@ class SweepRun:
             DRIVER: self._driver,
             "mineralsweep.kind": "baseline",
         }
-        run_id = self._store.new_run(f"baseline {spec.architecture}", tags)
-        run = TrialRun(self._store, run_id, spec.architecture, self.dataset)
+        run_id = self._store.new_run(f"baseline {spec.architecture_name}", tags)
+        run = TrialRun(self._store, run_id, spec.architecture_name, self.dataset)
         run.describe(spec.params())
         return run
 
@@ -250,7 +249,9 @@ class SweepRun:
             "sweep.startup_trials": sweep.engine.startup_trials,
             "sweep.image_size": sweep.image_size or "auto",
             "sweep.weights": sweep.weights,
-            **{f"sweep.space.{name}": describe(one) for name, one in sweep.space.entries().items()},
+            **{
+                f"sweep.space.{name}": one.describe() for name, one in sweep.space.entries().items()
+            },
         }
         there = self._store.client.get_run(self.run_id).data.params
         if "sweep.seed" not in there:

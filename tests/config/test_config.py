@@ -63,8 +63,14 @@ def test_a_sweep_is_frozen() -> None:
         ({"space.learning_rate": {"low": "1e-5", "high": 1.0}}, r"got '1e-5'; write 1.0e-5"),
         ({"space.dropout": 3}, r"space.dropout: must be from 0 to 0.95, got 3"),
         ({"space.augmentation": [0, 2]}, r"space.augmentation: must be from 0 to 1, got 2"),
-        ({"space.unfrozen": [0, 2.5]}, r"space.unfrozen: must be a whole number, got 2.5"),
-        ({"space.unfrozen": 19}, r"space.unfrozen: must be from 0 to 18, got 19"),
+        (
+            {"space.architecture": "vgg16", "space.unfrozen": [0, 2.5]},
+            r"space.unfrozen: must be a whole number, got 2.5",
+        ),
+        (
+            {"space.architecture": "vgg16", "space.unfrozen": 19},
+            r"space.unfrozen: must be from 0 to 18, got 19",
+        ),
         ({"space.architecture": "modle2"}, r"unknown name 'modle2'; did you mean 'model2'\?"),
         ({"space.architecture": {"low": 0, "high": 1}}, "takes names, not a range"),
         ({"space.optimizer": "adm"}, r"space.optimizer: unknown name 'adm'; did you mean 'adam'\?"),

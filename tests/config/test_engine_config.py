@@ -16,8 +16,8 @@ from mineralsweep.config.engine import (
     OPTUNA_SAMPLERS,
     ORACLE_OPTIONS,
     ORACLES,
+    arguments,
 )
-from mineralsweep.config.options import arguments
 from mineralsweep.engines.optuna_pruners import PRUNERS
 from mineralsweep.engines.optuna_samplers import SAMPLERS
 from mineralsweep.errors import ConfigError

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +11,11 @@ import numpy as np
 import pytest
 
 from mineralsweep import descriptors, models
+from mineralsweep.config import Space
+from mineralsweep.core.hyperparameter import Hyperparameter
 from mineralsweep.errors import ArchitectureError, WeightsUnavailable
 from mineralsweep.models import ARCHITECTURES
+from mineralsweep.models.architecture import OF_NETWORKS, Architecture
 
 # name -> (input shape, parameters in all, of which not trainable), three classes
 COUNTS = {
@@ -51,7 +56,7 @@ def test_parameter_counts_are_exact(name: str) -> None:
 
 
 @every
-def test_the_study_s_image_size_is_the_default(name: str) -> None:
+def test_the_pinned_image_size_is_the_default(name: str) -> None:
     assert ARCHITECTURES[name].image_size == COUNTS[name][0][:2]
 
 
@@ -91,8 +96,8 @@ def test_unknown_hyperparameters_and_shapes_are_refused(name: str) -> None:
 @every
 def test_hyperparameters_out_of_range_are_refused(name: str) -> None:
     bad = {"dropout": 1.0, "augmentation": 1.5, "unfrozen": 19}
-    for key in ARCHITECTURES[name].hyperparameters.keys() & bad.keys():
-        with pytest.raises(ArchitectureError, match=f"{key}: must be a number from 0"):
+    for key in ARCHITECTURES[name].defaults().keys() & bad.keys():
+        with pytest.raises(ArchitectureError, match=f"{name}: {key}: must be from 0 to"):
             build(name, **{key: bad[key]})
 
 
@@ -108,7 +113,7 @@ def test_compact_grows_by_width_and_depth(settings: dict[str, Any], total: int) 
 
 @pytest.mark.parametrize("bad", [{"width": 3}, {"width": 16.5}, {"depth": 0}, {"depth": 5}])
 def test_compact_refuses_other_widths_and_depths(bad: dict[str, Any]) -> None:
-    with pytest.raises(ArchitectureError, match=r"(width|depth): must be a (number from|whole)"):
+    with pytest.raises(ArchitectureError, match=r"(width|depth): must be (from|a whole)"):
         build("compact", **bad)
 
 
@@ -120,7 +125,7 @@ def test_unfrozen_counts_layers_from_the_top_of_the_trunk(unfrozen: int, trainab
 
 
 def test_a_fraction_of_a_layer_is_refused() -> None:
-    with pytest.raises(ArchitectureError, match=r"whole number of layers, got 2\.5"):
+    with pytest.raises(ArchitectureError, match=r"unfrozen: must be a whole number, got 2\.5"):
         build("vgg16", unfrozen=2.5)
 
 
@@ -158,7 +163,7 @@ def test_its_segments_joined_are_the_network(name: str) -> None:
     architecture = ARCHITECTURES[name]
     if architecture.segment is None:
         assert architecture.trunk_layers == 0
-        assert "unfrozen" not in architecture.hyperparameters
+        assert not architecture.has("unfrozen")
         return
     extra = {"augmentation": 0.0, "dropout": 0.0}
     model = build(name, (64, 64, 3), **extra)
@@ -192,7 +197,7 @@ def test_the_last_layer_answers_in_float32_also_under_mixed_precision(name: str)
 @every_estimator
 def test_an_estimator_answers_probabilities_from_the_pinned_numbers(name: str) -> None:
     architecture = ARCHITECTURES[name]
-    assert descriptors.count(str(architecture.hyperparameters["features"])) == NUMBERS[name]
+    assert descriptors.count(str(architecture.defaults()["features"])) == NUMBERS[name]
     rng = np.random.default_rng(0)
     labels = np.arange(24) % 4
     numbers = rng.normal(size=(24, NUMBERS[name])) + labels[:, None]
@@ -217,11 +222,11 @@ def test_an_estimator_has_no_setting_of_networks(name: str) -> None:
         ({"estimator": "forrest"}, "'forrest'; did you mean 'forest'"),
         (
             {"features": "sound"},
-            "features: unknown set 'sound'; known: all, colour, covariance, texture,",
+            "features: unknown name 'sound'; known: all, colour, covariance, texture,",
         ),
-        ({"trees": 0}, "trees: must be a number from 1 to 1000"),
+        ({"trees": 0}, "trees: must be from 1 to 1000, got 0"),
         ({"trees": 2.5}, "trees: must be a whole number"),
-        ({"penalty": 0}, "penalty: must be a number from 0.0001"),
+        ({"penalty": 0}, "penalty: must be from 0.0001 to 10000"),
     ],
 )
 def test_an_estimator_refuses_what_it_does_not_know(
@@ -229,3 +234,64 @@ def test_an_estimator_refuses_what_it_does_not_know(
 ) -> None:
     with pytest.raises(ArchitectureError, match=message):
         build(name, **setting)
+
+
+@pytest.mark.slow
+def test_compact_with_few_channels_survives_training() -> None:
+    code = (
+        "import numpy as np\n"
+        "from mineralsweep.models import get\n"
+        "model = get('compact').build((128, 128, 3), 3, width=8)\n"
+        "model.compile('adamw', 'sparse_categorical_crossentropy')\n"
+        "images = np.zeros((64, 128, 128, 3), np.uint8)\n"
+        "model.fit(images, np.arange(64) % 3, epochs=3, batch_size=32, verbose=0)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+@any_kind
+def test_defaults_keep_to_their_own_declarations(name: str) -> None:
+    for declared in ARCHITECTURES[name].hyperparameters.values():
+        assert declared.help
+        if declared.default is not None:
+            declared.check(declared.default)
+            assert declared.typed(declared.default) == declared.default
+
+
+@every
+def test_every_network_has_the_hyperparameters_of_networks_with_its_own_defaults(name: str) -> None:
+    architecture = ARCHITECTURES[name]
+    declared = architecture.hyperparameters
+    assert {one.name for one in OF_NETWORKS} <= declared.keys()
+    assert declared["learning_rate"].default == architecture.learning_rate
+    assert declared["learning_rate"].log
+    assert declared["mixup"].default == architecture.recipe.mixup
+
+
+def test_a_hyperparameter_that_is_there_already_is_refused() -> None:
+    with pytest.raises(ArchitectureError, match="toy: hyperparameter 'batch_size' is there"):
+        Architecture("toy", own=(Hyperparameter("batch_size", "int"),))
+
+
+TOY = Architecture(
+    "toy",
+    builder=lambda shape, classes, width: (width, type(width)),
+    own=(Hyperparameter("width", "int", "channels", default=4, low=1, high=9),),
+)
+
+
+def test_a_toy_from_outside_of_the_package_is_searched_like_ours(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(ARCHITECTURES, "toy", TOY)
+    assert models.get("toy").build((32, 32, 3), 2, width=7.0) == (7, int)
+    assert models.get("toy").build((32, 32, 3), 2) == (4, int)
+    space = Space.model_validate(
+        {"architecture": ["toy", "model2"], "width": {"low": 2, "high": 8}, "optimizer": "sgd"}
+    )
+    params = space.propose(lambda name, entry: {"architecture": "toy", "width": 3.0}[name])
+    assert params == {"architecture": "toy", "width": 3, "optimizer": "sgd"}
+    assert space.distribution("width").high == 8
+    with pytest.raises(ValueError, match="must be from 1 to 9, got 10"):
+        Space.model_validate({"architecture": "toy", "width": 10})

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mineralsweep.config import Choices, Sweep, build
+from mineralsweep.config import Sweep, build
 from mineralsweep.core.record import TrialRecord, champion, ranked
 from mineralsweep.core.trial import TrialSpec
 from mineralsweep.data.dataset import Dataset
@@ -153,7 +153,9 @@ def test_a_fault_that_may_pass_is_tried_again(dataset: Dataset, fault: str, batc
 
 def with_batch(sweep: Sweep) -> Sweep:
     return sweep.model_copy(
-        update={"space": sweep.space.model_copy(update={"batch_size": Choices(choices=(16,))})}
+        update={
+            "space": type(sweep.space).model_validate({**sweep.space.entries(), "batch_size": 16})
+        }
     )
 
 

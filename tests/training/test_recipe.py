@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mineralsweep.core.recipe import FIXED, SEARCHABLE, STUDY, Recipe
+from mineralsweep.core.recipe import FIXED, ORIGINAL, SEARCHABLE, Recipe
 from mineralsweep.data.dataset import Dataset
 from mineralsweep.models import ARCHITECTURES
 from tests.examples import trial
@@ -19,9 +19,9 @@ STUDY_S = ("model1", "model2", "model2_1", "vgg16")
 
 @pytest.mark.parametrize("name", STUDY_S)
 def test_the_study_s_networks_have_every_option_off(name: str) -> None:
-    assert ARCHITECTURES[name].recipe == STUDY
-    assert not STUDY.needs_pixels()
-    assert STUDY.differing() == {}
+    assert ARCHITECTURES[name].recipe == ORIGINAL
+    assert not ORIGINAL.needs_pixels()
+    assert ORIGINAL.differing() == {}
 
 
 def test_every_option_can_be_searched_or_is_fixed_for_a_sweep() -> None:
@@ -35,7 +35,7 @@ def test_a_trial_takes_options_from_its_space_and_from_its_training_section(
     spec = trial(dataset, Path("x"), mixup=0.3, schedule="cosine", warmup=2)
     assert spec.recipe == Recipe(schedule="cosine", warmup=2, mixup=0.3)
     assert spec.params()["mixup"] == 0.3
-    assert trial(dataset, Path("x")).recipe == STUDY
+    assert trial(dataset, Path("x")).recipe == ORIGINAL
     assert "mixup" not in trial(dataset, Path("x")).params()
 
 

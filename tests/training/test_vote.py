@@ -45,11 +45,9 @@ def test_each_voter_gets_the_hyperparameters_that_are_its_own(spec: TrialSpec) -
     trainer = Trainer()
     run_vote(spec, lambda report: None, print, trainer)
     network, estimator = trainer.specs
-    assert network.hyperparameters.keys() == ARCHITECTURES["compact"].hyperparameters.keys()
+    assert network.hyperparameters.keys() == ARCHITECTURES["compact"].defaults().keys()
     assert network.hyperparameters["dropout"] == 0.3
-    assert (
-        estimator.hyperparameters.keys() == ARCHITECTURES["colour_texture"].hyperparameters.keys()
-    )
+    assert estimator.hyperparameters.keys() == ARCHITECTURES["colour_texture"].defaults().keys()
     assert estimator.hyperparameters["trees"] == 9
     assert network.recipe == spec.recipe == ARCHITECTURES["compact"].recipe
 

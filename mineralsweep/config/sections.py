@@ -1,0 +1,132 @@
+"""The smaller sections of a sweep file: data, budget, stop, training, faults, gate."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from mineralsweep.config.rules import Misplaced, Strict, as_tuple
+from mineralsweep.core.recipe import FIXED, Flips, Schedule
+from mineralsweep.data.split import parse_shares
+from mineralsweep.errors import ConfigError
+
+
+class Data(Strict):
+    """Where the photographs come from, and how they are divided.
+
+    `near_duplicates`: "group" keeps images of one photograph on one side of the split; "ignore"
+    does not look for them.
+    """
+
+    source: str = Field(default="sample", min_length=1)
+    split: str = "40/20/40"
+    split_seed: int = Field(default=0, ge=0)
+    classes: Annotated[tuple[str, ...] | None, BeforeValidator(as_tuple)] = None
+    near_duplicates: Literal["group", "ignore"] = "group"
+
+    @model_validator(mode="after")
+    def _shares_add_up(self) -> Self:
+        try:
+            parse_shares(self.split)
+        except ConfigError as error:
+            raise Misplaced("split", str(error)) from None
+        return self
+
+
+class Budget(Strict):
+    """When to stop. `timeout` is in seconds; `patience` in epochs without a lower loss, 0: off."""
+
+    trials: int = Field(default=20, ge=1, le=100_000)
+    epochs: int = Field(default=30, ge=1, le=10_000)
+    patience: int = Field(default=0, ge=0)
+    timeout: float | None = Field(default=None, gt=0)
+
+
+class Training(Strict):
+    """How a trial trains, whatever its hyperparameters.
+
+    Attributes:
+        precision: "auto" is bfloat16 where the processor or GPU has it, else float32.
+        views: augmented views of each training image under a frozen trunk, kept in the feature
+            store; an epoch draws one of them. 0: no store, a new view through the whole network
+            each epoch.
+        head_epochs: the first epochs train the head alone, before layers of the trunk join it.
+        schedule, warmup, balance, average_weights, flips: see `core.recipe.Recipe`; None: the
+            architecture's own.
+    """
+
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    views: int = Field(default=4, ge=0, le=1000)
+    head_epochs: int = Field(default=0, ge=0, le=10_000)
+    schedule: Schedule | None = None
+    warmup: int | None = Field(default=None, ge=0, le=10_000)
+    balance: float | None = Field(default=None, ge=0, le=1)
+    average_weights: float | None = Field(default=None, ge=0, lt=1)
+    flips: Flips | None = None
+
+    def recipe_changes(self) -> dict[str, float | int | str | None]:
+        """Return the options of a recipe that are fixed for the whole sweep, None: not given."""
+        return {name: getattr(self, name) for name in FIXED}
+
+
+class Faults(Strict):
+    """What becomes of a trial that fails.
+
+    Attributes:
+        retries: how often a trial is tried again after a fault that may pass: its process died,
+            or memory ran out (then with half the batch).
+        max_consecutive_failures: so many failed trials one after the other stop the sweep.
+        trial_timeout: seconds that one trial may take, from its start; None: no limit.
+        silence_timeout: seconds after which a trial that reports nothing, no epoch and no view, is
+            ended as failed: it hangs. None: never.
+        checkpoint_every: seconds of training that may be lost when the sweep is stopped; at the end
+            of the next epoch a trial's state is written to disk.
+        store_timeout: seconds that a sweep that is done waits for an MLflow that does not answer.
+    """
+
+    retries: int = Field(default=1, ge=0, le=10)
+    max_consecutive_failures: int = Field(default=3, ge=1)
+    trial_timeout: float | None = Field(default=None, gt=0)
+    silence_timeout: float | None = Field(default=3600.0, gt=0)
+    checkpoint_every: float = Field(default=30.0, ge=0)
+    store_timeout: float = Field(default=600.0, ge=0)
+
+
+class Stop(Strict):
+    """Rules that start no further trial; those that run go on to their end.
+
+    Attributes:
+        goal: of the objective: at least so much where it is maximized, at most where minimized.
+        no_progress: so many trials in a row without a better one.
+        cost: seconds of training, summed over the trials.
+    """
+
+    goal: float | None = Field(default=None, allow_inf_nan=False)
+    no_progress: int | None = Field(default=None, ge=1)
+    cost: float | None = Field(default=None, gt=0)
+
+
+class Gate(Strict):
+    """Which registered model a sweep's best trial joins, and when it takes the alias champion.
+
+    Attributes:
+        model: the registered model's name; one a collection.
+        alpha: of the exact McNemar test against the standing champion, two-sided; the interval
+            of the difference has the same confidence.
+        min_difference: the whole interval of the paired difference must lie above it.
+        min_accuracy: on the test split, in [0, 1].
+        min_recall: of every class, on the test split, in [0, 1].
+        find_every_class: refuses a model that never finds one of its classes on the test split.
+        max_latency_ms: milliseconds an image, through the model as it is served.
+        max_size_mb: of the model's files, in 1,000,000 bytes.
+    """
+
+    model: str = Field(default="mineral-classifier", pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,99}$")
+    alpha: float = Field(default=0.05, gt=0, le=0.5)
+    min_difference: float = Field(default=0.0, ge=0, lt=1)
+    min_accuracy: float = Field(default=0.0, ge=0, le=1)
+    min_recall: float = Field(default=0.0, ge=0, le=1)
+    find_every_class: bool = True
+    max_latency_ms: float = Field(default=5000.0, gt=0)
+    max_size_mb: float = Field(default=1000.0, gt=0)
