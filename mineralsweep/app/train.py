@@ -48,8 +48,14 @@ class TrainOutcome:
     over_folds: FoldMean | None = None
 
 
-def train_one(sweep: Sweep, listener: Listener, say: Say) -> TrainOutcome:
+def train_one(sweep: Sweep, listener: Listener, say: Say, name: str | None = None) -> TrainOutcome:
     """Train one model: a sweep's settings whose space holds constants only.
+
+    Args:
+        sweep: the settings.
+        listener: is told what happens.
+        say: is told what the data holds.
+        name: of the run; None: "train" and the architecture.
 
     Raises:
         InputError: the data or the weights can't be used; nothing was run.
@@ -78,7 +84,7 @@ def train_one(sweep: Sweep, listener: Listener, say: Say) -> TrainOutcome:
         )
         executor = _executor(sweep, Path(scratch))
         try:
-            return _train(spec, dataset, executor, listener)
+            return _train(spec, dataset, executor, listener, name)
         finally:
             executor.close()
 
@@ -92,7 +98,7 @@ def _executor(sweep: Sweep, folder: Path) -> Executor:
 
 
 def _train(
-    spec: TrialSpec, dataset: Dataset, executor: Executor, listener: Listener
+    spec: TrialSpec, dataset: Dataset, executor: Executor, listener: Listener, name: str | None
 ) -> TrainOutcome:
     from mineralsweep.tracking import Point, SystemMetrics, TrialRun, now_ms, open_store
     from mineralsweep.training.folds import over_folds, predicted
@@ -100,7 +106,7 @@ def _train(
     executor.submit(spec)
     store = open_store()
     run_id = store.take_given_run(
-        f"train {spec.architecture_name}", {"mineralsweep.kind": "training"}
+        name or f"train {spec.architecture_name}", {"mineralsweep.kind": "training"}
     )
     run = TrialRun(store, run_id, spec.architecture_name, dataset)
     run.describe(spec.params())

@@ -10,10 +10,13 @@ from mineralsweep.app.cells import PRESETS, Protocol
 from mineralsweep.app.checks import open_sweep_data
 from mineralsweep.app.reproduce import Reproduction, reproduce
 from mineralsweep.cli.shell import plain_console
-from mineralsweep.config import Override, build
+from mineralsweep.config import Override, build, pairs
 from mineralsweep.errors import ConfigError, did_you_mean
 from mineralsweep.models.original import VARIANTS
 from mineralsweep.urls import without_password
+
+OPEN = ("data", "training", "workers", "weights")
+"""Keys of a sweep file that a reproduction takes; the original decides the others."""
 
 MOST = {"seeds": 100, "folds": 20, "epochs": 10_000, "fold_epochs": 10_000}
 
@@ -29,8 +32,7 @@ def run(options: Namespace) -> int:
             Override("data.source", options.data, "--data"),
             Override("workers", options.workers, "--workers"),
             Override("weights", options.weights, "--weights"),
-            Override("training.precision", options.precision, "--precision"),
-            Override("training.views", options.views, "--views"),
+            *_pairs(options.set),
         ],
     )
     console = plain_console()
@@ -53,6 +55,16 @@ def run(options: Namespace) -> int:
         f" {without_password(outcome.store_uri)}: study.csv, study.md"
     )
     return 1 if outcome.failed else 0
+
+
+def _pairs(texts: list[str]) -> list[Override]:
+    """Read the pairs of --set; what the original decides, or a search has, is refused."""
+    overrides = pairs(texts)
+    for one in overrides:
+        if one.place.partition(".")[0] not in OPEN:
+            known = ", ".join(OPEN)
+            raise ConfigError(f"{one.flag}: is no setting of reproduce; those of {known} are")
+    return overrides
 
 
 def _protocol(options: Namespace) -> Protocol:

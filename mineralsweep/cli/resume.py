@@ -6,7 +6,7 @@ from argparse import Namespace
 
 from mineralsweep.app import settings
 from mineralsweep.cli.sweep import carry_out
-from mineralsweep.config import Override
+from mineralsweep.config import Override, pairs
 
 
 def run(options: Namespace) -> int:
@@ -16,8 +16,8 @@ def run(options: Namespace) -> int:
         [
             Override("budget.trials", options.trials, "--trials"),
             Override("budget.timeout", options.timeout, "--timeout"),
-            Override("baseline", options.baseline, "--baseline"),
             Override("workers", options.workers, "--workers"),
+            *pairs(options.set),
         ],
     )
     return carry_out(kept.sweep, kept.config, options.study, kept.storage)
