@@ -6,11 +6,10 @@ import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-from numpy.typing import NDArray
-
+from mineralsweep.core import objective as objectives
+from mineralsweep.core.objective import Comparison
+from mineralsweep.core.record import TrialRecord
 from mineralsweep.data import duplicates
-from mineralsweep.evaluation import Paired, compare
 from mineralsweep.models import get as get_architecture
 from mineralsweep.report import warnings
 from mineralsweep.report.evidence import Evidence
@@ -30,7 +29,7 @@ def warnings_of(evidence: Evidence) -> list[Warning]:
         *warnings.never_found(test, "test split"),
         *warnings.leaks(_divided(evidence)),
         *warnings.no_better_than_baseline(against_baseline(evidence), "colour_texture"),
-        *warnings.indistinguishable(evidence.complete, _right(evidence)),
+        *warnings.indistinguishable(evidence.complete, _with_the_best(evidence)),
         *warnings.spread_larger_than_lead(evidence.complete),
         *warnings.suspicious_loss(test.accuracy, test.loss, len(classes), "test split"),
         *warnings.at_a_boundary(best.params, evidence.sweep.space.entries(), declared),
@@ -106,36 +105,41 @@ def _folds(evidence: Evidence) -> list[tuple[Sequence[int], Sequence[int]]]:
     return list(evidence.dataset.folds(evidence.sweep.folds, evidence.sweep.repeats))
 
 
-def against_baseline(evidence: Evidence) -> Paired | None:
+def against_baseline(evidence: Evidence) -> Comparison | None:
     """Compare the champion's validated predictions with the baseline's, None where there are none.
 
     The baseline stands as the champion, the best trial as the challenger.
     """
-    baseline = evidence.baseline
-    if baseline is None or baseline.number == evidence.best.number:
+    if evidence.baseline is None or evidence.baseline.number == evidence.best.number:
         return None
+    return _compared(evidence, evidence.best, evidence.baseline)
+
+
+def _compared(evidence: Evidence, best: TrialRecord, other: TrialRecord) -> Comparison | None:
+    """Compare two trials image by image, by the sweep's objective; the best is the challenger."""
     try:
-        before, after = evidence.predictions(baseline.number), evidence.validation
+        before, after = evidence.predictions(other.number), evidence.predictions(best.number)
     except Exception as error:
-        logging.getLogger(__name__).info("no baseline's predictions: %s", error)
+        logging.getLogger(__name__).info("%s: no predictions: %s", other.title(), error)
         return None
-    order = {row: place for place, row in enumerate(before.rows)}
-    if set(order) != set(after.rows) or not order:
+    places = {row: place for place, row in enumerate(before.rows)}
+    if places.keys() != set(after.rows) or not places:
         return None
-    return compare(before.right[[order[row] for row in after.rows]], after.right)
+    order = [places[row] for row in after.rows]
+    objective = objectives.get(evidence.sweep.objective)
+    return objective.compare(after.labels, before.probabilities[order], after.probabilities)
 
 
-def _right(evidence: Evidence) -> dict[int, NDArray[np.bool_]]:
-    """Return which images the best trials got right; those whose answers can't be read are left."""
-    found = {}
-    for record in evidence.complete[:COMPARED]:
-        try:
-            shown = evidence.predictions(record.number)
-        except Exception as error:
-            logging.getLogger(__name__).info("trial %d: no predictions: %s", record.number, error)
-            continue
-        found[record.number] = shown.right[np.argsort(shown.rows, kind="stable")]
-    return found
+def _with_the_best(evidence: Evidence) -> list[Comparison]:
+    """Compare the best with those after it, as far as their predictions can be read."""
+    best, *others = evidence.complete[:COMPARED] or [evidence.best]
+    comparisons = []
+    for other in others:
+        compared = _compared(evidence, best, other)
+        if compared is None:
+            break
+        comparisons.append(compared)
+    return comparisons
 
 
 def headlines(found: Sequence[Warning]) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from mineralsweep.config import Sweep, build
 from mineralsweep.core.record import BASELINE, TrialRecord
 from mineralsweep.data.dataset import Dataset
 from mineralsweep.evaluation import Paired, compare
+from mineralsweep.evaluation.paired import Permuted
 from mineralsweep.report import leaderboard, standing, verdict
 from mineralsweep.tracking import SweepRun, open_store
 from tests.fakes import FakeExecutor
@@ -164,9 +165,13 @@ def test_predictions_that_can_not_be_read_show_nothing() -> None:
 def test_the_comparison_is_by_the_sweep_s_objective() -> None:
     best = record(4, 0.92, value=0.5, low=0.4, high=0.6)
     baseline = record(BASELINE, 0.85, value=0.6, low=0.5, high=0.7)
-    assert standing(best, baseline, paired(9, 1), "macro_f1") == "not shown"
-    assert standing(best, baseline, paired(9, 1), "loss") == "true"  # 0.5 is the smaller one
-    first = verdict(best, baseline, paired(9, 1), "macro_f1")[0]
+    ahead = Permuted("loss", -0.1, ahead=True, p=0.01, n=100)
+    assert standing(best, baseline, ahead, "loss") == "true"  # 0.5 is the smaller one
+    assert standing(best, baseline, replace(ahead, p=0.06), "loss") == "not shown"
+    behind = replace(ahead, ahead=False)
+    assert standing(best, baseline, behind, "macro_f1") == "not shown"
+    first, test = verdict(best, baseline, behind, "macro_f1")
+    assert str(behind) in test
     assert "0.500 [0.400, 0.600], n = 100" in first
     assert str(best.interval()) in first
 

@@ -182,7 +182,7 @@ def test_a_report_that_fails_altogether_fails_no_sweep(
     found: Evidence, caplog: pytest.LogCaptureFixture
 ) -> None:
     broken = replace(found, run_id="0" * 32)
-    assert any("McNemar" in warning for warning in write_report(broken))
+    write_report(broken)
     assert "no report" in caplog.text
     assert "mineralsweep report a <study>" in caplog.text
 
@@ -269,6 +269,11 @@ def by(found: Evidence, objective: str) -> Evidence:
     assert best is not None
     crowned = replace(found.crowned, record=best)
     return replace(found, sweep=sweep, records=records, crowned=crowned)
+
+
+def test_trials_are_compared_by_the_sweep_s_objective(found: Evidence) -> None:
+    report = page(by(found, "macro_f1"), only("history"))
+    assert any("(paired permutation p >= 0.05, n = " in warning for warning in report.warnings)
 
 
 def test_one_epoch_is_told_in_words_and_is_no_curve(
