@@ -24,7 +24,7 @@ from mineralsweep.data.dataset import open_dataset
 from mineralsweep.data.decode import decode
 from mineralsweep.engines import ENGINES
 from mineralsweep.search import Study
-from mineralsweep.tracking import SweepRun, logged_model, open_store
+from mineralsweep.tracking import StudyRun, logged_model, open_store
 from tests.fakes import FakeExecutor, Watcher
 
 RESULTS = Path(__file__).parent / "results"
@@ -121,7 +121,7 @@ def _trials(folder: Path, trials: int) -> dict[str, float]:
     dataset = open_dataset(str(folder), "40/20/40", 0)
     dataset.arrays((96, 96))
     engine = ENGINES["optuna"](sweep, "bench", Path("studies"), None, {})
-    run = SweepRun(open_store(), "bench", sweep, dataset)
+    run = StudyRun(open_store(), "bench", "sweep", lambda _: dataset)
     watcher = _Clock()
     with _timed_uploads() as uploads:
         started, used = time.perf_counter(), time.process_time()

@@ -3,12 +3,28 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import os
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+OWNER_TRIES = 20
+
+
+class Taken(Exception):
+    """A lock is another process's.
+
+    Attributes:
+        owner: that process's number, "unknown" where it can't be read.
+    """
+
+    def __init__(self, owner: str) -> None:
+        super().__init__(f"held by process {owner}")
+        self.owner = owner
 
 
 def folder() -> Path:
@@ -31,10 +47,47 @@ def size(path: Path) -> int:
 def one_at_a_time(key: str) -> Iterator[None]:
     """Wait until no other process of this user is within, for the same key; dies with its owner."""
     path = folder() / "locks" / hashlib.sha256(key.encode()).hexdigest()[:32]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with exclusive(path, wait=True):
         yield
+
+
+@contextlib.contextmanager
+def exclusive(path: Path, wait: bool = False) -> Iterator[None]:
+    """Hold the lock of a file while the block lasts; it ends with its process, however that ends.
+
+    Args:
+        path: the lock's own file; made if need be, and left there.
+        wait: for a process that has it, instead of giving up at once.
+
+    Raises:
+        Taken: another process, or another thread, has it.
+        OSError: the file can't be made.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    owner = path.with_name(f"{path.name}.owner")
+    try:
+        lock = FileLock(path, timeout=-1 if wait else 0)
+        lock.acquire()
+    except Timeout:
+        raise Taken(_read_owner(owner)) from None
+    try:
+        with contextlib.suppress(OSError):  # a full disk: the lock holds all the same
+            owner.write_text(str(os.getpid()))
+        yield
+    finally:
+        owner.unlink(missing_ok=True)
+        lock.release()
+
+
+def _read_owner(path: Path) -> str:
+    """Return the number of the process that has a lock; it may be writing it just now."""
+    for _ in range(OWNER_TRIES):
+        with contextlib.suppress(OSError):
+            owner = path.read_text().strip()
+            if owner:
+                return owner
+        time.sleep(0.05)
+    return "unknown"
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:

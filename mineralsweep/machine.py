@@ -77,3 +77,25 @@ def workers() -> int:
         return len(found)
     fit = psutil.virtual_memory().available // MEMORY_A_WORKER
     return int(max(1, min(cores(), fit, MOST_WORKERS)))
+
+
+def typed_in() -> Path:
+    """Return the folder in which the user typed the command.
+
+    `mlflow run` changes to the project's folder; for a git address, to a clone that is removed.
+    """
+    return _folder_of_mlflow_run() or Path.cwd()
+
+
+@functools.cache
+def _folder_of_mlflow_run() -> Path | None:
+    import psutil
+
+    for parent in psutil.Process().parents():
+        try:
+            words = parent.cmdline()
+            if "run" in words and any(Path(word).stem == "mlflow" for word in words[:3]):
+                return Path(parent.cwd())
+        except psutil.Error:
+            continue
+    return None

@@ -18,7 +18,9 @@ Script = Callable[[TrialSpec], float | str | tuple[str, Fault]]
 
 
 def by_learning_rate(spec: TrialSpec) -> float:
-    """Return an accuracy that is best near a learning rate of 1e-3."""
+    """Return an accuracy that is best near a learning rate of 1e-3; an estimator has none."""
+    if not spec.learning_rate:
+        return 0.5
     return float(np.clip(1 - abs(np.log10(spec.learning_rate) + 3) / 3, 0, 1))
 
 

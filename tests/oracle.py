@@ -9,7 +9,7 @@ from pathlib import Path
 import mlflow.pyfunc
 from mlflow.models import Model
 
-from mineralsweep.serving.pyfunc import flavor_arguments
+from mineralsweep.serving import pyfunc
 from mineralsweep.tracking import Store
 from mineralsweep.tracking.store import without_mlflow_warnings
 
@@ -54,7 +54,6 @@ def log(store: Store, folder: Path, classes: tuple[str, ...], said: Mapping[str,
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "oracle.py").write_text(CODE)
     (folder / "answers.json").write_text(json.dumps({"classes": classes, "answers": dict(said)}))
-    arguments = flavor_arguments(folder)
     with without_mlflow_warnings():
         info = Model.log(
             artifact_path=None,
@@ -63,7 +62,7 @@ def log(store: Store, folder: Path, classes: tuple[str, ...], said: Mapping[str,
             run_id=store.new_run("trial", {}),
             python_model=str(folder / "oracle.py"),
             artifacts={"answers": str(folder / "answers.json")},
-            signature=arguments["signature"],
+            signature=pyfunc.signature(),
             pip_requirements=["mlflow"],
         )
     return str(info.model_id)

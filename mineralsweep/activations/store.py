@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import functools
 import hashlib
 import json
@@ -103,17 +102,15 @@ def _ensure(request: Request, wait: bool) -> bool:
     """Build what is not there; False where another process does, and we don't wait."""
     if _open(request) is not None:
         return True
-    folder().mkdir(parents=True, exist_ok=True)
-    with request.place.with_suffix(".lock").open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))  # dies with its owner
-        except BlockingIOError:
-            return False
-        if _open(request) is None:  # another process may have built it meanwhile
-            _check_room(math.prod(request.shape) * DTYPE.itemsize)
-            shutil.rmtree(request.place, ignore_errors=True)  # damaged
-            _build(request)
-            _evict(keep=request.place)
+    try:
+        with files.exclusive(request.place.with_suffix(".lock"), wait):
+            if _open(request) is None:  # another process may have built it meanwhile
+                _check_room(math.prod(request.shape) * DTYPE.itemsize)
+                shutil.rmtree(request.place, ignore_errors=True)  # damaged
+                _build(request)
+                _evict(keep=request.place)
+    except files.Taken:
+        return False
     return True
 
 

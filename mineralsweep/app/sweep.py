@@ -1,242 +1,183 @@
-"""A sweep, from its settings to a registered champion."""
+"""A sweep, from its settings to a registered champion and a report."""
 
 from __future__ import annotations
 
 import contextlib
-import time
-from collections.abc import Iterator
+import dataclasses
 from dataclasses import dataclass
-from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mineralsweep.app import baseline
-from mineralsweep.app.checks import (
-    Say,
-    fingerprint,
-    leave_out_unavailable,
-    open_sweep_data,
-    own_folder,
-    storage_url,
-    study_folder,
-    suited_to_machine,
-)
-from mineralsweep.app.conclude import SweepOutcome, conclude
-from mineralsweep.app.session import Session
-from mineralsweep.app.settings import Settings, check_place
-from mineralsweep.app.settings import write as write_settings
-from mineralsweep.app.together import (
-    adopt_left,
-    concludes,
-    make_whole,
-    wait_for_the_leader,
-)
-from mineralsweep.app.warm_start import NOTE as LEARNED
-from mineralsweep.app.warm_start import learn_from
-from mineralsweep.config import Sweep, caveats
-from mineralsweep.core.record import BASELINE
-from mineralsweep.data.dataset import Dataset
-from mineralsweep.engines import ENGINES
-from mineralsweep.engines.drivers import Drivers, joined, may_share
-from mineralsweep.engines.engine import Engine
-from mineralsweep.errors import StudyConflict
-from mineralsweep.executors import EXECUTORS, Executor, FoldedExecutor
+from mineralsweep.app.drawing import draw, evidence_of
+from mineralsweep.app.session import Request, Session, opened
+from mineralsweep.core.record import TrialRecord, champion
+from mineralsweep.errors import SweepFailed
 
 if TYPE_CHECKING:
+    import pandas as pd
+
+    from mineralsweep.app.checks import Say
+    from mineralsweep.registry import Crowned
+    from mineralsweep.report import Evidence
     from mineralsweep.search import Listener
-    from mineralsweep.tracking import Outbox, Store, SweepRun
+    from mineralsweep.tracking import Store
 
 
 @dataclass(frozen=True)
-class HandedOver:
-    """This driver's part is done; another one leads the study, and concludes it."""
+class SweepOutcome:
+    """What a sweep found, and where it stands.
+
+    Attributes:
+        records: of the trials that count, and of the baseline.
+        table: the leaderboard.
+        warnings: those of its report, a sentence each.
+        minutes: the wall time of this session.
+        model: the registered model's name.
+        beside: how the best trial stands to the baseline, in sentences; none without one.
+    """
 
     study: str
     store: Store
     run_id: str
+    records: list[TrialRecord]
+    table: pd.DataFrame
+    crowned: Crowned
+    warnings: tuple[str, ...]
     minutes: float
+    model: str
+    beside: list[str]
 
 
-def run_sweep(
-    sweep: Sweep,
-    config: Path,
-    study: str | None,
-    storage: str | None,
-    listener: Listener,
-    say: Say,
-    old: str | None = None,
-) -> SweepOutcome | HandedOver:
-    """Run a sweep, or take one up, to a registered champion.
+def run_sweep(request: Request, listener: Listener, say: Say) -> SweepOutcome:
+    """Run a sweep, or go on with one, to a registered champion.
 
-    Nothing is written to MLflow before the data, the weights and the study's name are in order.
-
-    Args:
-        sweep: the question, with the flags laid over it.
-        config: its file, kept with the run.
-        study: a name, to take the study up later or now; None makes one up.
-        storage: a database URL for the engine; None: a journal in .mineralsweep/.
-        listener: is told of the trials.
-        say: is told of the rest, a line at a time.
-        old: another study, whose trials the search learns from; None: it begins with nothing.
+    The champion is crowned and the run is ended before anything is drawn: whatever becomes of the
+    report, what was found stands.
 
     Raises:
         InputError: the data, the weights or the study can't be used; nothing was run.
         SweepFailed: no trial could be completed, or several failed in a row.
-        KeyboardInterrupt: the user stopped it; runs are ended, and the study can be taken up.
+        KeyboardInterrupt: the user stopped it; runs are ended, and the study can be resumed.
     """
-    started = time.monotonic()
-    sweep = suited_to_machine(sweep)
-    given = Settings(sweep, config, storage)
-    name = study or f"{config.stem}-{datetime.now():%Y%m%d-%H%M%S}"
-    folder = study_folder(name)
-    storage = storage_url(storage)
-    check_place(name, storage)
-    dataset = open_sweep_data(sweep, say)
-    sweep, left_out = leave_out_unavailable(sweep)
-    for reason in left_out:
-        say(f"Left out: {reason}")
-    for caveat in caveats(sweep):
-        say(caveat)
-    with own_folder(folder, may_share(storage)) as folder, joined(storage, name) as drivers:
-        engine = _open_engine(sweep, name, folder, storage, dataset, drivers)
-        if old is not None:
-            learn_from(old, engine, sweep, name, say)
-        write_settings(name, given, storage)
-        executor = _executor(sweep, folder / "logs")
-        # MLflow loads while the workers load TensorFlow.
-        from mineralsweep.search import recover
-        from mineralsweep.tracking import Outbox
-
-        try:
-            outbox = Outbox(folder / "outbox")
-            if drivers.shared:
-                adopt_left(outbox, study_folder(name))
-            recover(outbox, engine)
-            wait_for_the_leader(engine, drivers, say)
-            store, run = _open_run(engine, name, sweep, dataset, left_out, config, outbox)
-            listener.study_opened(name, engine.records())
-            with _ended_whatever_comes(run, drivers):
-                return _carry_through(
-                    Session(
-                        name,
-                        sweep,
-                        dataset,
-                        engine,
-                        executor,
-                        drivers,
-                        store,
-                        run,
-                        folder,
-                        outbox,
-                        tuple(left_out),
-                        listener,
-                        say,
-                        started,
-                    )
-                )
-        finally:
-            executor.close()
+    with opened(request, listener, say) as session:
+        study = session.study()
+        study.run()
+        session.executor.close()
+        why = study.why_it_ended()
+        session.say(f"Ended: {why}")
+        session.state.ended = why
+        session.run.tag({"mineralsweep.ended": why})
+        evidence = _crowned(session)
+        outcome = _told(session, evidence)
+        session.run.end("FINISHED")
+    page = draw(evidence, say)
+    if page is None:
+        return outcome
+    with contextlib.suppress(Exception):  # the report is there; the description stands without
+        session.run.describe(_description(session, outcome, page.warnings))
+    return dataclasses.replace(outcome, warnings=page.warnings)
 
 
-def _carry_through(session: Session) -> SweepOutcome | HandedOver:
-    """Search until the budget is spent, and conclude; or leave that to the driver that leads."""
-    drivers = session.drivers
-    beaten = session.baseline() if drivers.leads() else None
-    search = session.search()
-    search.run()
-    if not concludes(drivers, session.say):
-        return HandedOver(session.study, session.store, session.run.run_id, session.minutes())
-    make_whole(session)
-    session.run.end_abandoned()
-    if drivers.shared:  # it may lead since another one died
-        beaten = session.baseline()
-    session.executor.close()
-    return conclude(session, beaten, search.why_it_ended())
+def _crowned(session: Session) -> Evidence:
+    """Crown the best trial, unless an earlier session did: the test split stays closed then."""
+    from mineralsweep import registry
 
-
-def _open_engine(
-    sweep: Sweep,
-    study: str,
-    folder: Path,
-    storage: str | None,
-    dataset: Dataset,
-    drivers: Drivers,
-) -> Engine:
-    leads = drivers.leads if drivers.shared else None
-    known = fingerprint(sweep, dataset)
-    return ENGINES[sweep.engine.name](
-        sweep, study, folder, storage, known, drivers.me, drivers.is_dead, leads
-    )
-
-
-def _executor(sweep: Sweep, logs: Path) -> Executor:
-    faults = sweep.faults
-    local = EXECUTORS["local"](
-        sweep.workers or 1, logs, faults.trial_timeout, faults.silence_timeout
-    )
-    return local if sweep.folds == 1 else FoldedExecutor(local)
-
-
-def _open_run(
-    engine: Engine,
-    name: str,
-    sweep: Sweep,
-    dataset: Dataset,
-    left_out: list[str],
-    config: Path,
-    outbox: Outbox,
-) -> tuple[Store, SweepRun]:
-    from mineralsweep.tracking import SweepRun, open_store
-
-    store = open_store()
-    notes = engine.notes()
-    _check_store(notes, store, name)
-    if "run_id" in notes:
-        store = store.where(notes["run_id"])
-    told = {record.number for record in engine.records()}
-    if baseline.noted(engine) is not None:
-        told.add(BASELINE)
-    waiting = [entry.card.token for entry in outbox.left()]
-    run = SweepRun(store, name, sweep, dataset, notes.get("run_id"), told, waiting, outbox.driver())
-    engine.set_note("run_id", run.run_id)
-    engine.set_note("store", store.shown_uri)
-    if LEARNED in notes:
-        run.tag({"mineralsweep.warm_start": notes[LEARNED]})
-    if left_out:
-        run.tag({"mineralsweep.left_out": "; ".join(left_out)})
-    if config.is_file():
-        run.log_file(config)
-    return store, run
-
-
-def _check_store(notes: dict[str, str], store: Store, study: str) -> None:
-    """Refuse to go on with a study in another tracking store than the one it began in."""
-    if "run_id" in notes and not store.has_run(notes["run_id"]):
-        raise StudyConflict(
-            f"study '{study}': its run {notes['run_id']} is not in {store.shown_uri};"
-            f" set MLFLOW_TRACKING_URI to where it began: {notes.get('store', 'unknown')}"
+    state, sweep = session.state, session.sweep
+    records = _counted(session)
+    best = champion(records, sweep.objective)
+    if best is None:
+        raise SweepFailed("no trial is left: all complete ones are excluded")
+    crowned = _earlier(state.champion, best)
+    if crowned is None:
+        crowned = registry.crown(
+            session.store, session.run, best, session.dataset, state.study, sweep.gate
         )
+        state.champion = crowned.to_json()
+    state.save()
+    return evidence_of(session.store, state, session.task, records, crowned)
 
 
-@contextlib.contextmanager
-def _ended_whatever_comes(run: SweepRun, drivers: Drivers) -> Iterator[None]:
-    """A run whose driver is alive must not be left RUNNING, where MLflow can be told.
+def _counted(session: Session) -> list[TrialRecord]:
+    """Return the records that count, with their runs. A run that the user deleted is excluded."""
+    state = session.state
+    records = session.engine.records()
+    baseline = state.baseline_record()
+    if baseline is not None and session.sweep.baseline != "none":
+        records.append(baseline)
+    located = session.run.located(records)
+    for record in located:
+        if not record.run_id:
+            state.excluded.setdefault(str(record.number), "its run was deleted")
+    excluded = [f"{number}: {reason}" for number, reason in sorted(state.excluded.items())]
+    session.run.tag({"mineralsweep.excluded": "; ".join(excluded)})
+    for line in excluded:
+        session.say(f"Excluded: trial {line}")
+    return state.counted(located)
 
-    Where others work on, it is theirs to end.
-    """
-    try:
-        yield
-    except KeyboardInterrupt:
-        with contextlib.suppress(Exception):
-            drivers.close()  # first: of several that are stopped together, the last one ends it
-            if not drivers.others():
-                run.end("KILLED")
-        raise
-    except Exception as error:
-        with contextlib.suppress(Exception):
-            drivers.close()
-        with contextlib.suppress(Exception):  # MLflow may be what failed: that is told
-            if not drivers.others():
-                run.describe(f"**Failed.** {error}")
-                run.end("FAILED")
-        raise
+
+def _earlier(text: str, best: TrialRecord) -> Crowned | None:
+    """Return what an earlier session crowned, if it is still the best trial."""
+    from mineralsweep.registry import Crowned
+
+    with contextlib.suppress(ValueError, KeyError, TypeError):  # none, or another release's
+        earlier = Crowned.from_json(text)
+        if (earlier.record.number, earlier.record.run_id) == (best.number, best.run_id):
+            return earlier
+    return None
+
+
+def _told(session: Session, evidence: Evidence) -> SweepOutcome:
+    """Write what the reader of the sweep's run looks for, all but the drawings."""
+    from mineralsweep import report
+
+    run, sweep = session.run, session.sweep
+    table = report.leaderboard(list(evidence.lines), sweep)
+    run.log_table(table, "leaderboard")
+    beside: list[str] = []
+    if evidence.baseline is not None:
+        compared = evidence.best, evidence.baseline, report.against_baseline(evidence)
+        beats = report.standing(*compared, sweep.objective)
+        _mark(session, evidence.crowned, evidence.baseline, beats)
+        beside = report.verdict(*compared, sweep.objective)
+    outcome = SweepOutcome(
+        session.state.study,
+        session.store,
+        run.run_id,
+        list(evidence.lines),
+        table,
+        evidence.crowned,
+        (),
+        session.minutes(),
+        sweep.gate.model,
+        beside,
+    )
+    run.describe(_description(session, outcome, ()))
+    return outcome
+
+
+def _description(session: Session, outcome: SweepOutcome, warnings: tuple[str, ...]) -> str:
+    from mineralsweep import report
+
+    left_out = [f"{name}: {reason}" for name, reason in session.state.left_out.items()]
+    return report.description(
+        session.sweep,
+        outcome.table,
+        outcome.crowned,
+        session.dataset.describe(),
+        left_out,
+        warnings,
+        outcome.minutes,
+        outcome.beside,
+    )
+
+
+def _mark(session: Session, crowned: Crowned, baseline: TrialRecord, beats: str) -> None:
+    """Write on the sweep's run and on the registered version how its best trial compares."""
+    tags = {
+        "mineralsweep.baseline": str(baseline.interval()),
+        "mineralsweep.beats_baseline": beats,
+    }
+    session.run.tag(tags)
+    for name, value in tags.items():
+        session.store.client.set_model_version_tag(
+            session.sweep.gate.model, crowned.version, name, value
+        )

@@ -4,42 +4,41 @@ from __future__ import annotations
 
 from collections import Counter
 
-from mineralsweep.app import settings
-from mineralsweep.app.checks import Say, storage_url, study_folder
+from mineralsweep.app.checks import Say, storage_url
 from mineralsweep.config import Sweep
 from mineralsweep.engines.archive import records_of, suited
 from mineralsweep.engines.engine import Engine
 from mineralsweep.errors import ConfigError
+from mineralsweep.search.state import State
 
-NOTE = "learned_from"
 
-
-def learn_from(old: str, engine: Engine, sweep: Sweep, study: str, say: Say) -> None:
+def learn_from(old: str, state: State, engine: Engine, sweep: Sweep, say: Say) -> None:
     """Bring an old study's complete trials into a new one, as knowledge for its proposals.
 
     They count in no budget and stand on no leaderboard. Those that the new space does not hold are
     left out, counted and named. A study that has learned from `old` before learns nothing more.
 
     Args:
-        old: the old study's name; it was begun in this folder, or in the same database.
+        old: the old study's name; it was begun here.
+        state: of the new study.
         engine: of the new study.
         sweep: the new question.
-        study: the new study's name.
         say: is told what was brought.
 
     Raises:
         ConfigError: there is no such study, none of its trials fits, or the new study was begun
             without it.
     """
-    noted = engine.notes().get(NOTE)
-    if noted is not None and noted.partition(":")[0] == old:
+    if state.learned.partition(":")[0] == old:
         return
-    if noted is not None or engine.records():
+    if state.learned or engine.records():
         raise ConfigError(
-            f"--warm-start: study '{study}' was begun without {old}; take a new name: --study NAME"
+            f"--warm-start: study '{state.study}' was begun without {old}; take a new name:"
+            " --study NAME"
         )
-    kept = settings.read(old)
-    records = records_of(old, study_folder(old), storage_url(kept.storage))
+    earlier = State.read(old)
+    url = storage_url(None) if earlier.storage else None
+    records = earlier.counted(records_of(old, earlier.folder, url or earlier.storage or None))
     fitting, others = suited(records, sweep.space, sweep.objective)
     if not fitting:
         raise ConfigError(
@@ -48,8 +47,9 @@ def learn_from(old: str, engine: Engine, sweep: Sweep, study: str, say: Say) -> 
         )
     engine.learn(fitting)
     complete = len(fitting) + len(others)
-    engine.set_note(NOTE, f"{old}: {len(fitting)} of {complete} complete trials")
-    say(f"Learned from {old}: {len(fitting)} of {complete} complete trials")
+    state.learned = f"{old}: {len(fitting)} of {complete} complete trials"
+    state.save()
+    say(f"Learned from {state.learned}")
     if others:
         numbers = ", ".join(map(str, sorted(others)))
         say(f"  left out: {_reasons(others)} (trials {numbers})")

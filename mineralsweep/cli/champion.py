@@ -14,7 +14,7 @@ SHOWN = 10
 def run(options: Namespace) -> int:
     """Say who is champion, why, since when, and what was decided before."""
     from mineralsweep.registry import NAME, Versions
-    from mineralsweep.registry.status import status
+    from mineralsweep.registry.promotion import status
     from mineralsweep.tracking import open_store
 
     versions = Versions(open_store(), options.model or NAME)

@@ -16,7 +16,7 @@ from mineralsweep.errors import MineralsweepError
 from mineralsweep.models.weights import imagenet_path
 
 PACKAGES = ("mineralsweep", "mlflow", "optuna", "tensorflow", "keras", "numpy", "pandas", "pillow",
-            "scikit-learn", "scipy", "matplotlib", "plotly", "pydantic", "rich")  # fmt: skip
+            "scikit-learn", "scipy", "matplotlib", "pydantic", "rich")  # fmt: skip
 GPU_SCRIPT = "import tensorflow as tf; print(len(tf.config.list_physical_devices('GPU')), 'found')"
 
 

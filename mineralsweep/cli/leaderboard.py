@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.table import Table
 
-from mineralsweep.app import SweepOutcome
+from mineralsweep.app.sweep import SweepOutcome
 from mineralsweep.report import compact, judged_on
 
 SHOWN = 15

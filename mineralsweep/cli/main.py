@@ -129,6 +129,7 @@ def _parsers(words: Sequence[str] = ()) -> tuple[_Parser, dict[str, _Parser]]:
         "resume": _resume(commands),
         "train": _train(commands, words),
         "reproduce": _reproduce(commands),
+        "exclude": _exclude(commands),
         "predict": _predict(commands),
         "verify": _verify(commands),
         "evaluate": _evaluate(commands),
@@ -272,6 +273,14 @@ def _set_flag(flags: Any) -> None:
         "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE",
         help="any other key of a sweep file, such as data.split=60/20/20; values are YAML",
     )  # fmt: skip
+
+
+def _exclude(commands: Any) -> _Parser:
+    parser = _add(commands, "exclude", "exclude", "Have a trial of a study count no more.")
+    parser.add_argument("study", metavar="STUDY", help="its name")
+    parser.add_argument("trial", metavar="TRIAL", help="its number, or baseline")
+    parser.add_argument("--reason", metavar="TEXT", help="is written on the trial's run")
+    return parser
 
 
 def _predict(commands: Any) -> _Parser:

@@ -44,7 +44,7 @@ def run(options: Namespace) -> int:
 
 def show(decision: Decision, name: str, photographs_given: bool = True) -> None:
     """Print what was decided, and what can be done about it."""
-    from mineralsweep.registry.names import option_for
+    from mineralsweep.registry.versions import option_for
 
     option = option_for(name)
     print(f"{name}: {decision.sentence()}. {decision.why}")

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 import sys
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from mineralsweep.app import HandedOver, SweepOutcome, run_sweep, suited_to_machine
+from mineralsweep.app.checks import suited_to_machine
+from mineralsweep.app.session import Request
+from mineralsweep.app.sweep import SweepOutcome, run_sweep
 from mineralsweep.cli.progress import Progress
 from mineralsweep.cli.shell import next_commands, plain_console
 from mineralsweep.config import Override, Sweep, load, pairs
@@ -24,19 +27,28 @@ def run(options: Namespace) -> int:
     """Run a sweep and say where everything went."""
     config = Path(options.file)
     sweep = load(config, _overrides(options))
-    return carry_out(sweep, config, options.study, options.storage, options.warm_start)
+    return carry_out(
+        Request("sweep", sweep, options.study, config, options.storage, options.warm_start)
+    )
 
 
-def carry_out(
-    sweep: Sweep, config: Path, study: str | None, storage: str | None, old: str | None = None
-) -> int:
+def carry_out(request: Request) -> int:
     """Run a sweep, or go on with one, before the reader's eyes."""
-    sweep = suited_to_machine(sweep)
+    sweep = suited_to_machine(request.sweep)
     console = plain_console()
     console.print(f"Question: {' '.join(sweep.question.split())}")
+    with following(console, sweep) as progress:
+        outcome = run_sweep(request, progress, progress.say)
+    _show(console, outcome)
+    return 0
+
+
+@contextlib.contextmanager
+def following(console: Console, sweep: Sweep) -> Iterator[Progress]:
+    """Show a study's progress; where it breaks off, say how to go on."""
     with Progress(console, sweep) as progress:
         try:
-            outcome = run_sweep(sweep, config, study, storage, progress, progress.say, old)
+            yield progress
         except BaseException:
             progress.close()
             if progress.study:
@@ -46,18 +58,6 @@ def carry_out(
                     file=sys.stderr,
                 )
             raise
-    if isinstance(outcome, HandedOver):
-        _show_handed_over(console, outcome)
-    else:
-        _show(console, outcome)
-    return 0
-
-
-def _show_handed_over(console: Console, outcome: HandedOver) -> None:
-    console.print("This driver's part is done; another one leads the study, and concludes it.")
-    console.print(f"Took {outcome.minutes:.1f} minutes.")
-    store = outcome.store
-    console.print(f"Run: {outcome.run_id} in experiment '{store.experiment}', {store.shown_uri}")
 
 
 def _overrides(options: Namespace) -> list[Override]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from argparse import Namespace
 
-from mineralsweep.app import train_one
+from mineralsweep.app.checks import suited_to_machine
+from mineralsweep.app.session import Request
+from mineralsweep.app.train import train
 from mineralsweep.cli.main import SETTINGS, hyperparameters
-from mineralsweep.cli.progress import Progress
 from mineralsweep.cli.shell import next_commands, plain_console
+from mineralsweep.cli.sweep import following
 from mineralsweep.config import Override, Sweep, build, pairs
 from mineralsweep.errors import ConfigError, did_you_mean
 from mineralsweep.models import get as get_architecture
@@ -17,24 +19,29 @@ from mineralsweep.models.architecture import Architecture
 def run(options: Namespace) -> int:
     """Train one model and say where it went."""
     sweep = sweep_of(options)
-    architecture = get_architecture(sweep.space.architectures()[0])
+    return carry_out(Request("training", sweep, options.study))
+
+
+def carry_out(request: Request) -> int:
+    """Train, or go on with a training, before the reader's eyes."""
     console = plain_console()
-    with Progress(console, sweep) as progress:
-        outcome = train_one(sweep, progress, progress.say, options.study)
-    if outcome.reason:
-        console.print(f"Ended early: {outcome.reason}")
-    accuracy = outcome.over_folds or outcome.scores.accuracy
-    kept = f", weights of epoch {outcome.best_epoch} kept" if architecture.kind == "network" else ""
-    console.print(
-        f"{architecture.name}: validation accuracy {accuracy}, loss {outcome.scores.loss:.3f}{kept}"
+    with following(console, suited_to_machine(request.sweep)) as progress:
+        outcome = train(request, progress, progress.say)
+    record, store = outcome.record, outcome.store
+    architecture = get_architecture(str(record.params["architecture"]))
+    network = architecture.kind == "network"
+    kept = f", weights of epoch {record.best_epoch} kept" if network else ""
+    scores = ", ".join(
+        f"{name.replace('_', ' ')} {text}"
+        for name, text in record.scores(request.sweep.objective).items()
     )
+    console.print(f"{architecture.name}, on the validation images: {scores}{kept}")
     console.print(
         "The test split was not opened. To open it and put this model before the gate:"
-        f" mineralsweep promote models:/{outcome.model_id}"
+        f" mineralsweep promote models:/{record.model_id}"
     )
-    store = outcome.store
-    console.print(f"Run: {outcome.run_id} in experiment '{store.experiment}', {store.shown_uri}")
-    console.print(next_commands(store.uri, serve=f"models:/{outcome.model_id}"))
+    console.print(f"Run: {record.run_id} in experiment '{store.experiment}', {store.shown_uri}")
+    console.print(next_commands(store.uri, serve=f"models:/{record.model_id}"))
     return 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
@@ -18,6 +19,8 @@ from mineralsweep.models.architecture import Architecture
 
 if TYPE_CHECKING:
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+MOST_COMBINATIONS = 10_000
 
 ARCHITECTURE = Hyperparameter("architecture", "name", "what is trained")
 """The entry that every space has; which others it may have follows from it."""
@@ -146,6 +149,13 @@ class Space(RootModel[dict[str, SpaceEntry]]):
             return agreeing[0] if agreeing else len(first)
 
         return sorted(self._grid(), key=place)
+
+    def combinations(self) -> list[Params] | None:
+        """Return every distinct trial of a finite space; None where there are too many to list."""
+        ladders = [entry.ladder() for entry in self.root.values()]
+        if not all(ladders) or math.prod(len(one or ()) for one in ladders) > MOST_COMBINATIONS:
+            return None
+        return self.grid()
 
     def _grid(self) -> Iterator[Params]:
         ladders = {name: entry.ladder() or () for name, entry in self.root.items()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Self
 
 from mineralsweep.core import objective as objectives
@@ -37,6 +37,7 @@ class TrialRecord:
             trained to its end. Empty without folds.
         fold_values: the same of the objective.
         low, high: the 95 % interval of `value`; None where it has none, or is of folds.
+        measures: the value of every objective, by name; empty for a failed trial.
     """
 
     number: int
@@ -57,6 +58,7 @@ class TrialRecord:
     fold_values: tuple[float | None, ...] = ()
     low: float | None = None
     high: float | None = None
+    measures: dict[str, float] = field(default_factory=dict)
 
     def title(self) -> str:
         """Return what people call it: "trial 5", or "the baseline"."""
@@ -74,6 +76,11 @@ class TrialRecord:
         if ended:
             return fold_mean(ended, self.folds, self.n)
         return wilson(round(self.accuracy * self.n), self.n)
+
+    def value_of(self, objective: str) -> float | None:
+        """Return the trial's value of any objective, None where it is not known."""
+        older = {"accuracy": self.accuracy, "loss": self.loss}
+        return self.measures.get(objective, older.get(objective))
 
     def score(self) -> Proportion | FoldMean | None:
         """Return the objective's value with its interval; None for a loss of one split."""

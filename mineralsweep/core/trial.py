@@ -90,6 +90,7 @@ class TrialSpec:
         keep_last: the state after the last epoch is written too, for another trial to go on from.
         initial: a checkpoint of another trial with the same network, from which this one goes on:
             its weights, its optimizer, its epochs. Used where `checkpoint` has nothing.
+        division: of the images, as `data.division` names it; "": the study's own.
     """
 
     number: int
@@ -114,6 +115,7 @@ class TrialSpec:
     checkpoint_every: float = 30.0
     keep_last: bool = False
     initial: Path | None = None
+    division: str = ""
 
     @property
     def architecture_name(self) -> str:
@@ -122,12 +124,14 @@ class TrialSpec:
 
     def params(self) -> dict[str, Value | None]:
         """Return the settings that tell trials apart, as they are shown and logged."""
+        division = {"division": self.division} if self.division else {}
         if not self.optimizer:
             return {
                 "architecture": self.architecture_name,
                 **self.hyperparameters,
                 "image_size": self._size(),
                 "seed": self.seed,
+                **division,
             }
         return {
             "architecture": self.architecture_name,
@@ -141,6 +145,7 @@ class TrialSpec:
             **self.recipe.differing(),
             **self._trunk_params(),
             "seed": self.seed,
+            **division,
         }
 
     def labels_of(self, result: TrialResult) -> tuple[int, ...]:

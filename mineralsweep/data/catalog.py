@@ -9,12 +9,12 @@ import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePath
 
 from mineralsweep import files
 from mineralsweep.data import looks
-from mineralsweep.data.decode import DECODER_VERSION, MAX_BYTES, ImageFacts, inspect
+from mineralsweep.data.decode import DECODER_VERSION, MAX_BYTES, ImageFacts, open_rgb
 from mineralsweep.data.names import readable
 from mineralsweep.errors import DataError, UnusableImage, did_you_mean
 
@@ -154,7 +154,8 @@ def _examine(label: str, path: Path, known: _Verdicts) -> CatalogImage | Rejecte
     verdict = known.get(digest)
     if verdict is None:
         try:
-            verdict = inspect(content)
+            image, facts = open_rgb(content)
+            verdict = replace(facts, look=looks.describe(image))
         except UnusableImage as error:
             verdict = str(error)
         known.put(digest, verdict)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import io
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from mineralsweep.data import looks
 from mineralsweep.errors import UnusableImage
 
 Pixels = NDArray[np.uint8]
@@ -29,7 +28,7 @@ DECODER_VERSION = 1
 class ImageFacts:
     """What a file is, whatever its name says. Height and width are in pixels, as displayed.
 
-    `look` holds perceptual hashes, see `looks.describe`; "" where there are none.
+    `look` holds the perceptual hashes that a catalogue takes, see `looks.describe`; else "".
     """
 
     format: str
@@ -45,8 +44,7 @@ def inspect(content: bytes) -> ImageFacts:
     Raises:
         UnusableImage: as `decode` does.
     """
-    image, facts = open_rgb(content)
-    return replace(facts, look=looks.describe(image))
+    return open_rgb(content)[1]
 
 
 def decode(content: bytes, size: tuple[int, int] | None = None) -> Pixels:

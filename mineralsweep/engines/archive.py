@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -27,16 +26,15 @@ def records_of(study: str, folder: Path, storage: str | None) -> list[TrialRecor
     Raises:
         ConfigError: there is no such study, or it can't be read.
     """
-    from mineralsweep.engines import optuna
-
     try:
         if (folder / KERAS_TUNER_FILE).exists():
-            kept = json.loads((folder / KERAS_TUNER_FILE).read_text())["trials"]
-            found = [one["record"] for one in kept if one["record"] is not None]
-        else:
-            found = optuna.kept_records(study, folder, storage)
-        return [TrialRecord.from_dict(one) for one in found]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+            from mineralsweep.engines import keras_tuner
+
+            return keras_tuner.stored_records(folder) or []
+        from mineralsweep.engines import optuna
+
+        return optuna.stored_records(study, folder, storage)
+    except (ConfigError, OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"--warm-start: study '{study}' can't be read: {error}") from error
 
 
@@ -50,12 +48,11 @@ def suited(
     """
     fitting, others = [], {}
     for record in records:
-        if record.state != "COMPLETE":
+        if record.state != "COMPLETE" or record.value_of(objective) is None:
             continue
         reason = _misfit(record.params, space)
         if reason is None:
-            value = record.accuracy if objective == "accuracy" else record.loss
-            fitting.append(replace(record, value=value))
+            fitting.append(replace(record, value=record.value_of(objective)))
         else:
             others[record.number] = reason
     return fitting, others

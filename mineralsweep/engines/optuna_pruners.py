@@ -1,7 +1,6 @@
 """Optuna's pruners by the names of sweep files, and why one of them ended a trial.
 
-A reason is worked out from what the pruner itself compared. Epochs, rungs and brackets count
-from 1 in it; Optuna counts rungs and brackets from 0.
+A reason names the step, the value and what it was compared with. Steps count from 1.
 """
 
 from __future__ import annotations
@@ -52,16 +51,56 @@ class Pruner:
 
     Attributes:
         build: (the sweep's engine settings, epochs of a trial) -> the pruner.
-        explain: (study, pruned trial, name of its metric) -> why it was pruned, in words; None
-            where it is to be spared.
+        explain: what happened -> why the trial was pruned, in words; None where it is to be
+            spared.
     """
 
     build: Callable[[Engine, int], BasePruner]
-    explain: Callable[[optuna.Study, FrozenTrial, str], str | None]
+    explain: Callable[[_Pruned], str | None]
 
 
-def explain(pruner: str, study: optuna.Study, number: int, metric: str) -> str | None:
-    """Say why the named pruner ends a trial, right after it did; None for a trial it must spare.
+@dataclass(frozen=True)
+class _Pruned:
+    """A trial that a pruner has just stopped, at its last step; `metric` names what it compared."""
+
+    settings: Engine
+    study: optuna.Study
+    trial: FrozenTrial
+    metric: str
+
+    @property
+    def step(self) -> int:
+        return max(self.trial.intermediate_values)
+
+    @property
+    def value(self) -> float:
+        return self.trial.intermediate_values[self.step]
+
+    @property
+    def best(self) -> float:
+        choose = max if self.maximizes else min
+        return choose(self.trial.intermediate_values.values())
+
+    @property
+    def maximizes(self) -> bool:
+        return self.study.direction == StudyDirection.MAXIMIZE
+
+    @property
+    def side(self) -> str:
+        """Where a worse value lies."""
+        return "below" if self.maximizes else "above"
+
+    def others(self) -> list[float]:
+        """Return what the complete trials had at this step."""
+        return [
+            other.intermediate_values[self.step]
+            for other in _complete(self.study.get_trials(deepcopy=False))
+            if self.step in other.intermediate_values
+        ]
+
+
+def explain(settings: Engine, study: optuna.Study, number: int, metric: str) -> str | None:
+    """Say why the pruner ends a trial, right after it did; None for a trial that it must spare.
 
     Until a trial has completed, the one that runs the longest is spared: a study without a
     complete trial has no champion, however good its pruned trials were.
@@ -70,7 +109,7 @@ def explain(pruner: str, study: optuna.Study, number: int, metric: str) -> str |
     running = [trial.number for trial in trials if trial.state == TrialState.RUNNING]
     if number == min(running) and not _complete(trials):
         return None
-    return PRUNERS[pruner].explain(study, trials[number], metric)
+    return PRUNERS[settings.pruner].explain(_Pruned(settings, study, trials[number], metric))
 
 
 def first_rung(epochs: int) -> int:
@@ -135,91 +174,69 @@ def _build_wilcoxon(settings: Engine, epochs: int) -> BasePruner:
         return WilcoxonPruner(**ours | settings.pruner_options)
 
 
-def _explain_none(study: optuna.Study, trial: FrozenTrial, metric: str) -> str:
-    raise AssertionError(f"trial {trial.number}: was pruned without a pruner")
+def _explain_none(it: _Pruned) -> str:
+    raise AssertionError(f"trial {it.trial.number}: was pruned without a pruner")
 
 
-def _explain_median(study: optuna.Study, trial: FrozenTrial, metric: str) -> str:
-    epoch = _last_epoch(trial)
-    others = [
-        other.intermediate_values[epoch]
-        for other in _complete(study.get_trials(deepcopy=False))
-        if epoch in other.intermediate_values
-    ]
-    best = _best(study, trial)
-    value, bar = _apart(best, statistics.median(others))
-    if trial.intermediate_values[epoch] != best:
+def _explain_median(it: _Pruned) -> str:
+    others = it.others()
+    value, bar = _apart(it.best, statistics.median(others))
+    if it.value != it.best:
         value += " at best"
     return (
-        f"median pruner at epoch {epoch}: {metric} {value} {_side(study)} {bar},"
-        f" the median of {len(others)} trial{'s' if len(others) > 1 else ''}"
+        f"median pruner at epoch {it.step}: {it.metric} {value} {it.side} {bar},"
+        f" the median of {_trials(others)}"
     )
 
 
-def _explain_percentile(study: optuna.Study, trial: FrozenTrial, metric: str) -> str:
-    pruner = study.pruner
-    assert isinstance(pruner, PercentilePruner)
-    epoch, share = _last_epoch(trial), pruner._percentile
-    others = [
-        other.intermediate_values[epoch]
-        for other in _complete(study.get_trials(deepcopy=False))
-        if epoch in other.intermediate_values
-    ]
-    rank = 100 - share if study.direction == StudyDirection.MAXIMIZE else share
-    value, bar = _apart(_best(study, trial), float(np.percentile(others, rank)))
+def _explain_percentile(it: _Pruned) -> str:
+    others, share = it.others(), float(it.settings.pruner_options.get("percentile", 25.0))
+    rank = 100 - share if it.maximizes else share
+    value, bar = _apart(it.best, float(np.percentile(others, rank)))
     return (
-        f"percentile pruner at epoch {epoch}: {metric} {value} at best {_side(study)} {bar},"
-        f" the best {share:g} % of {len(others)} trial{'s' if len(others) > 1 else ''}"
+        f"percentile pruner at epoch {it.step}: {it.metric} {value} at best {it.side} {bar},"
+        f" the best {share:g} % of {_trials(others)}"
     )
 
 
-def _explain_successive_halving(study: optuna.Study, trial: FrozenTrial, metric: str) -> str:
-    rivals = study.get_trials(deepcopy=False)
-    return f"successive halving, {_lost_rung(study, trial, rivals, metric)}"
-
-
-def _explain_hyperband(study: optuna.Study, trial: FrozenTrial, metric: str) -> str:
-    bracket = _bracket(study, trial)
-    rivals = [
-        other for other in study.get_trials(deepcopy=False) if _bracket(study, other) == bracket
-    ]
-    return f"hyperband, bracket {bracket + 1}, {_lost_rung(study, trial, rivals, metric)}"
-
-
-def _explain_patience(study: optuna.Study, trial: FrozenTrial, metric: str) -> str:
-    epoch, best = _last_epoch(trial), _best(study, trial)
-    since = max(seen for seen, value in trial.intermediate_values.items() if value == best)
-    waited = epoch - since
+def _explain_rung(it: _Pruned) -> str:
+    factor = it.settings.pruner_options.get("reduction_factor", REDUCTION_FACTOR)
     return (
-        f"patience pruner at epoch {epoch}: no better {metric} than {best:.3f}"
+        f"{it.settings.pruner} pruner at epoch {it.step}: {it.metric} {it.value:.3f} is not among"
+        f" the best 1/{factor} of the trials that reached this rung"
+    )
+
+
+def _explain_patience(it: _Pruned) -> str:
+    values = it.trial.intermediate_values
+    waited = it.step - max(seen for seen, value in values.items() if value == it.best)
+    return (
+        f"patience pruner at epoch {it.step}: no better {it.metric} than {it.best:.3f}"
         f" for {waited} epoch{'s' if waited > 1 else ''}"
     )
 
 
-def _explain_threshold(study: optuna.Study, trial: FrozenTrial, metric: str) -> str:
-    pruner = study.pruner
-    assert isinstance(pruner, ThresholdPruner)
-    epoch = _last_epoch(trial)
-    value = trial.intermediate_values[epoch]
-    low = value < pruner._lower
-    shown, bar = _apart(value, pruner._lower if low else pruner._upper)
+def _explain_threshold(it: _Pruned) -> str:
+    options = it.settings.pruner_options
+    low = it.value < options.get("lower", -math.inf)
+    bar = float(options["lower" if low else "upper"])
+    shown, limit = _apart(it.value, bar)
     side = "below" if low else "above"
-    return f"threshold pruner at epoch {epoch}: {metric} {shown} {side} {bar}"
+    return f"threshold pruner at epoch {it.step}: {it.metric} {shown} {side} {limit}"
 
 
-def _explain_wilcoxon(study: optuna.Study, trial: FrozenTrial, metric: str) -> str | None:
-    best = study.best_trial
-    folds = [one for one in trial.intermediate_values if one in best.intermediate_values]
-    mine = [trial.intermediate_values[fold] for fold in folds]
+def _explain_wilcoxon(it: _Pruned) -> str | None:
+    best, own = it.study.best_trial, it.trial.intermediate_values
+    folds = [one for one in own if one in best.intermediate_values]
+    mine = [own[fold] for fold in folds]
     theirs = [best.intermediate_values[fold] for fold in folds]
-    maximize = study.direction == StudyDirection.MAXIMIZE
-    worse = sum(a < b if maximize else a > b for a, b in zip(mine, theirs, strict=True))
+    worse = sum(a < b if it.maximizes else a > b for a, b in zip(mine, theirs, strict=True))
     value, bar = _apart(statistics.fmean(mine), statistics.fmean(theirs))
     lost = statistics.fmean(mine) < statistics.fmean(theirs)
-    if lost != maximize or value == bar:
+    if lost != it.maximizes or value == bar:
         return None  # the test goes by ranks; trials are compared by means
     return (
-        f"wilcoxon pruner after {len(folds)} folds: mean {metric} {value} {_side(study)} {bar},"
+        f"wilcoxon pruner after {len(folds)} folds: mean {it.metric} {value} {it.side} {bar},"
         f" trial {best.number}'s on the same folds, and worse on {worse} of them"
     )
 
@@ -228,61 +245,20 @@ PRUNERS = {
     "none": Pruner(_build_none, _explain_none),
     "median": Pruner(_build_median, _explain_median),
     "percentile": Pruner(_build_percentile, _explain_percentile),
-    "successive_halving": Pruner(_build_successive_halving, _explain_successive_halving),
-    "hyperband": Pruner(_build_hyperband, _explain_hyperband),
+    "successive_halving": Pruner(_build_successive_halving, _explain_rung),
+    "hyperband": Pruner(_build_hyperband, _explain_rung),
     "patience": Pruner(_build_patience, _explain_patience),
     "threshold": Pruner(_build_threshold, _explain_threshold),
     "wilcoxon": Pruner(_build_wilcoxon, _explain_wilcoxon),
 }
 
 
-def _lost_rung(
-    study: optuna.Study, trial: FrozenTrial, rivals: list[FrozenTrial], metric: str
-) -> str:
-    """Say where a trial was stopped, and the worst value that would have passed."""
-    rung = 0
-    while _rung_key(rung + 1) in trial.system_attrs:
-        rung += 1
-    reached = [
-        rival.system_attrs[_rung_key(rung)]
-        for rival in rivals
-        if _rung_key(rung) in rival.system_attrs
-    ]
-    reached.sort(reverse=study.direction == StudyDirection.MAXIMIZE)
-    assert isinstance(study.pruner, SuccessiveHalvingPruner | HyperbandPruner)
-    passing = max(1, len(reached) // study.pruner._reduction_factor)
-    value, bar = _apart(trial.system_attrs[_rung_key(rung)], reached[passing - 1])
-    where = f"rung {rung + 1} (epoch {_last_epoch(trial)})"
-    return f"{where}: {metric} {value} {_side(study)} {bar}"
-
-
-def _rung_key(rung: int) -> str:
-    """Return where Optuna keeps a trial's value at a rung, counted from 0."""
-    return f"completed_rung_{rung}"
-
-
-def _bracket(study: optuna.Study, trial: FrozenTrial) -> int:
-    """Return a trial's bracket, counted from 0; Optuna's rule for it has no public name."""
-    assert isinstance(study.pruner, HyperbandPruner)
-    return study.pruner._get_bracket_id(study, trial)
-
-
 def _complete(trials: list[FrozenTrial]) -> list[FrozenTrial]:
     return [trial for trial in trials if trial.state == TrialState.COMPLETE]
 
 
-def _last_epoch(trial: FrozenTrial) -> int:
-    return max(trial.intermediate_values)
-
-
-def _best(study: optuna.Study, trial: FrozenTrial) -> float:
-    choose = max if study.direction == StudyDirection.MAXIMIZE else min
-    return choose(trial.intermediate_values.values())
-
-
-def _side(study: optuna.Study) -> str:
-    """Return where a worse value lies."""
-    return "below" if study.direction == StudyDirection.MAXIMIZE else "above"
+def _trials(values: list[float]) -> str:
+    return f"{len(values)} trial{'s' if len(values) > 1 else ''}"
 
 
 def _apart(value: float, bar: float) -> tuple[str, str]:

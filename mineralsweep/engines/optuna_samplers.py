@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from typing import Any
 
 import optuna
-from optuna.distributions import BaseDistribution
 from optuna.samplers import (
     BaseSampler,
     CmaEsSampler,
@@ -17,6 +15,7 @@ from optuna.samplers import (
     RandomSampler,
     TPESampler,
 )
+from optuna.storages import BaseStorage
 
 from mineralsweep.config import Engine, Sweep
 from mineralsweep.engines.engine import proposal_seed
@@ -66,29 +65,34 @@ def _nsgaii(settings: Engine, seed: int, number: int) -> BaseSampler:
 
 
 def _qmc(settings: Engine, seed: int, number: int) -> BaseSampler:
-    return _NumberedQmc(number, seed, **settings.sampler_options)
+    # All trials share one sequence, so its scrambling has the sweep's own seed.
+    return QMCSampler(
+        **settings.sampler_options,
+        seed=seed,
+        independent_sampler=RandomSampler(seed=proposal_seed(seed, number)),
+        warn_independent_sampling=False,
+    )
 
 
-class _NumberedQmc(QMCSampler):
-    """A quasi-random sequence in which a trial has the place of its number.
+def ask_for(draft: optuna.Study, storage: BaseStorage, number: int) -> optuna.Trial:
+    """Ask for a trial; in a quasi-random sequence it has the place of its number.
 
-    Optuna counts places in the study's storage, where a driver that was killed while it drew
-    leaves one unused. All trials share one sequence, so its scrambling has the sweep's own seed.
+    Optuna counts places in the study's attributes, and a draft begins to count anew.
+
+    Args:
+        draft: a copy of the study.
+        storage: the draft's own.
+        number: of the trial.
     """
-
-    def __init__(self, number: int, seed: int, **options: Any) -> None:
-        super().__init__(
-            **options,
-            seed=seed,
-            independent_sampler=RandomSampler(seed=proposal_seed(seed, number)),
-            warn_independent_sampling=False,
-        )
-        self._number = number
-
-    def _find_sample_id(
-        self, study: optuna.Study, search_space: dict[str, BaseDistribution]
-    ) -> int:
-        return self._number
+    trial = draft.ask()
+    if not isinstance(draft.sampler, QMCSampler) or number == 0:
+        return trial
+    study_id = storage.get_study_id_from_name(draft.study_name)
+    attributes = storage.get_study_system_attrs(study_id)
+    places = [key for key, value in attributes.items() if isinstance(value, int)]
+    for key in places:
+        storage.set_study_system_attr(study_id, key, number - 1)
+    return draft.ask() if places else trial
 
 
 SAMPLERS: dict[str, Callable[[Engine, int, int], BaseSampler]] = {

@@ -1,14 +1,13 @@
 """The registry: tested once, judged by the gate, registered, promoted, rolled back, found again."""
 
-from mineralsweep.registry.crowning import Crowned, crown
+from mineralsweep.registry.crowning import Crowned, crown, tested
 from mineralsweep.registry.decision import Decision
 from mineralsweep.registry.evidence import Evidence
 from mineralsweep.registry.files import load_classifier, verify
-from mineralsweep.registry.names import CHAMPION_URI, NAME, champion_uri
 from mineralsweep.registry.promotion import decide, force, rollback
-from mineralsweep.registry.versions import Versions
+from mineralsweep.registry.versions import CHAMPION_URI, NAME, Versions, champion_uri
 
 __all__ = [
     "CHAMPION_URI", "NAME", "Crowned", "Decision", "Evidence", "Versions", "champion_uri", "crown",
-    "decide", "force", "load_classifier", "rollback", "verify",
+    "decide", "force", "load_classifier", "rollback", "tested", "verify",
 ]  # fmt: skip

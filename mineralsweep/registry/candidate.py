@@ -10,13 +10,17 @@ from mlflow.exceptions import MlflowException
 
 from mineralsweep.config import Gate
 from mineralsweep.data.dataset import Dataset, NearDuplicates, open_dataset
-from mineralsweep.data.source import NAMED
+from mineralsweep.data.source import SOURCES
 from mineralsweep.errors import DataError, InputError
 from mineralsweep.registry.evidence import Evidence, digest_of_split, measure
-from mineralsweep.registry.files import downloaded, fetched, open_folder, reachable
-from mineralsweep.registry.names import DIGEST, NAME
-from mineralsweep.registry.versions import Versions
-from mineralsweep.serving import digest
+from mineralsweep.registry.files import (
+    digest_of_folder,
+    downloaded,
+    fetched,
+    open_folder,
+    reachable,
+)
+from mineralsweep.registry.versions import DIGEST, NAME, Versions
 from mineralsweep.tracking import Store
 from mineralsweep.tracking.store import TEST_DIGEST
 
@@ -64,7 +68,7 @@ def _registered(store: Store, model_id: str, name: str) -> tuple[Versions, str]:
     except MlflowException as error:
         raise InputError(f"VERSION: models:/{model_id}: {str(error).splitlines()[0]}") from None
     with reachable(f"models:/{model_id}"), downloaded(f"models:/{model_id}") as folder:
-        files = digest.of_folder(folder)
+        files = digest_of_folder(folder)
     card = "Registered by hand; see its run for how it was trained."
     return versions, versions.register(run_id, model_id, card, {DIGEST: files})
 
@@ -121,7 +125,7 @@ def dataset_of(store: Store, run_id: str, where: str) -> Dataset:
         ) from None
     # A folder may have the name of a built-in source; runs of earlier releases tell the name alone.
     source = profile.get("source", told.name)
-    source = source if source in NAMED else uri
+    source = source if source in SOURCES else uri
     for near_duplicates in NEAR_DUPLICATES:  # the run does not tell which it was
         dataset = open_dataset(source, shares, seed, classes, near_duplicates)
         if dataset.split.digest == expected:

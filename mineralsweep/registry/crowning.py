@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
+from mlflow.exceptions import MlflowException
+
 from mineralsweep.config import Gate
 from mineralsweep.core.record import BASELINE, TrialRecord
 from mineralsweep.data.catalog import Catalog
@@ -15,14 +17,12 @@ from mineralsweep.errors import InputError
 from mineralsweep.evaluation import Scores
 from mineralsweep.registry.card import card
 from mineralsweep.registry.decision import Decision
-from mineralsweep.registry.evidence import ask, digest_of_split, measure
-from mineralsweep.registry.files import downloaded, fetched, open_folder
-from mineralsweep.registry.names import DIGEST, uri_of
+from mineralsweep.registry.evidence import Evidence, ask, digest_of_split, measure
+from mineralsweep.registry.files import digest_of_folder, downloaded, fetched, open_folder
 from mineralsweep.registry.promotion import Answers, decide
-from mineralsweep.registry.versions import Versions
-from mineralsweep.serving import digest
-from mineralsweep.tracking import Store, SweepRun
-from mineralsweep.tracking.patience import may_pass
+from mineralsweep.registry.versions import DIGEST, Versions, uri_of
+from mineralsweep.tracking import Store, StudyRun
+from mineralsweep.tracking.client import may_pass
 from mineralsweep.tracking.store import TEST_DIGEST
 
 
@@ -75,7 +75,7 @@ class Crowned:
 
 def crown(
     store: Store,
-    run: SweepRun,
+    run: StudyRun,
     record: TrialRecord,
     dataset: Dataset,
     study: str,
@@ -98,7 +98,7 @@ def crown(
     versions = Versions(store, rules.model)
     assert record.model_id is not None  # complete trials have logged one
     with downloaded(f"models:/{record.model_id}") as folder:
-        files = digest.of_folder(folder)  # before it is loaded, which writes compiled code
+        files = digest_of_folder(folder)  # before it is loaded, which writes compiled code
         test = digest_of_split(dataset)
         evidence = versions.kept_evidence(record.run_id, test)
         if evidence is None:
@@ -116,6 +116,19 @@ def crown(
     return Crowned(record, scores, version, openings, decision)
 
 
+def tested(store: Store, record: TrialRecord, dataset: Dataset) -> tuple[Evidence, bool]:
+    """Return a trial's answers on a test split, which is read once, and whether it was read now."""
+    versions, test = Versions(store), digest_of_split(dataset)
+    evidence = versions.kept_evidence(record.run_id, test)
+    if evidence is not None:
+        return evidence, False
+    with downloaded(f"models:/{record.model_id}") as folder:
+        store.note_opening(record.run_id, test)
+        evidence = measure(open_folder(folder).predict, folder, dataset)
+    versions.keep_evidence(record.run_id, evidence)
+    return evidence, True
+
+
 def answers_from(versions: Versions, catalog: Catalog) -> Answers:
     """Return a way to ask a registered version about the images of a catalogue."""
     by_digest = {image.digest: image for image in catalog.images}
@@ -130,8 +143,8 @@ def answers_from(versions: Versions, catalog: Catalog) -> Answers:
             if cause is not None and may_pass(cause) and "404 Client Error" not in str(cause):
                 raise cause from None  # the store is away: nothing is decided by that
             return {}  # changed files, other classes: it can't be asked
-        except (ValueError, TypeError):
-            return {}  # another release's, which this one can't load
+        except (ValueError, TypeError, MlflowException):
+            return {}  # another release's, whose code does not run with these libraries
         names = [catalog.classes[column] for column in found.argmax(axis=1)]
         return dict(zip((image.digest for image in at_hand), names, strict=True))
 

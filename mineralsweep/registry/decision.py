@@ -12,6 +12,16 @@ from mineralsweep.registry.gate import MB
 
 Verdict = Literal["promoted", "refused", "forced", "rolled back"]
 
+GATE = "mineralsweep.gate."
+"""What the names of a version's tags begin with that the gate writes."""
+DECISIONS = "\n\n**What the gate said**\n\n"
+"""Stands in a description above its list of decisions."""
+LEFT_OUT = "- Earlier ones: in the tags, and in mineralsweep champion --json."
+DESCRIPTION_LENGTH = 5000
+"""Of a description, in characters: PostgreSQL's column takes no more."""
+NOTE_LENGTH, WHY_LENGTH = 500, 1000
+"""Of the texts in a tag's JSON, which must stay whole: escaped, they fit in a tag."""
+
 
 @dataclass(frozen=True)
 class Numbers:
@@ -162,3 +172,53 @@ def _table(challenger: Numbers | None, champion: Numbers | None) -> list[str]:
         ["test split", *(one.test_digest[:16] for one in known)],
     ]
     return ["| " + " | ".join(row) + " |" for row in (head, ["---"] * len(head), *rows)]
+
+
+def brief(decision: Decision) -> str:
+    """Return the JSON of a decision in short, for a tag."""
+    note = "".join(sign for sign in " ".join(decision.note.split()) if sign.isprintable())
+    short = {
+        "time": decision.time, "verdict": decision.verdict, "version": decision.version,
+        "against": decision.against, "by": decision.by, "note": note[:NOTE_LENGTH],
+        "why": decision.why[:WHY_LENGTH],
+    }  # fmt: skip
+    return json.dumps(short, ensure_ascii=False)
+
+
+def tags_of(decision: Decision) -> dict[str, str]:
+    """Return the last decision in few tags: MLflow's page lists them all. The record has the rest.
+
+    Empty ones are removed: what an earlier decision said must not stand beside a later one.
+    """
+    paired = decision.paired
+    tags = {
+        "verdict": decision.verdict,
+        "why": decision.why,
+        "against": decision.against,
+        "time": decision.time,
+        "p": f"{paired.p:.4g}" if paired else "",
+        "difference": (
+            f"{paired.difference:+.3f} [{paired.low:+.3f}, {paired.high:+.3f}], n = {paired.n}"
+            if paired
+            else ""
+        ),
+    }
+    return {f"{GATE}{key}": value for key, value in tags.items()}
+
+
+def with_decisions(description: str, decisions: list[dict[str, str]]) -> str:
+    """Return a version's description with what the gate has said under it, the newest first."""
+    lines = [
+        f"- {one['time']}, by {one['by']}: **{one['verdict']}**. {one['why']}"
+        + (f" Reason given: {one['note']}" if one["note"] else "")
+        for one in sorted(decisions, key=lambda one: one["time"], reverse=True)
+    ]
+    above = description.partition(DECISIONS)[0] + DECISIONS
+    room = DESCRIPTION_LENGTH - len(above) - len(LEFT_OUT) - 1
+    shown: list[str] = []
+    for line in lines:
+        if sum(map(len, shown)) + len(shown) + len(line) > room:
+            shown.append(LEFT_OUT)
+            break
+        shown.append(line)
+    return (above + "\n".join(shown) + "\n")[:DESCRIPTION_LENGTH]

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import mlflow
 from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.utils.models import get_model_name_and_version
 
+import mineralsweep
 from mineralsweep.errors import InputError
-from mineralsweep.registry.names import CHAMPION_URI, DIGEST
-from mineralsweep.serving import digest
+from mineralsweep.registry.versions import CHAMPION_URI, DIGEST
+
+ADDED_BY_MLFLOW = frozenset({"registered_model_meta"})
+"""Written beside a model's files when they are downloaded by a registered name."""
+
+PACKAGE = Path(mineralsweep.__file__).parent
 
 
 def load_classifier(uri: str = CHAMPION_URI) -> Any:
@@ -69,12 +76,66 @@ def downloaded(uri: str) -> Iterator[Path]:
 
 
 def open_folder(folder: Path) -> Any:
-    """Load a model's files as MLflow's pyfunc."""
+    """Load a model's files as MLflow's pyfunc; the code that answers is the one that they carry.
+
+    Raises:
+        InputError: as its code says: it holds what no model of the package does.
+        MlflowException: its code can't be run with the libraries of this machine.
+    """
     path = list(sys.path)
     try:
-        return mlflow.pyfunc.load_model(str(folder))
+        with _own_code(folder / "code" / PACKAGE.name):
+            return mlflow.pyfunc.load_model(str(folder))
     finally:
         sys.path[:] = path  # MLflow leaves the folder in it, which will be gone
+
+
+@contextlib.contextmanager
+def _own_code(package: Path) -> Iterator[None]:
+    """Let a model of another release import the package that it carries instead of this one."""
+    if all(_is_ours(package, file) for file in package.rglob("*.py")):
+        yield
+        return
+    ours = _take_modules()
+    try:
+        yield
+    except Exception as error:
+        if type(error).__module__ == "mineralsweep.errors":  # the other release's
+            raise InputError(str(error)) from error
+        raise
+    finally:
+        _take_modules()
+        sys.modules.update(ours)
+
+
+def _is_ours(package: Path, file: Path) -> bool:
+    mine = PACKAGE / file.relative_to(package)
+    return mine.is_file() and mine.read_bytes() == file.read_bytes()
+
+
+def _take_modules() -> dict[str, ModuleType]:
+    """Take this package out of the modules that are loaded."""
+    names = [name for name in sys.modules if name.partition(".")[0] == PACKAGE.name]
+    return {name: sys.modules.pop(name) for name in names}
+
+
+def digest_of_folder(folder: Path) -> str:
+    """Return SHA-256, in hexadecimal, over the names and the contents of a model's files.
+
+    Compiled code counts too: Python runs a `.pyc` in place of the source beside it. Loading a
+    model may write some, so take the digest before anything of the folder is loaded.
+
+    Raises:
+        OSError: a file can't be read.
+    """
+    whole = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        name = path.relative_to(folder).as_posix()
+        if name in ADDED_BY_MLFLOW:
+            continue
+        content = hashlib.sha256(path.read_bytes()).hexdigest()
+        whole.update(f"{name}\0{content}\n".encode())
+    return whole.hexdigest()
 
 
 @contextlib.contextmanager
@@ -103,7 +164,7 @@ def _settled(uri: str) -> str:
 def _compare(uri: str, folder: Path) -> str | None:
     """Return the digest recorded at registration, None without one."""
     expected = _recorded(uri)
-    if expected is not None and digest.of_folder(folder) != expected:
+    if expected is not None and digest_of_folder(folder) != expected:
         raise InputError(
             f"model: {uri}: its files are not those that were registered: they were changed or"
             " damaged in the artifact store; nothing of them was run. Register a model anew, or"

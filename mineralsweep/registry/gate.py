@@ -118,6 +118,12 @@ def broken_minimums(challenger: Evidence, rules: Gate) -> list[str]:
         for name, recall in scores.recall.items()
         if recall.value < rules.min_recall
     ]
+    blind = scores.never_found()
+    if rules.find_every_class and blind:
+        broken.append(
+            f"It never finds {', '.join(blind)} on the test split, which gate.find_every_class"
+            " refuses; set it to false where one class may be missed."
+        )
     if challenger.latency_ms > rules.max_latency_ms:
         broken.append(
             f"It takes {challenger.latency_ms:.0f} ms an image, more than gate.max_latency_ms"

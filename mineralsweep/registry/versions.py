@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shlex
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,29 +15,44 @@ from mlflow.exceptions import MlflowException
 
 from mineralsweep import files
 from mineralsweep.errors import InputError
-from mineralsweep.registry.decision import Decision
+from mineralsweep.registry.decision import GATE, Decision, brief, tags_of, with_decisions
 from mineralsweep.registry.evidence import Evidence
-from mineralsweep.registry.names import GATE, NAME
 from mineralsweep.tracking import Store
 from mineralsweep.tracking.store import TEST_DIGEST
 from mineralsweep.tracking.trial_run import MODEL
 
-HISTORY = f"{GATE}decision."
-DECISIONS = "\n\n**What the gate said**\n\n"
-"""Stands in a description above its list of decisions."""
+NAME = "mineral-classifier"
+"""The registered model, unless the sweep file names another: `gate.model`."""
 
-LEFT_OUT = "- Earlier ones: in the tags, and in mineralsweep champion --json."
+CHAMPION = "champion"
+PREVIOUS = "previous"
+CHALLENGER = "challenger"
+CHAMPION_URI = f"models:/{NAME}@{CHAMPION}"
+
+DIGEST = "mineralsweep.files_sha256"
+HISTORY = f"{GATE}decision."
 EMPTY = dict.fromkeys(("time", "verdict", "version", "against", "by", "note", "why"), "")
 """What a decision in short consists of."""
 
 TAG_LENGTH = 4000
 """Of a tag's value; MLflow takes 5,000 characters."""
-DESCRIPTION_LENGTH = 5000
-"""Of a description, in characters: PostgreSQL's column takes no more."""
-NOTE_LENGTH, WHY_LENGTH = 500, 1000
-"""Of the texts in a tag's JSON, which must stay whole: escaped, they fit in TAG_LENGTH."""
 MISSING = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 """What MLflow answers for an unknown version, name or alias; other errors are no answer."""
+
+
+def uri_of(name: str, version: str) -> str:
+    """Return the address that MLflow loads a version by."""
+    return f"models:/{name}/{version}"
+
+
+def option_for(name: str) -> str:
+    """Return " --model NAME" for a command that is shown, "" for the default model."""
+    return "" if name == NAME else f" --model {shlex.quote(name)}"
+
+
+def champion_uri(name: str) -> str:
+    """Return the address of a model's champion."""
+    return f"models:/{name}@{CHAMPION}"
 
 
 class Versions:
@@ -162,18 +178,18 @@ class Versions:
         """Write a decision into its version's tags: it is taken."""
         held = self.get(decision.version)
         number = 1 + _decisions(held)
-        tags = _tags(decision)
+        tags = tags_of(decision)
         for key in [key for key, value in tags.items() if not value]:
             self.untag(decision.version, key)
             del tags[key]
         # The tags first: they are what counts, the description is for reading.
-        self.tag(decision.version, {**tags, f"{HISTORY}{number:02d}": _brief(decision)})
+        self.tag(decision.version, {**tags, f"{HISTORY}{number:02d}": brief(decision)})
         self._describe(decision.version, held, decision)
 
     def _describe(self, version: str, held: ModelVersion, decision: Decision) -> None:
         """Write every decision under a version's description: it is what MLflow's page shows."""
-        decisions = [*_told(held), json.loads(_brief(decision))]
-        told = _with_decisions(held.description or "", decisions)
+        decisions = [*_told(held), json.loads(brief(decision))]
+        told = with_decisions(held.description or "", decisions)
         self._client.update_model_version(self.name, version, told)
 
     def decision(self, version: str) -> Decision | None:
@@ -194,7 +210,7 @@ class Versions:
         return None if text is None else Decision.from_json(text)
 
     def history(self) -> list[dict[str, str]]:
-        """Return every decision in short, the newest first; see `_brief`."""
+        """Return every decision in short, the newest first; see `decision.brief`."""
         found = [one for version in self.every() for one in _told(version)]
         return sorted(found, key=lambda one: str(one["time"]), reverse=True)
 
@@ -240,52 +256,3 @@ def _told(held: ModelVersion) -> list[dict[str, str]]:
                     {name: str(value) for name, value in {**EMPTY, **json.loads(text)}.items()}
                 )
     return found
-
-
-def _brief(decision: Decision) -> str:
-    note = "".join(sign for sign in " ".join(decision.note.split()) if sign.isprintable())
-    short = {
-        "time": decision.time, "verdict": decision.verdict, "version": decision.version,
-        "against": decision.against, "by": decision.by, "note": note[:NOTE_LENGTH],
-        "why": decision.why[:WHY_LENGTH],
-    }  # fmt: skip
-    return json.dumps(short, ensure_ascii=False)
-
-
-def _tags(decision: Decision) -> dict[str, str]:
-    """Return the last decision in few tags: MLflow's page lists them all. The record has the rest.
-
-    Empty ones are removed: what an earlier decision said must not stand beside a later one.
-    """
-    paired = decision.paired
-    tags = {
-        "verdict": decision.verdict,
-        "why": decision.why,
-        "against": decision.against,
-        "time": decision.time,
-        "p": f"{paired.p:.4g}" if paired else "",
-        "difference": (
-            f"{paired.difference:+.3f} [{paired.low:+.3f}, {paired.high:+.3f}], n = {paired.n}"
-            if paired
-            else ""
-        ),
-    }
-    return {f"{GATE}{key}": value for key, value in tags.items()}
-
-
-def _with_decisions(description: str, decisions: list[dict[str, str]]) -> str:
-    """Return a version's description with what the gate has said under it, the newest first."""
-    lines = [
-        f"- {one['time']}, by {one['by']}: **{one['verdict']}**. {one['why']}"
-        + (f" Reason given: {one['note']}" if one["note"] else "")
-        for one in sorted(decisions, key=lambda one: one["time"], reverse=True)
-    ]
-    above = description.partition(DECISIONS)[0] + DECISIONS
-    room = DESCRIPTION_LENGTH - len(above) - len(LEFT_OUT) - 1
-    shown: list[str] = []
-    for line in lines:
-        if sum(map(len, shown)) + len(shown) + len(line) > room:
-            shown.append(LEFT_OUT)
-            break
-        shown.append(line)
-    return (above + "\n".join(shown) + "\n")[:DESCRIPTION_LENGTH]

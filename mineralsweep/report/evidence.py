@@ -119,9 +119,9 @@ class Evidence:
     @cached_property
     def runs(self) -> dict[int, Run]:
         """The runs of the trials by number; of a trial tried again, the one that counts."""
-        from mineralsweep.tracking.children import children, standing
+        from mineralsweep.tracking.study_run import standing, trial_runs
 
-        return standing(children(self.store, self.run_id))
+        return standing(trial_runs(self.store, self.run_id))
 
     def curves(self, number: int) -> dict[str, tuple[list[float], list[float]]]:
         """Return metric -> its values in training and in validation, one an epoch.
@@ -212,7 +212,7 @@ class Evidence:
         """Give a copy of the champion's model, as it was logged, that is removed afterwards."""
         import mlflow
 
-        from mineralsweep.registry.names import uri_of
+        from mineralsweep.registry.versions import uri_of
 
         uri = uri_of(self.sweep.gate.model, self.crowned.version)
         with tempfile.TemporaryDirectory(prefix="mineralsweep-") as scratch:

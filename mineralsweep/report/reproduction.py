@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Self
+from dataclasses import dataclass
 
 import pandas as pd
 
+from mineralsweep.data.division import Division
 from mineralsweep.evaluation import Scores, fold_mean, wilson
 from mineralsweep.evaluation.folds import corrected_half_width
 from mineralsweep.models.original import Variant
@@ -23,37 +23,19 @@ class Outcome:
 
     Attributes:
         variant: its name.
-        kind: "split" or "fold".
-        index: the split's seed, or the fold from 1.
-        of: folds in all, 0 for a split.
-        epochs: that were trained.
+        division: of the images: a split, or a fold.
+        epochs: that it could have, at most.
         best_epoch: whose weights are kept.
-        train, validation: images.
+        train: images that it was trained on.
         scores: on the test part, which had no say in the training.
-        run_id: MLflow's run of it.
-        seconds: of the training.
     """
 
     variant: str
-    kind: str
-    index: int
-    of: int
+    division: Division
     epochs: int
     best_epoch: int
     train: int
-    validation: int
     scores: Scores
-    run_id: str
-    seconds: float
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data that JSON can hold."""
-        return {**asdict(self), "scores": self.scores.to_dict()}
-
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> Self:
-        """Read what `to_dict` gave."""
-        return cls(**{**data, "scores": Scores.from_dict(data["scores"])})
 
 
 def table(
@@ -72,8 +54,8 @@ def table(
 
 def _row(variant: Variant, outcomes: Sequence[Outcome], missing: bool) -> dict[str, str]:
     mine = [one for one in outcomes if one.variant == variant.name]
-    splits = [one for one in mine if one.kind == "split"]
-    folds = [one for one in mine if one.kind == "fold"]
+    splits = [one for one in mine if not one.division.fold]
+    folds = [one for one in mine if one.division.fold]
     nothing = NEEDS_WEIGHTS if missing else "not run"
     return {
         "variant": variant.title,
@@ -105,7 +87,9 @@ def _over_folds(outcomes: Sequence[Outcome]) -> str:
     values = [one.scores.accuracy.value for one in outcomes]
     n = sum(one.scores.accuracy.n for one in outcomes)
     # A part of what is not in the fold chooses the epoch: less is trained on.
-    return str(fold_mean(values, outcomes[0].of, n, n / sum(one.train for one in outcomes)))
+    return str(
+        fold_mean(values, outcomes[0].division.of, n, n / sum(one.train for one in outcomes))
+    )
 
 
 def _loss(outcomes: Sequence[Outcome]) -> str:

@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
-from mineralsweep.core.record import TrialRecord
+from mineralsweep.core.record import BASELINE, TrialRecord
 from mineralsweep.engines.engine import Engine
+from mineralsweep.search.state import State
 from mineralsweep.tracking import End, Entry, Outbox, now_ms
 from mineralsweep.training import checkpoint
 
 INTERRUPTED = "its driver ended before the trial did"
 KNOWN_OTHERWISE = "the search knows another result of this trial"
-TAKEN_OVER = "its driver was silent for long; another one took the trial up"
 
 
-def recover(outbox: Outbox, engine: Engine) -> None:
-    """Tell the engine of the trials that ended before their driver could; call it before `ask`.
-
-    A trial that another driver has taken up meanwhile is that one's: what this one has of it
-    becomes a failed attempt.
-    """
+def recover(outbox: Outbox, engine: Engine, state: State) -> None:
+    """Tell of the trials that ended before their driver could; call it before `ask`."""
     known = {record.number: record for record in engine.records()}
     for entry in outbox.left():
         if not entry.ended or (told := entry.end().record) is None:
             continue
         record = TrialRecord.from_dict(told)
-        if record.number in known:
-            if record != known[record.number]:
-                give_up(entry, KNOWN_OTHERWISE)
-        elif engine.owns(record.number):
+        if record.number == BASELINE:
+            state.baseline = told
+            state.save()
+        elif record.number not in known:
             engine.tell(record)
-        else:
-            give_up(entry, TAKEN_OVER)
+        elif record != known[record.number]:
+            give_up(entry, KNOWN_OTHERWISE)
 
 
 def give_up(entry: Entry, reason: str) -> None:

@@ -1,1 +1,5 @@
-"""The trained network as MLflow serves it: image bytes in, label and probabilities out."""
+"""All that a saved model needs to answer: network, estimator, ensemble, and the MLflow model."""
+
+from mineralsweep.serving.own_code import needs_code
+
+__all__ = ["needs_code"]

@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,15 +16,22 @@ from numpy.typing import NDArray
 
 from mineralsweep.core.recipe import Flips
 from mineralsweep.data.decode import Pixels
-from mineralsweep.serving import ensemble, estimator
-from mineralsweep.serving import flips as views
+from mineralsweep.serving import ensemble, estimator, own_code
 from mineralsweep.serving.ensemble import CLASSES_FILE, Classifier
 
 if TYPE_CHECKING:
     import keras
 
 NETWORK_FILE = "network.keras"
+FLIPS_FILE = "flips.json"
 BATCH = 32
+
+AXES: dict[Flips, tuple[tuple[int, ...], ...]] = {
+    "none": ((),),
+    "horizontal": ((), (2,)),
+    "all": ((), (2,), (1,), (1, 2)),
+}
+"""The axes of (n, height, width, 3) that each view of a setting is mirrored along."""
 
 
 def find(folder: Path) -> Path:
@@ -39,19 +46,49 @@ def find(folder: Path) -> Path:
     return found[0].parent
 
 
-def save(model: keras.Model, classes: Sequence[str], folder: Path, flips: Flips = "none") -> None:
+def save(
+    model: keras.Model,
+    classes: Sequence[str],
+    folder: Path,
+    flips: Flips = "none",
+    source: Path | None = None,
+) -> None:
     """Write an uncompiled network and its class names into `folder`, made if need be.
 
     Args:
         model: the network.
         classes: in the order of its answers.
         folder: its own.
-        flips: the views of an image that it answers together; see `models.recipe.Recipe`.
+        flips: the views of an image that it answers together; see `core.recipe.Recipe`.
+        source: the user's file, where the network is the user's own. It is kept if the network
+            holds layers of it, and then runs whenever the network is loaded.
+
+    Raises:
+        ArchitectureError: the network holds code that can't be saved; see `own_code.check`.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    own_code.keep(model, source, folder)
     model.save(folder / NETWORK_FILE)
     (folder / CLASSES_FILE).write_text(json.dumps(list(classes), ensure_ascii=False))
-    views.save(flips, folder)
+    if flips != "none":
+        (folder / FLIPS_FILE).write_text(json.dumps(flips))
+
+
+def over_flips(
+    answer: Callable[[Any], NDArray[np.float32]], images: Any, flips: Flips
+) -> NDArray[np.float32]:
+    """Return the mean of the answers to an image and its mirror images.
+
+    Args:
+        answer: takes images (n, height, width, 3), returns float32 (n, classes).
+        images: (n, height, width, 3); with `flips` "none" of any shape.
+        flips: which views; see `core.recipe.Recipe`.
+    """
+    if flips == "none":
+        return answer(images)
+    answers = [answer(np.flip(images, axes)) for axes in AXES[flips]]
+    mean: NDArray[np.float32] = np.mean(answers, axis=0, dtype=np.float32)
+    return mean
 
 
 @dataclass(frozen=True)
@@ -72,7 +109,7 @@ class Network:
 
         May be called from several threads at once.
         """
-        return views.averaged(self._predict_plain, images, self.flips)
+        return over_flips(self._predict_plain, images, self.flips)
 
     def _predict_plain(self, images: Pixels) -> NDArray[np.float32]:
         found = [
@@ -80,6 +117,45 @@ class Network:
             for start in range(0, len(images), BATCH)
         ]
         return np.concatenate([np.zeros((0, len(self.classes)), np.float32), *found])
+
+
+def load(folder: Path) -> Classifier:
+    """Read a trained model of any kind.
+
+    What lies in the folder tells the kind: several models that answer together, an estimator, or
+    a network. Nothing in the files is executed, but for the user's own file beside a network with
+    layers of the user's; Keras' safe mode is on.
+
+    Raises:
+        UntrustedModel: it holds what no model of this package does.
+        ArchitectureError: the user's own file can't be imported.
+        OSError, ValueError: the folder lacks a file, or one is damaged.
+    """
+    if ensemble.is_ensemble(folder):
+        return ensemble.load(folder, load)
+    if (folder / estimator.ESTIMATOR_FILE).is_file():
+        return estimator.load(folder)
+    with _tensorflow_silenced():
+        import keras
+
+        model = keras.saving.load_model(
+            folder / NETWORK_FILE,
+            custom_objects=own_code.load(folder),
+            compile=False,
+            safe_mode=True,
+        )
+    classes = tuple(json.loads((folder / CLASSES_FILE).read_text()))
+    return Network(model, classes, _flips(folder / FLIPS_FILE))
+
+
+def _flips(path: Path) -> Flips:
+    """Read the setting beside a network; there is no file for "none"."""
+    if not path.exists():
+        return "none"
+    flips: Flips = json.loads(path.read_text())
+    if flips not in AXES:
+        raise ValueError(f"{path}: must be one of {', '.join(AXES)}, got {flips!r}")
+    return flips
 
 
 @contextlib.contextmanager
@@ -95,25 +171,3 @@ def _tensorflow_silenced() -> Iterator[None]:
         os.dup2(kept, 2)
         os.close(kept)
         os.close(nowhere)
-
-
-def load(folder: Path) -> Classifier:
-    """Read a trained model of any kind; nothing in its files is executed.
-
-    What lies in the folder tells the kind: several models that answer together, an estimator, or
-    a network, for which Keras' safe mode is on.
-
-    Raises:
-        UntrustedModel: it holds what no model of this package does.
-        OSError, ValueError: the folder lacks a file, or one is damaged.
-    """
-    if ensemble.is_ensemble(folder):
-        return ensemble.load(folder, load)
-    if (folder / estimator.ESTIMATOR_FILE).is_file():
-        return estimator.load(folder)
-    with _tensorflow_silenced():
-        import keras
-
-        model = keras.saving.load_model(folder / NETWORK_FILE, compile=False, safe_mode=True)
-    classes = tuple(json.loads((folder / CLASSES_FILE).read_text()))
-    return Network(model, classes, views.load(folder))

@@ -1,14 +1,25 @@
-"""How a trained model is handed to MLflow: code, signature and requirements."""
+"""How a trained model is handed to MLflow: the code that answers, signature and requirements."""
 
 from __future__ import annotations
 
+import ast
+import shutil
+import tempfile
+from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import mineralsweep
 from mineralsweep.serving.estimator import ESTIMATOR_FILE
 from mineralsweep.serving.network import NETWORK_FILE
+
+if TYPE_CHECKING:
+    from mlflow.models import Model
+
+PACKAGE = Path(mineralsweep.__file__).parent
+CLASSIFIER = PACKAGE / "serving" / "classifier.py"
+"""What MLflow runs to load a model."""
 
 REQUIREMENTS = ("mlflow", "numpy", "pandas", "pillow")
 """What serving any model needs beside this package, whose code travels with the model."""
@@ -20,20 +31,72 @@ OF_KIND = {
 """What a model needs more, by the file that it lies in."""
 
 
-def flavor_arguments(folder: Path) -> dict[str, Any]:
-    """Return the arguments for mlflow.pyfunc's save_model and log_model.
+def save(trained: Path, folder: Path, described: Model) -> None:
+    """Write a trained model as MLflow's pyfunc, with the code that answers and no other.
 
     Args:
-        folder: holds a model that `network.load` reads.
+        trained: a folder that `network.load` reads.
+        folder: MLflow's; must not be there yet, or be empty.
+        described: takes what MLflow says of the model.
     """
-    package = Path(mineralsweep.__file__).parent
-    return {
-        "python_model": str(package / "serving" / "model_from_code.py"),
-        "artifacts": {"network": str(folder)},
-        "code_paths": [str(package)],
-        "signature": _signature(),
-        "pip_requirements": requirements(folder),
-    }
+    import mlflow.pyfunc
+
+    with tempfile.TemporaryDirectory(prefix="mineralsweep-") as scratch:
+        package = Path(scratch) / PACKAGE.name
+        for file in code():
+            (package / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(PACKAGE / file, package / file)
+        mlflow.pyfunc.save_model(
+            str(folder),
+            mlflow_model=described,
+            python_model=str(CLASSIFIER),
+            artifacts={"network": str(trained)},
+            code_paths=[str(package)],
+            signature=signature(),
+            pip_requirements=requirements(trained),
+        )
+
+
+def code() -> list[Path]:
+    """Return the files of this package that the classifier imports, as paths within it.
+
+    So are those that these import, and every package's `__init__.py` on the way.
+    """
+    files: set[Path] = set()
+    waiting = list(_imports(CLASSIFIER))
+    while waiting:
+        module = waiting.pop()
+        file = _file(module)
+        if file is None or file.relative_to(PACKAGE) in files:
+            continue
+        files.add(file.relative_to(PACKAGE))
+        waiting += [module.rpartition(".")[0], *_imports(file)]
+    return sorted(files)
+
+
+def _file(module: str) -> Path | None:
+    """Return the file of a module of this package; None for another's, or a name in a module."""
+    if module.partition(".")[0] != PACKAGE.name:
+        return None
+    place = PACKAGE.parent.joinpath(*module.split("."))
+    files = (place.with_suffix(".py"), place / "__init__.py")
+    return next((file for file in files if file.is_file()), None)
+
+
+def _imports(file: Path) -> Iterator[str]:
+    """Give what a file imports, wherever in it; but not what type checkers alone read."""
+    waiting: list[ast.AST] = [ast.parse(file.read_text(encoding="utf-8"))]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            waiting += node.orelse
+            continue
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{name.name}" for name in node.names)
+        waiting += ast.iter_child_nodes(node)
 
 
 def requirements(folder: Path) -> list[str]:
@@ -45,7 +108,8 @@ def requirements(folder: Path) -> list[str]:
     return [f"{name}=={metadata.version(name)}" for name in wanted]
 
 
-def _signature() -> Any:
+def signature() -> Any:
+    """Return what a model takes and answers, in MLflow's words."""
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, DataType, Schema
     from mlflow.types.schema import Map

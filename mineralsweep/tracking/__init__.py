@@ -1,11 +1,10 @@
 """MLflow: the only package that writes runs, parameters, metrics and artifacts."""
 
-from mineralsweep.tracking.children import located
 from mineralsweep.tracking.courier import Away, Courier
 from mineralsweep.tracking.end import Best, End
 from mineralsweep.tracking.outbox import Change, Entry, Outbox, Point, now_ms
 from mineralsweep.tracking.store import Store, open_store
-from mineralsweep.tracking.sweep_run import SweepRun
+from mineralsweep.tracking.study_run import StudyRun
 from mineralsweep.tracking.system import SystemMetrics
 from mineralsweep.tracking.trial_run import TrialRun
 
@@ -19,10 +18,9 @@ __all__ = [
     "Outbox",
     "Point",
     "Store",
-    "SweepRun",
+    "StudyRun",
     "SystemMetrics",
     "TrialRun",
-    "located",
     "now_ms",
     "open_store",
 ]

@@ -8,13 +8,11 @@ from collections import deque
 from dataclasses import dataclass
 
 from mineralsweep.errors import StoreRefused
+from mineralsweep.tracking.client import FIRST_PAUSE, LONGEST_PAUSE, may_pass, shorten
 from mineralsweep.tracking.delivery import Delivery
 from mineralsweep.tracking.outbox import Entry
-from mineralsweep.tracking.patience import may_pass
-from mineralsweep.tracking.sweep_run import SweepRun
-
-FIRST_PAUSE, LONGEST_PAUSE = 0.5, 8.0
-"""Seconds between two tries; each pause is twice the one before."""
+from mineralsweep.tracking.store import impatient
+from mineralsweep.tracking.study_run import StudyRun
 
 
 @dataclass(frozen=True)
@@ -33,7 +31,7 @@ class Away:
 
     def __str__(self) -> str:
         return (
-            f"MLflow does not answer since {self.seconds:.0f} s ({self.reason});"
+            f"MLflow has been unreachable for {self.seconds:.0f} s ({self.reason});"
             f" {self.writes} writes wait on disk"
         )
 
@@ -46,11 +44,12 @@ class Courier:
     thread.
 
     Args:
-        run: the sweep's run.
+        run: the study's run.
     """
 
-    def __init__(self, run: SweepRun) -> None:
-        self._run = run
+    def __init__(self, run: StudyRun) -> None:
+        self._run = run.asking_once()
+        self._patience = impatient()
         self._deliveries: dict[str, Delivery] = {}
         self._queue: deque[Delivery] = deque()
         self._busy = False
@@ -127,6 +126,7 @@ class Courier:
             self._closed = True
             self._changed.notify_all()
         self._thread.join(seconds)
+        self._patience.close()
 
     def _work(self) -> None:
         while (delivery := self._next()) is not None:
@@ -157,7 +157,7 @@ class Courier:
                 if not may_pass(error):
                     self._error = error
                     return
-                self._reason = _shorten(error)
+                self._reason = shorten(error)
             else:
                 self._last_answer, self._reason = time.monotonic(), ""
                 return
@@ -165,12 +165,3 @@ class Courier:
                 self._changed.notify_all()
                 self._changed.wait_for(lambda: self._closed, pause)
             pause = min(2 * pause, LONGEST_PAUSE)
-
-
-def _shorten(error: BaseException) -> str:
-    words = str(error)
-    if "refused" in words:
-        return "connection refused"
-    if "timed out" in words or "timeout" in words:
-        return "timeout"
-    return (words.splitlines() or [type(error).__name__])[0][:80]

@@ -6,7 +6,7 @@ import itertools
 
 from mineralsweep.evaluation import score
 from mineralsweep.tracking.outbox import Change, Entry, Point
-from mineralsweep.tracking.sweep_run import SweepRun
+from mineralsweep.tracking.study_run import StudyRun
 from mineralsweep.tracking.trial_run import TrialRun
 
 
@@ -14,7 +14,7 @@ class Delivery:
     """An entry on its way. `bring` may be called again and again, also after an error.
 
     Args:
-        run: the sweep's run.
+        run: the study's run.
         entry: what is to be delivered.
         doubt: whether some of it may be there already: another driver began, or a request had no
             answer. Then MLflow is asked before anything is written.
@@ -25,8 +25,8 @@ class Delivery:
         done: whether MLflow has all of it.
     """
 
-    def __init__(self, run: SweepRun, entry: Entry, doubt: bool) -> None:
-        self._sweep_run = run
+    def __init__(self, run: StudyRun, entry: Entry, doubt: bool) -> None:
+        self._study_run = run
         self._entry = entry
         self._run: TrialRun | None = None
         self._described = False
@@ -60,7 +60,7 @@ class Delivery:
         if self.whole and self._delivered == len(self._entry.happened):
             self._bring_end(run)
             if self._doubted:  # a request that timed out may have been carried out since
-                self._sweep_run.find_trial(self._entry.card, keep=run.run_id)
+                self._study_run.find_trial(self._entry.card, keep=run.run_id)
             self._entry.remove()
             self.done = True
         self.doubt = False
@@ -69,8 +69,8 @@ class Delivery:
         card = self._entry.card
         if self._run is None or self.doubt:
             known = self._run.run_id if self._run else ""
-            found = self._sweep_run.find_trial(card, known) if self.doubt else None
-            self._run = found or self._sweep_run.start_trial(card)
+            found = self._study_run.find_trial(card, known) if self.doubt else None
+            self._run = found or self._study_run.start_trial(card)
             if self.doubt:
                 self._run.go_on()
         return self._run
@@ -92,7 +92,7 @@ class Delivery:
         if end.result is None or end.predicted is None:
             run.fail(end.reason, end.log, end.time)
         else:
-            dataset = self._sweep_run.dataset
+            dataset = self._study_run.dataset_of(self._entry.card)
             labels = dataset.labels()
             scores = score(
                 end.result.probabilities,
@@ -103,7 +103,7 @@ class Delivery:
                 end.result, scores, end.state, end.reason, end.predicted, end.time, self._doubted
             )
         if end.best is not None:
-            self._sweep_run.best_so_far(end.best, end.time)
+            self._study_run.best_so_far(end.best, end.time)
 
 
 def _change(run: TrialRun, change: object) -> None:

@@ -6,7 +6,6 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-import mlflow.pyfunc
 from mlflow.entities import LoggedModel, LoggedModelOutput, LoggedModelStatus, Metric
 from mlflow.models import Model
 from mlflow.tracking.context.registry import resolve_tags
@@ -96,7 +95,5 @@ def _upload(
     )
     with tempfile.TemporaryDirectory(prefix="mineralsweep-") as scratch, without_mlflow_warnings():
         folder = Path(scratch) / "model"
-        mlflow.pyfunc.save_model(
-            str(folder), mlflow_model=described, **pyfunc.flavor_arguments(network)
-        )
+        pyfunc.save(network, folder, described)
         store.client.log_model_artifacts(model.model_id, str(folder))

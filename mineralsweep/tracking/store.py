@@ -29,9 +29,14 @@ from mineralsweep import files
 from mineralsweep.data.dataset import Dataset
 from mineralsweep.errors import InputError
 from mineralsweep.evaluation import Proportion
+from mineralsweep.machine import typed_in
+from mineralsweep.tracking.client import bare, patient
 from mineralsweep.urls import without_password, without_secrets
 
 DEFAULT_FILE = "mlflow.db"
+SQLITE = "sqlite:///"
+PATIENCE = 60.0
+"""Seconds that one call waits for an MLflow that is unreachable."""
 DEFAULT_EXPERIMENT = "mineralsweep"
 EXPERIMENT_KIND = "mlflow.experimentKind"
 PROBE_SECONDS = 10
@@ -54,6 +59,14 @@ class Store:
     experiment: str
     given_run: str | None
 
+    def waiting(self, seconds: float) -> Store:
+        """Return the same store, which waits for so many seconds while MLflow is unreachable."""
+        return replace(self, client=patient(bare(self.client), seconds))
+
+    def asking_once(self) -> Store:
+        """Return the same store, which raises each error at once: for who waits by itself."""
+        return replace(self, client=bare(self.client))
+
     @property
     def shown_uri(self) -> str:
         """The store's URI without a password."""
@@ -70,10 +83,32 @@ class Store:
         try:
             self.client.get_run(run_id)
         except MlflowException as error:
-            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
                 raise
             return False
         return True
+
+    def run_of_study(self, study: str) -> str:
+        """Return the run of a study by its name, in any experiment; "" where there is none."""
+        experiments = [one.experiment_id for one in self.client.search_experiments()]
+        kinds = ("sweep", "training", "reproduction")
+        wanted = f"tags.`mineralsweep.study` = '{study}'"
+        for run in self.client.search_runs(experiments, wanted, order_by=["start_time ASC"]):
+            tags = run.data.tags
+            if tags.get("mineralsweep.kind") in kinds and "mlflow.parentRunId" not in tags:
+                return str(run.info.run_id)
+        return ""
+
+    def study_of_run(self, run_id: str) -> str:
+        """Return the name of the study that a run belongs to.
+
+        Raises:
+            InputError: it belongs to none.
+        """
+        study = self.client.get_run(run_id).data.tags.get("mineralsweep.study")
+        if study is None:
+            raise InputError(f"STUDY: run {run_id} is no study's; give the run of a sweep")
+        return str(study)
 
     def new_run(self, name: str, tags: Mapping[str, str], time: int | None = None) -> str:
         """Make a RUNNING run and return its id. `time`: its start in ms since 1970, None: now."""
@@ -232,9 +267,7 @@ def open_store(experiment: str | None = None) -> Store:
         InputError: the store can't be reached.
     """
     quiet()
-    _be_impatient()
-    # Absolute: MLflow keeps one connection a URI, wherever the process stands now.
-    uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Path.cwd() / DEFAULT_FILE}"
+    uri = tracking_uri()
     mlflow.set_tracking_uri(uri)
     # Children and libraries must not take the given run for theirs.
     given_run = os.environ.pop("MLFLOW_RUN_ID", None)
@@ -258,7 +291,20 @@ def open_store(experiment: str | None = None) -> Store:
             f" start the server, or unset the variable to use {DEFAULT_FILE} in this folder"
         ) from error
     _mark_as_model_training(client, experiment_id)
-    return Store(client, uri, experiment_id, name, given_run)
+    return Store(client, uri, experiment_id, name, given_run).waiting(PATIENCE)
+
+
+def tracking_uri() -> str:
+    """Return MLFLOW_TRACKING_URI, else mlflow.db where the command was typed.
+
+    A file's address is absolute: MLflow keeps one connection an address, wherever the process
+    stands now, and `mlflow run` works in another folder than the user.
+    """
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or f"{SQLITE}{DEFAULT_FILE}"
+    file = uri.removeprefix(SQLITE)
+    if not uri.startswith(SQLITE) or file.startswith("/") or Path(file).is_absolute():
+        return uri
+    return f"{SQLITE}{typed_in() / file}"
 
 
 def at(uri: str, run_id: str) -> Store:
@@ -267,9 +313,8 @@ def at(uri: str, run_id: str) -> Store:
     For a process that another one started: it makes no tables, and takes no given run.
     """
     quiet()
-    _be_impatient()
     mlflow.set_tracking_uri(uri)
-    return Store(MlflowClient(uri), uri, "", "", None).where(run_id)
+    return Store(MlflowClient(uri), uri, "", "", None).waiting(PATIENCE).where(run_id)
 
 
 def _check_answers(uri: str) -> None:
@@ -312,14 +357,24 @@ def quiet() -> None:
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 
-def _be_impatient() -> None:
-    """Have MLflow's client give up on a dead server in seconds, once: who waits for it is us.
+IMPATIENCE = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": str(REQUEST_SECONDS),
+}
 
-    Its own way is to ask seven times, up to two minutes each. Asked twice, a server that was only
-    slow would also do twice what should be done once.
+
+def impatient() -> contextlib.ExitStack:
+    """Return a context in which MLflow's client gives up on a dead server in seconds, once.
+
+    Its own way is to ask seven times, up to two minutes each: nobody would hear that the server is
+    away. Asked twice, a server that was only slow would also do twice what should be done once.
     """
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", str(REQUEST_SECONDS))
+    stack = contextlib.ExitStack()
+    for name, value in IMPATIENCE.items():
+        if name not in os.environ:
+            os.environ[name] = value
+            stack.callback(os.environ.pop, name, None)
+    return stack
 
 
 @contextlib.contextmanager

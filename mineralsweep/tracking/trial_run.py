@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 from mlflow.entities import Metric
 
+from mineralsweep.core import objective as objectives
 from mineralsweep.core.trial import TrialResult
 from mineralsweep.data.dataset import Dataset
 from mineralsweep.evaluation import FoldMean, Scores
@@ -166,6 +167,7 @@ class TrialRun:
         best = result.probabilities.argmax(axis=1)
         table: dict[str, Any] = {
             "file": self._dataset.files(rows),
+            "digest": [self._dataset.catalog.images[row].digest for row in rows],
             "label": [classes[labels[row]] for row in rows],
             "predicted": [classes[i] for i in best],
             "correct": [bool(labels[row] == i) for row, i in zip(rows, best, strict=True)],
@@ -191,7 +193,16 @@ def _summary(result: TrialResult, scores: Scores, over_folds: FoldMean | None) -
         "best_val_accuracy_low": accuracy.low,
         "best_val_accuracy_high": accuracy.high,
         **of_folds,
-        "best_val_macro_f1": scores.macro_f1,
+        **{f"best_{name}": value for name, value in _by_class(scores).items()},
         "training_seconds": result.seconds,
         **result.sizes(),
+    }
+
+
+def _by_class(scores: Scores) -> dict[str, float]:
+    """Return the objectives that accuracy and loss don't tell, of all validated images."""
+    return {
+        one.metric: one.of(scores.confusion, scores.loss)
+        for one in objectives.OBJECTIVES.values()
+        if one.name not in ("accuracy", "loss")
     }

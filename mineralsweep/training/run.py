@@ -15,7 +15,7 @@ from mineralsweep.activations.store import NoRoomForFeatures
 from mineralsweep.core.trial import EpochReport, Report, Say, TrialResult, TrialSpec
 from mineralsweep.errors import TrainingDiverged
 from mineralsweep.models import get as get_architecture
-from mineralsweep.serving import flips, network
+from mineralsweep.serving import network
 from mineralsweep.training import averaging, flops, keeping, phases, recipe
 from mineralsweep.training.batches import EpochTold
 from mineralsweep.training.checkpoint import Arrays, Checkpoint
@@ -66,7 +66,7 @@ def run_trial(spec: TrialSpec, report: Report, say: Say = lambda words: None) ->
     return TrialResult(
         history=tuple(watch.history),
         best_epoch=watch.best_epoch,
-        probabilities=flips.averaged(answer, last.validation, spec.recipe.flips),
+        probabilities=network.over_flips(answer, last.validation, spec.recipe.flips),
         stop_reason=watch.stop_reason,
         pruned=watch.pruned,
         parameters=whole.count_params(),

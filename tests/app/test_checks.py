@@ -2,49 +2,16 @@
 
 from __future__ import annotations
 
-import multiprocessing
-from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mineralsweep import machine
-from mineralsweep.app.checks import (
-    fingerprint,
-    storage_url,
-    study_folder,
-    study_locked,
-    suited_to_machine,
-)
+from mineralsweep.app.checks import storage_url, suited_to_machine
 from mineralsweep.config import build
 from mineralsweep.data.dataset import Dataset
-from mineralsweep.errors import ConfigError, StudyConflict
-
-
-def _hold(folder: Path, pipe: Connection) -> None:
-    with study_locked(folder):
-        pipe.send("held")
-        pipe.recv()
-
-
-def test_a_second_driver_is_told_who_has_the_study_and_a_dead_one_has_nothing(
-    tmp_path: Path,
-) -> None:
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    other = context.Process(target=_hold, args=(tmp_path / "s", theirs), daemon=True)
-    other.start()
-    assert ours.recv() == "held"
-    with (
-        pytest.raises(StudyConflict, match=rf"'s' is at work .*number {other.pid}"),
-        study_locked(tmp_path / "s"),
-    ):
-        pass
-    other.kill()
-    other.join()
-    with study_locked(tmp_path / "s"):
-        pass
+from mineralsweep.errors import ConfigError
+from mineralsweep.search import Task
 
 
 @pytest.mark.parametrize(
@@ -68,12 +35,6 @@ def test_a_storage_with_a_password_comes_from_the_environment(
     assert storage_url(None) is None
     monkeypatch.setenv("MINERALSWEEP_STORAGE", "postgresql://me:secret@host/db")
     assert storage_url(None) == "postgresql://me:secret@host/db"
-
-
-@pytest.mark.parametrize("name", ["", "a/b", "..", ".hidden", "a b", "x" * 101])
-def test_a_study_s_name_is_a_plain_one(name: str) -> None:
-    with pytest.raises(ConfigError, match="--study: may hold letters"):
-        study_folder(name)
 
 
 def test_the_machine_decides_how_many_workers_unless_the_file_does(
@@ -101,7 +62,7 @@ def test_an_oracles_study_is_kept_from_another_oracle(dataset: Dataset) -> None:
 
     def known(**engine: Any) -> dict[str, str]:
         raw = {"question": "q", "space": {"architecture": "model2"}, "engine": engine}
-        return fingerprint(build(raw, "x.yaml"), dataset)
+        return Task(build(raw, "x.yaml"), dataset).question()
 
     random = known(name="keras-tuner", sampler="random")
     assert random != known(name="keras-tuner", sampler="hyperband")

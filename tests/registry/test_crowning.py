@@ -23,9 +23,8 @@ from mineralsweep.registry.evidence import digest_of_split
 from mineralsweep.registry.files import load_classifier, verify
 from mineralsweep.registry.gate import fair_images
 from mineralsweep.registry.versions import HISTORY
-from mineralsweep.tracking import Store, SweepRun, open_store
+from mineralsweep.tracking import Store, StudyRun, open_store
 from tests import oracle, pictures
-from tests.search.test_study import settings
 
 pytestmark = pytest.mark.usefixtures("store_made")
 
@@ -53,10 +52,10 @@ class Sweeping:
         self._folder = folder
         self._count = 0
 
-    def begin(self, wrong: int, dataset: Dataset | None = None) -> tuple[SweepRun, TrialRecord]:
+    def begin(self, wrong: int, dataset: Dataset | None = None) -> tuple[StudyRun, TrialRecord]:
         self._count += 1
         data = dataset or self.dataset
-        run = SweepRun(self.store, f"s{self._count}", settings(), data)
+        run = StudyRun(self.store, f"s{self._count}", "sweep", lambda _: data)
         return run, trial_of(self.store, data, wrong, self._folder / str(self._count))
 
     def end(self, wrong: int, dataset: Dataset | None = None, rules: Gate | None = None) -> Crowned:

@@ -17,7 +17,7 @@ from mineralsweep.registry import Versions, crowning
 from mineralsweep.registry.crowning import answers_from
 from mineralsweep.registry.evidence import digest_of_split
 from mineralsweep.registry.files import load_classifier, verify
-from mineralsweep.registry.names import DIGEST
+from mineralsweep.registry.versions import DIGEST
 from tests import oracle, pictures
 from tests.registry.test_crowning import Sweeping
 

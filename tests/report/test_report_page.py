@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-
 from mineralsweep.app.report import write_report
+
 from mineralsweep.config.entries import Choices, Entry, Range
 from mineralsweep.core.hyperparameter import Params
 from mineralsweep.core.record import BASELINE, champion

@@ -15,8 +15,9 @@ from mineralsweep.data.dataset import Dataset
 from mineralsweep.engines import ENGINES
 from mineralsweep.engines.engine import Proposal
 from mineralsweep.errors import RunError, SweepFailed
-from mineralsweep.search import Study, recover
-from mineralsweep.tracking import Outbox, Store, SweepRun, open_store
+from mineralsweep.search import State, Study, Task, recover
+from mineralsweep.search.state import exists
+from mineralsweep.tracking import Outbox, Store, StudyRun, open_store
 from mineralsweep.training import checkpoint
 from tests.fakes import FakeExecutor, Watcher, by_learning_rate
 
@@ -35,6 +36,7 @@ def settings(**budget: Any) -> Sweep:
             },
             "budget": {"trials": 6, "epochs": 3, **budget},
             "engine": {"pruner": "none"},
+            "baseline": "none",
         },
         "test",
     )
@@ -45,17 +47,20 @@ class Scene:
 
     def __init__(self, dataset: Dataset, sweep: Sweep, executor: FakeExecutor) -> None:
         self.executor, self.watcher = executor, Watcher()
-        self.engine = ENGINES[sweep.engine.name](sweep, "s", Path("studies"), None, {})
+        self.state = State.read("s") if exists("s") else State("s", "sweep", {})
+        self.engine = ENGINES[sweep.engine.name](sweep, "s", self.state.folder, None)
         self.store: Store = open_store()
-        self.outbox = Outbox(Path("outbox"))
-        recover(self.outbox, self.engine)
-        told = {record.number for record in self.engine.records()}
-        run_id = self.engine.notes().get("run_id")
-        waiting = [entry.card.token for entry in self.outbox.left()]
-        self.run = SweepRun(self.store, "s", sweep, dataset, run_id, told, waiting)
-        self.engine.set_note("run_id", self.run.run_id)
+        self.outbox = Outbox(self.state.folder / "outbox")
+        recover(self.outbox, self.engine, self.state)
+        task = Task(sweep, dataset)
+        self.run = StudyRun(self.store, "s", "sweep", task.divided, self.state.run_id)
+        if self.state.run_id:
+            told = {record.number for record in self.engine.records()}
+            self.run.go_on(told, [entry.card.token for entry in self.outbox.left()])
+        self.state.run_id = self.run.run_id
+        self.state.save()
         self.study = Study(
-            sweep, dataset, self.engine, executor, self.run, self.outbox.folder, self.watcher
+            task, self.engine, executor, self.state, self.outbox, self.run, self.watcher
         )
 
     def children(self) -> list[Any]:
@@ -303,7 +308,10 @@ class Rungs:
     """An engine's `ask` for one trial of one epoch, then for three epochs of the same."""
 
     def __init__(self, params: dict[str, Any]) -> None:
-        self._left = [Proposal(0, params, 1), Proposal(1, params, 3, continues=0)]
+        self._left = [
+            Proposal(0, params, 1, keeps_state=True),
+            Proposal(1, params, 3, continues=0),
+        ]
 
     def __call__(self) -> Proposal | None:
         return self._left.pop(0) if self._left else None

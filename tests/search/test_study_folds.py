@@ -34,6 +34,7 @@ def settings(**changes: Any) -> Sweep:
             },
             "budget": {"trials": 3, "epochs": 2},
             "engine": {"pruner": "none"},
+            "baseline": "none",
             **changes,
         },
         "test",

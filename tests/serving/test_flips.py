@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mineralsweep.core.recipe import Flips
-from mineralsweep.serving import flips
+from mineralsweep.serving import network
 
 
 def lopsided(images: np.ndarray) -> np.ndarray:
@@ -25,28 +25,31 @@ IMAGES = np.random.default_rng(0).integers(1, 256, (5, 4, 4, 3), dtype=np.uint8)
 
 @pytest.mark.parametrize(("setting", "axes"), [("horizontal", [2]), ("all", [1, 2, (1, 2)])])
 def test_a_mirrored_image_gets_the_same_answer(setting: Flips, axes: list[int]) -> None:
-    expected = flips.averaged(lopsided, IMAGES, setting)
+    expected = network.over_flips(lopsided, IMAGES, setting)
     assert not np.allclose(expected, lopsided(IMAGES))
     for axis in axes:
-        mirrored = flips.averaged(lopsided, np.flip(IMAGES, axis), setting)
+        mirrored = network.over_flips(lopsided, np.flip(IMAGES, axis), setting)
         np.testing.assert_allclose(mirrored, expected, atol=1e-6)
     np.testing.assert_allclose(expected.sum(axis=1), 1, rtol=1e-5)
     assert expected.dtype == np.float32
 
 
 def test_none_asks_once_and_changes_nothing() -> None:
-    np.testing.assert_array_equal(flips.averaged(lopsided, IMAGES, "none"), lopsided(IMAGES))
+    np.testing.assert_array_equal(network.over_flips(lopsided, IMAGES, "none"), lopsided(IMAGES))
 
 
-def test_the_setting_is_kept_in_the_folder(tmp_path: Path) -> None:
-    flips.save("none", tmp_path)
-    assert list(tmp_path.iterdir()) == []
-    assert flips.load(tmp_path) == "none"
-    flips.save("all", tmp_path)
-    assert flips.load(tmp_path) == "all"
+@pytest.mark.slow
+def test_the_setting_is_kept_beside_the_network(tmp_path: Path) -> None:
+    import keras
 
-
-def test_another_word_in_the_file_is_refused(tmp_path: Path) -> None:
-    (tmp_path / flips.FILE).write_text('"upside-down"')
-    with pytest.raises(ValueError, match="must be one of none, horizontal, all, got 'upside-down'"):
-        flips.load(tmp_path)
+    inputs = keras.Input((4, 4, 3))
+    model = keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(inputs))
+    for setting in ("none", "all"):
+        network.save(model, ("a", "b", "c"), tmp_path / setting, setting)
+        loaded = network.load(tmp_path / setting)
+        assert isinstance(loaded, network.Network)
+        assert loaded.flips == setting
+    assert not (tmp_path / "none" / network.FLIPS_FILE).exists()
+    (tmp_path / "all" / network.FLIPS_FILE).write_text('"upside-down"')
+    with pytest.raises(ValueError, match="one of none, horizontal, all, got 'upside-down'"):
+        network.load(tmp_path / "all")

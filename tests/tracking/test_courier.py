@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from pathlib import Path
@@ -16,7 +17,7 @@ from mineralsweep.core.record import TrialRecord
 from mineralsweep.data.dataset import Dataset
 from mineralsweep.errors import StoreAway, StoreRefused
 from mineralsweep.tracking import courier as courier_module
-from mineralsweep.tracking.patience import may_pass
+from mineralsweep.tracking.client import may_pass, patient
 from tests.fakes import FakeExecutor, by_learning_rate
 from tests.search.test_study import Scene, settings
 
@@ -220,7 +221,7 @@ def test_a_driver_killed_before_it_told_the_engine_trains_nothing_again(dataset:
 
 
 class Slow:
-    """Stands before a `SweepRun`: its trials' runs take their time to write."""
+    """Stands before a `StudyRun`: its trials' runs take their time to write."""
 
     def __init__(self, scene: Scene, seconds: float, log: list[Any]) -> None:
         start = scene.run.start_trial
@@ -283,3 +284,37 @@ def test_the_same_trials_are_tried_however_long_writing_takes(
         ended.append([(record.state, record.reason) for record in records])
     assert tried[0] == tried[1]
     assert ended[0] == ended[1]
+
+
+class Away:
+    """Stands before MLflow's client: so many calls have no answer."""
+
+    def __init__(self, times: int) -> None:
+        self.times, self.calls = times, 0
+
+    def get_run(self, run_id: str) -> str:
+        self.calls += 1
+        if self.calls <= self.times:
+            raise answer("TEMPORARILY_UNAVAILABLE")
+        return f"run {run_id}"
+
+
+def test_a_patient_client_waits_an_error_out_that_may_pass() -> None:
+    away = Away(2)
+    assert patient(away, 30).get_run("1") == "run 1"  # type: ignore[arg-type]
+    assert away.calls == 3
+    with pytest.raises(RestException):
+        patient(Away(9), 0.01).get_run("1")  # type: ignore[arg-type]
+
+
+def test_mlflow_s_own_retries_are_as_they_were_after_a_study(
+    dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
+    monkeypatch.delenv(name, raising=False)
+    seen = []
+    scene = Scene(dataset, settings(trials=1), FakeExecutor())
+    scene.watcher.trial_started = lambda spec: seen.append(os.environ.get(name))  # type: ignore[method-assign]
+    scene.study.run()
+    assert seen == ["0"]
+    assert name not in os.environ

@@ -18,13 +18,12 @@ from mineralsweep.core.record import TrialRecord
 from mineralsweep.data.dataset import Dataset
 from mineralsweep.evaluation import score, wilson
 from mineralsweep.search import examples
-from mineralsweep.tracking import Outbox, Point, SweepRun, SystemMetrics, now_ms, open_store
+from mineralsweep.tracking import Outbox, Point, StudyRun, SystemMetrics, now_ms, open_store
 from mineralsweep.tracking.store import recall_metrics
 from mineralsweep.training.folds import Predicted
 from mineralsweep.urls import without_password, without_secrets
 from tests.examples import trial
 from tests.fakes import FakeExecutor
-from tests.search.test_study import settings
 
 pytestmark = pytest.mark.usefixtures("store_made")
 
@@ -32,7 +31,7 @@ pytestmark = pytest.mark.usefixtures("store_made")
 def finished(dataset: Dataset, tmp_path: Path) -> tuple[MlflowClient, str, str, str]:
     """Run one fake trial into a store; return the client, both runs' ids and the model's."""
     store = open_store()
-    sweep_run = SweepRun(store, "s", settings(), dataset)
+    sweep_run = StudyRun(store, "s", "sweep", lambda _: dataset)
     spec = trial(dataset, tmp_path / "m", epochs=2)
     card = Outbox(tmp_path / "outbox").begin(spec, 1).card
     run = sweep_run.start_trial(card)
@@ -84,7 +83,7 @@ def test_a_trial_leaves_all_that_a_reader_wants(dataset: Dataset, tmp_path: Path
 
 def test_a_record_finds_its_run_and_model(dataset: Dataset, tmp_path: Path) -> None:
     _, sweep_run, run_id, model_id = finished(dataset, tmp_path)
-    again = SweepRun(open_store(), "s", settings(), dataset, sweep_run, told=[0])
+    again = StudyRun(open_store(), "s", "sweep", lambda _: dataset, sweep_run)
     untold = TrialRecord(0, "COMPLETE", {}, 0.5, 0.5, 0.5, 6, 1, "", None, "", 1.0)
     unknown = replace(untold, number=1)
     [located, not_there] = again.located([untold, unknown])
@@ -102,11 +101,13 @@ def test_validation_predictions_are_a_table(dataset: Dataset, tmp_path: Path) ->
     assert table["correct"].sum() == 4
     assert (table["label"] == [Path(name).parts[0] for name in table["file"]]).all()
     assert {"p_ash", "p_beech", "p_cedar"} <= set(table.columns)
+    digests = {image.digest for image in dataset.catalog.images}
+    assert set(table["digest"]) <= digests
 
 
 def test_a_table_written_again_replaces_the_first(dataset: Dataset) -> None:
     store = open_store()
-    run = SweepRun(store, "s", settings(), dataset)
+    run = StudyRun(store, "s", "sweep", lambda _: dataset)
     for rows in (3, 2):
         run.log_table(pd.DataFrame({"a": range(rows)}), "leaderboard")
     path = store.client.download_artifacts(run.run_id, "leaderboard.json")
@@ -281,11 +282,11 @@ def test_a_class_may_have_a_name_that_no_metric_has() -> None:
     assert store.client.get_run(run_id).data.metrics == named
 
 
-def test_a_whole_run_stands_for_its_trial_whatever_another_driver_counted(
+def test_a_whole_run_stands_for_its_trial_whatever_was_counted(
     dataset: Dataset, tmp_path: Path
 ) -> None:
     store = open_store()
-    run = SweepRun(store, "s", settings(), dataset)
+    run = StudyRun(store, "s", "sweep", lambda _: dataset)
     outbox = Outbox(tmp_path / "outbox")
     spec = trial(dataset, tmp_path)
     failed, whole = (run.start_trial(outbox.begin(spec, attempt).card) for attempt in (2, 1))
@@ -295,34 +296,37 @@ def test_a_whole_run_stands_for_its_trial_whatever_another_driver_counted(
     assert [one.run_id for one in run.located([record])] == [whole.run_id]
 
 
-def test_what_nobody_delivered_is_known_and_of_two_whole_runs_the_last_stands(
+def test_a_training_s_first_attempt_is_the_study_s_own_run(
     dataset: Dataset, tmp_path: Path
 ) -> None:
+    run = StudyRun(open_store(), "s", "training", lambda _: dataset)
+    outbox, spec = Outbox(tmp_path / "outbox"), trial(dataset, tmp_path)
+    first, second = (run.start_trial(outbox.begin(spec, attempt).card) for attempt in (1, 2))
+    assert first.run_id == run.run_id
+    assert second.run_id != run.run_id
     store = open_store()
-    run = SweepRun(store, "s", settings(), dataset)
-    outbox = Outbox(tmp_path / "outbox")
+    store.end(first.run_id, "FAILED")
+    store.end(second.run_id, "FINISHED")
+    record = TrialRecord(0, "COMPLETE", {}, 0.5, 0.5, 0.5, 10, 1, "", None, "", 1.0)
+    assert [one.run_id for one in run.located([record])] == [second.run_id]
 
-    def begin(number: int, attempt: int) -> str:
-        spec = replace(trial(dataset, tmp_path), number=number)
-        return run.start_trial(outbox.begin(spec, attempt).card).run_id
 
-    def deliver(run_id: str) -> None:
-        store.log(run_id, tags={"mineralsweep.model_id": "m"})
-        store.end(run_id, "FINISHED")
+def test_a_run_that_the_user_deleted_is_no_trials(dataset: Dataset, tmp_path: Path) -> None:
+    store = open_store()
+    run = StudyRun(store, "s", "sweep", lambda _: dataset)
+    card = Outbox(tmp_path / "outbox").begin(trial(dataset, tmp_path), 1).card
+    made = run.start_trial(card)
+    store.client.delete_run(made.run_id)
+    record = TrialRecord(0, "COMPLETE", {}, 0.5, 0.5, 0.5, 10, 1, "", None, "", 1.0)
+    assert [one.run_id for one in run.located([record])] == [""]
 
-    earlier, whole, begun = begin(0, 1), begin(0, 2), begin(1, 1)
-    deliver(earlier)
-    deliver(whole)
-    store.log(begun, tags={"mineralsweep.model_id": "m"})  # it died before it ended the run
-    records = [
-        TrialRecord(number, state, {}, 0.5, 0.5, 0.5, 10, 1, "", None, "", 1.0)
-        for number, state in enumerate(("COMPLETE", "COMPLETE", "PRUNED", "FAILED"))
-    ]  # type: ignore[arg-type]
-    assert run.undelivered(records) == [1, 2]
-    run.end_abandoned()
-    ended = {one: store.client.get_run(one) for one in (earlier, whole, begun)}
-    assert [one.info.status for one in ended.values()] == ["FAILED", "FINISHED", "FAILED"]
-    assert "delivered it" in ended[earlier].data.tags["mineralsweep.reason"]
+
+def test_the_store_knows_a_study_by_its_name(dataset: Dataset) -> None:
+    store = open_store()
+    run = StudyRun(store, "mine", "sweep", lambda _: dataset)
+    assert store.run_of_study("mine") == run.run_id
+    assert store.run_of_study("another") == ""
+    assert store.study_of_run(run.run_id) == "mine"
 
 
 def test_runs_go_where_the_sweep_began(dataset: Dataset) -> None:

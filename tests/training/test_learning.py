@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mineralsweep.app.settings import Settings
 
 from mineralsweep.app import settings as kept_settings
 from mineralsweep.app.checks import study_folder
-from mineralsweep.app.settings import Settings
 from mineralsweep.app.warm_start import learn_from
 from mineralsweep.config import Sweep, build
 from mineralsweep.core.record import TrialRecord

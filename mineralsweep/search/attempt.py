@@ -1,4 +1,4 @@
-"""A trial that a worker has now."""
+"""An attempt at a trial that a worker has now."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from mineralsweep.core.trial import TrialSpec
 from mineralsweep.tracking import Courier, Entry, Point, SystemMetrics, now_ms
 
 
-class LiveTrial:
-    """A trial that a worker has now.
+class Attempt:
+    """An attempt at a trial that a worker has now.
 
     Args:
         spec: what the worker was given.
         params: what the engine proposed.
         entry: takes what happens.
-        tries: the how manieth one it is in this session.
+        tries: the how manieth it is in this session.
         courier: brings it on.
     """
 

@@ -9,8 +9,8 @@ import pytest
 from mineralsweep.config import Stop, build
 from mineralsweep.core.record import TrialRecord
 from mineralsweep.data.dataset import Dataset
-from mineralsweep.engines.stopping import reached
 from mineralsweep.errors import ConfigError
+from mineralsweep.search.budget import reached
 from tests.fakes import FakeExecutor
 from tests.search.test_study import Scene, made, settings
 
