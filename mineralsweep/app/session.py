@@ -24,7 +24,7 @@ from mineralsweep.core.record import BASELINE
 from mineralsweep.data.dataset import Dataset
 from mineralsweep.engines import ENGINES
 from mineralsweep.engines.engine import Engine, Proposal
-from mineralsweep.errors import StudyConflict
+from mineralsweep.errors import ConfigError, StudyConflict, did_you_mean
 from mineralsweep.executors import EXECUTORS, Executor, FoldedExecutor
 from mineralsweep.search.lock import study_locked
 from mineralsweep.search.state import Kind, State, exists, folder_of, home
@@ -269,10 +269,13 @@ def _engine(state: State, task: Task, url: str | None, points: Points | None) ->
 
 def _executor(sweep: Sweep, logs: Path) -> Executor:
     faults = sweep.faults
-    local = EXECUTORS["local"](
+    if sweep.executor not in EXECUTORS:
+        hint = did_you_mean(sweep.executor, EXECUTORS)
+        raise ConfigError(f"executor: unknown name '{sweep.executor}'{hint}")
+    executor = EXECUTORS[sweep.executor](
         sweep.workers or 1, logs, faults.trial_timeout, faults.silence_timeout
     )
-    return local if sweep.folds == 1 else FoldedExecutor(local)
+    return executor if sweep.folds == 1 else FoldedExecutor(executor)
 
 
 def _run(

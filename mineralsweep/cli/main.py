@@ -14,14 +14,26 @@ from typing import Any, NoReturn
 
 import mineralsweep
 from mineralsweep.cli import values
+from mineralsweep.core.hyperparameter import Hyperparameter
+from mineralsweep.core.reference import is_reference
 from mineralsweep.errors import MineralsweepError, did_you_mean
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 SAME_PRESS_SECONDS = 1.0
+SETTINGS = ("architecture", "data", "epochs", "seed", "weights", "objective", "study", "set")
+"""Flags of `train` that are no hyperparameters; one of such a name is reached with --set."""
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line, and which flag was meant."""
+    """Says what is wrong in one line, and which flag was meant.
+
+    A flag may be written with "_" for "-": MLflow gives a parameter that MLproject does not declare
+    as `--warm_start OLD`.
+    """
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        given = sys.argv[1:] if args is None else args
+        return super().parse_known_args([_with_dashes(word) for word in given], namespace)
 
     def error(self, message: str) -> NoReturn:
         message = message.removeprefix("argument ")
@@ -38,10 +50,20 @@ class _Parser(argparse.ArgumentParser):
         self.error(f"{word}: unknown argument{hint}")
 
 
+def _with_dashes(word: str) -> str:
+    name, equals, value = word.partition("=")
+    return f"{name.replace('_', '-')}{equals}{value}" if word.startswith("--") else word
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command. Its exit code: 0, 1 (work failed), 2 (bad input) or 130 (stopped)."""
-    parser, by_name = _parsers()
-    options, unknown = parser.parse_known_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    try:
+        parser, by_name = _parsers(words)
+    except MineralsweepError as error:  # a network of the user's own that can't be loaded
+        print(f"mineralsweep: {error}", file=sys.stderr)
+        return error.exit_code
+    options, unknown = parser.parse_known_args(words)
     if unknown:
         by_name.get(options.module, parser).refuse_unknown(unknown)
     if options.module is None:
@@ -91,7 +113,8 @@ def _as_interrupt(number: int, frame: Any) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def _parsers() -> tuple[_Parser, dict[str, _Parser]]:
+def _parsers(words: Sequence[str] = ()) -> tuple[_Parser, dict[str, _Parser]]:
+    """Return the command's parser, and those of its parts; `words` are what it will be given."""
     parser = _Parser(
         prog="mineralsweep",
         description="Honest hyperparameter sweeps for small photo collections, tracked in MLflow.",
@@ -104,8 +127,9 @@ def _parsers() -> tuple[_Parser, dict[str, _Parser]]:
     by_name = {
         "sweep": _sweep(commands),
         "resume": _resume(commands),
-        "train": _train(commands),
+        "train": _train(commands, words),
         "reproduce": _reproduce(commands),
+        "exclude": _exclude(commands),
         "predict": _predict(commands),
         "verify": _verify(commands),
         "evaluate": _evaluate(commands),
@@ -131,128 +155,132 @@ def _sweep(commands: Any) -> _Parser:
         commands, "sweep", "sweep", "Search hyperparameters, and register the best model."
     )
     parser.add_argument("file", metavar="FILE", help="a sweep file, such as sweeps/quick.yaml")
-    flags = parser.add_argument_group("laid over the sweep file ('auto': as the file says)")
-    _flag(
-        flags, "--data", values.text, "PATH", "sample, minet, or a folder with one folder a class"
-    )
+    flags = parser.add_argument_group("laid over the sweep file")
+    _data_flag(flags)
     _flag(flags, "--trials", values.whole, "N", "trials in all")
     _flag(flags, "--epochs", values.whole, "N", "epochs a trial, at most")
     _flag(flags, "--workers", values.whole, "N", "trials at a time")
-    _flag(flags, "--folds", values.whole, "N", "train each trial on so many folds; 1: one split")
-    _flag(flags, "--repeats", values.whole, "N", "of the folds, each time divided anew")
     _flag(flags, "--seed", values.whole, "N", "of the search and of every training")
-    _flag(flags, "--weights", values.text, "WEIGHTS", "for VGG16: imagenet, a file, or none")
-    _training_flags(flags)
-    _baseline_flag(flags)
+    _weights_flag(flags)
     _flag(flags, "--timeout", values.number, "SECONDS", "start no trial after this time")
-    _flag(flags, "--engine", values.text, "NAME", "who proposes trials: optuna or keras-tuner")
-    _flag(parser, "--study", values.text, "NAME", "a name for the study; an existing one goes on")
-    _flag(parser, "--storage", values.text, "URL", "a database for the engine (default: a journal)")
-    _flag(
-        parser, "--warm-start", values.text, "OLD", "another study, whose trials are learned from"
-    )
+    _objective_flag(flags)
+    _flag(flags, "--engine", str, "NAME", "who proposes trials: optuna or keras-tuner")
+    _set_flag(flags)
+    _flag(parser, "--study", str, "NAME", "a name for the study; an existing one goes on")
+    _flag(parser, "--storage", str, "URL", "a database for the engine (default: a journal)")
+    _flag(parser, "--warm-start", str, "OLD", "another study, whose trials are learned from")
     return parser
 
 
 def _resume(commands: Any) -> _Parser:
     parser = _add(commands, "resume", "resume", "Go on with a study where it was.")
     parser.add_argument("study", metavar="STUDY", help="its name; .mineralsweep/studies has them")
-    flags = parser.add_argument_group("what may change ('auto': as the study has it)")
+    flags = parser.add_argument_group("what may change")
     _flag(flags, "--trials", values.whole, "N", "trials in all, those that ended included")
     _flag(flags, "--workers", values.whole, "N", "trials at a time")
     _flag(flags, "--timeout", values.number, "SECONDS", "start no trial after this time")
-    _baseline_flag(flags)
+    _set_flag(flags)
     return parser
 
 
-def _train(commands: Any) -> _Parser:
+def _train(commands: Any, words: Sequence[str]) -> _Parser:
     parser = _add(commands, "train", "train", "Train one model.")
     parser.add_argument(
         "--architecture",
         default="model2_1",
         metavar="NAME",
-        help="one of README's models, such as model2_1 or compact",
+        help="one of README's models, such as model2_1 or compact, or my_nets.py:build",
     )
-    flags = parser.add_argument_group("settings ('auto': the architecture's own)")
-    _flag(
-        flags, "--data", values.text, "PATH", "sample, minet, or a folder with one folder a class"
-    )
-    _flag(flags, "--split", values.text, "SHARES", "train/validation/test in per cent, as 40/20/40")
-    _flag(flags, "--learning-rate", values.number, "RATE", "of the first step")
-    _flag(flags, "--dropout", values.number, "SHARE", "before the last layer, in [0, 0.95]")
-    _flag(flags, "--augmentation", values.number, "STRENGTH", "in [0, 1]; 1 is the study's")
-    _flag(flags, "--unfrozen", values.whole, "N", "trainable layers from the top of VGG16's trunk")
-    _flag(flags, "--optimizer", values.text, "NAME", "adam, adamw, rmsprop, sgd")
-    _flag(flags, "--batch-size", values.whole, "N", "images a step")
+    flags = parser.add_argument_group("settings")
+    _data_flag(flags)
     _flag(flags, "--epochs", values.whole, "N", "at most")
-    _flag(flags, "--patience", values.whole, "N", "epochs without a lower validation loss; 0: off")
-    _flag(flags, "--image-size", values.image_size, "SIZE", "pixels: 180, or HEIGHTxWIDTH")
-    _flag(flags, "--folds", values.whole, "N", "train on so many folds; 1: on one split")
-    _flag(flags, "--repeats", values.whole, "N", "of the folds, each time divided anew")
     _flag(flags, "--seed", values.whole, "N", "the same seed gives the same result")
-    _flag(flags, "--weights", values.text, "WEIGHTS", "for VGG16: imagenet, a file, or none")
-    _training_flags(flags)
-    _flag(flags, "--head-epochs", values.whole, "N", "first train the head alone (default 0)")
-    _recipe_flags(parser.add_argument_group("training recipe ('auto': the architecture's own)"))
-    _estimator_flags(parser.add_argument_group("settings of colour_texture"))
+    _weights_flag(flags)
+    _objective_flag(flags)
+    _flag(flags, "--study", str, "NAME", "a name for the run")
+    _set_flag(flags)
+    _hyperparameter_flags(parser, words)
     return parser
 
 
-def _recipe_flags(flags: Any) -> None:
-    _flag(flags, "--width", values.whole, "N", "channels of compact's first stage")
-    _flag(flags, "--depth", values.whole, "N", "residual blocks in each of compact's stages")
-    _flag(flags, "--schedule", values.text, "NAME", "of the learning rate: constant or cosine")
-    _flag(flags, "--warmup", values.whole, "N", "epochs in which the cosine's rate rises")
-    _flag(flags, "--weight-decay", values.number, "SHARE", "of the weights, a step, times the rate")
-    _flag(flags, "--label-smoothing", values.number, "SHARE", "of a label, for all classes alike")
-    _flag(flags, "--mixup", values.number, "ALPHA", "mix images two by two, by Beta(ALPHA, ALPHA)")
-    _flag(flags, "--colour", values.number, "STRENGTH", "of varied colours, in [0, 1]")
-    _flag(flags, "--crop", values.number, "STRENGTH", "of random crops and mirroring, in [0, 1]")
-    _flag(flags, "--balance", values.number, "SHARE", "weigh rare classes more; 1: all alike")
-    _flag(flags, "--average-weights", values.number, "MOMENTUM", "of the weights' moving average")
-    _flag(flags, "--flips", values.text, "NAME", "mirrored when it answers: none, horizontal, all")
+def _hyperparameter_flags(parser: _Parser, words: Sequence[str]) -> None:
+    """Add a flag for each hyperparameter of an architecture, the user's own included."""
+    if "train" not in words:
+        return  # loading a network of the user's own may take seconds
+    flags = parser.add_argument_group("hyperparameters (default: the architecture's own)")
+    for one in hyperparameters(_architecture(words)):
+        if one.name not in SETTINGS:
+            name, text = one.name.replace("_", "-"), one.help.replace("%", "%%")
+            help_text = f"{text} ({one.values()})" if text else one.values()
+            _flag(flags, f"--{name}", values.OF_KIND[one.kind], one.kind.upper(), help_text)
+
+
+def _architecture(words: Sequence[str]) -> str:
+    """Return the value of --architecture before the command is parsed; "" without one."""
+    for place, word in enumerate(words):
+        name, equals, value = word.partition("=")
+        if name == "--architecture":
+            return value if equals else "".join(words[place + 1 : place + 2])
+    return ""
+
+
+def hyperparameters(architecture: str) -> list[Hyperparameter]:
+    """Return all architectures' hyperparameters, each name once; those of the one named first."""
+    from mineralsweep.models import ARCHITECTURES, get
+
+    own = [get(architecture)] if is_reference(architecture) else []
+    declared: dict[str, Hyperparameter] = {}
+    for one in (*own, *ARCHITECTURES.values()):
+        declared = {**one.hyperparameters, **declared}
+    return list(declared.values())
 
 
 def _reproduce(commands: Any) -> _Parser:
     parser = _add(
-        commands, "reproduce", "reproduce", "Train the study's five variants again, as it did."
+        commands, "reproduce", "reproduce", "Train the original's five variants again, as it did."
     )
-    flags = parser.add_argument_group("settings ('auto': as the preset says)")
+    flags = parser.add_argument_group("settings (default: as the preset says)")
+    _data_flag(flags)
+    _flag(flags, "--preset", str, "NAME", "full (default), or quick: fewer epochs")
     _flag(
-        flags, "--data", values.text, "PATH", "sample, minet, or a folder with one folder a class"
+        flags, "--variants", str, "NAMES", "some of model1,model2,model2_1,vgg16,vgg16_fine_tuned"
     )
-    _flag(flags, "--preset", values.text, "NAME", "full (default), or quick: fewer epochs")
-    _flag(
-        flags, "--variants", values.text, "NAMES",
-        "some of model1,model2,model2_1,vgg16,vgg16_fine_tuned",
-    )  # fmt: skip
-    _flag(flags, "--seeds", values.whole, "N", "single splits with the study's shares")
+    _flag(flags, "--seeds", values.whole, "N", "single splits with the original's shares")
     _flag(flags, "--folds", values.whole, "N", "of all images; 0: none")
     _flag(flags, "--epochs", values.whole, "N", "on a single split, at most")
     _flag(flags, "--fold-epochs", values.whole, "N", "on a fold, at most")
     _flag(flags, "--workers", values.whole, "N", "trainings at a time")
-    _flag(flags, "--study", values.text, "NAME", "a name; an existing one goes on")
-    _flag(flags, "--weights", values.text, "WEIGHTS", "for VGG16: imagenet, a file, or none")
-    _training_flags(flags)
+    _flag(flags, "--study", str, "NAME", "a name; an existing one goes on")
+    _weights_flag(flags)
+    _set_flag(flags)
     return parser
 
 
-def _training_flags(flags: Any) -> None:
-    _flag(flags, "--precision", values.text, "NAME", "of the training: float32 or bfloat16")
-    _flag(
-        flags, "--views", values.whole, "N", "kept views of an image under a frozen trunk; 0: off"
-    )
+def _data_flag(flags: Any) -> None:
+    _flag(flags, "--data", str, "PATH", "sample, minet, or a folder with one folder a class")
 
 
-def _baseline_flag(flags: Any) -> None:
-    _flag(flags, "--baseline", values.text, "WORD", "none, or eligible: it may become the champion")
+def _weights_flag(flags: Any) -> None:
+    _flag(flags, "--weights", str, "WEIGHTS", "of pretrained models: imagenet, a file, or none")
 
 
-def _estimator_flags(flags: Any) -> None:
-    _flag(flags, "--estimator", values.text, "NAME", "extra_trees, forest, linear, svm or vote")
-    _flag(flags, "--trees", values.whole, "N", "of extra_trees, forest and vote")
-    _flag(flags, "--penalty", values.number, "X", "on large weights of linear, svm and vote")
-    _flag(flags, "--features", values.text, "SET", "covariance, whole, colour, texture or all")
+def _objective_flag(flags: Any) -> None:
+    _flag(flags, "--objective", str, "NAME", "what trials are compared by, such as macro_f1")
+
+
+def _set_flag(flags: Any) -> None:
+    flags.add_argument(
+        "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE",
+        help="any other key of a sweep file, such as data.split=60/20/20; values are YAML",
+    )  # fmt: skip
+
+
+def _exclude(commands: Any) -> _Parser:
+    parser = _add(commands, "exclude", "exclude", "Have a trial of a study count no more.")
+    parser.add_argument("study", metavar="STUDY", help="its name")
+    parser.add_argument("trial", metavar="TRIAL", help="its number, or baseline")
+    parser.add_argument("--reason", metavar="TEXT", help="is written on the trial's run")
+    return parser
 
 
 def _predict(commands: Any) -> _Parser:
@@ -323,7 +351,7 @@ def _registered_model(parser: _Parser) -> None:
 def _report(commands: Any) -> _Parser:
     parser = _add(commands, "report", "report", "Make the report of a study again.")
     parser.add_argument("study", metavar="STUDY", help="its name, or the id of its run in MLflow")
-    _flag(parser, "--out", values.text, "FILE", "write the page there too")
+    _flag(parser, "--out", str, "FILE", "write the page there too")
     return parser
 
 
@@ -333,7 +361,7 @@ def _data(commands: Any) -> _Parser:
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
     check = _add(actions, "check", "data_check", "Show what is usable, and what is not and why.")
     check.add_argument("path", metavar="PATH", help="sample, minet, or a folder")
-    _flag(check, "--page", values.text, "FILE", "write the page here (default: data-check.html)")
+    _flag(check, "--page", str, "FILE", "write the page here (default: data-check.html)")
     return check
 
 

@@ -11,13 +11,16 @@ from mineralsweep.app.reproduce import Protocol, reproduce, request
 from mineralsweep.app.session import Request
 from mineralsweep.cli.shell import plain_console
 from mineralsweep.cli.sweep import following
-from mineralsweep.config import Override, build
+from mineralsweep.config import Override, build, pairs
 from mineralsweep.errors import ConfigError, did_you_mean
 
 PRESETS = {
     "full": Protocol(),
     "quick": Protocol(seeds=1, folds=5, epochs=50, fold_epochs=20),
 }
+OPEN = ("data", "training", "workers", "weights", "faults")
+"""Keys of a sweep file that a reproduction takes; the original decides the others."""
+
 MOST = {"seeds": 100, "folds": 20, "epochs": 10_000, "fold_epochs": 10_000}
 
 
@@ -32,6 +35,7 @@ def run(options: Namespace) -> int:
             Override("data.source", options.data, "--data"),
             Override("workers", options.workers, "--workers"),
             Override("weights", options.weights, "--weights"),
+            *_pairs(options.set),
         ],
     )
     study = options.study or f"reproduce-{options.preset or 'full'}"
@@ -50,6 +54,16 @@ def carry_out(asked: Request) -> int:
         " study.csv, study.md"
     )
     return 1 if outcome.failed else 0
+
+
+def _pairs(texts: list[str]) -> list[Override]:
+    """Read the pairs of --set; what the original decides, or a search has, is refused."""
+    overrides = pairs(texts)
+    for one in overrides:
+        if one.place.partition(".")[0] not in OPEN:
+            known = ", ".join(OPEN)
+            raise ConfigError(f"{one.flag}: is no setting of reproduce; those of {known} are")
+    return overrides
 
 
 def _protocol(options: Namespace) -> Protocol:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 
 from mineralsweep.app.session import Request
-from mineralsweep.config import Override
+from mineralsweep.config import Override, pairs
 
 
 def run(options: Namespace) -> int:
@@ -30,4 +30,5 @@ def overrides(options: Namespace) -> list[Override]:
         Override("budget.trials", options.trials, "--trials"),
         Override("budget.timeout", options.timeout, "--timeout"),
         Override("workers", options.workers, "--workers"),
+        *pairs(options.set),
     ]

@@ -17,7 +17,7 @@ from mineralsweep.app.session import Request
 from mineralsweep.app.sweep import SweepOutcome, run_sweep
 from mineralsweep.cli.progress import Progress
 from mineralsweep.cli.shell import next_commands, plain_console
-from mineralsweep.config import Override, Sweep, load
+from mineralsweep.config import Override, Sweep, load, pairs
 
 if TYPE_CHECKING:
     from mineralsweep.registry import Crowned
@@ -67,14 +67,11 @@ def _overrides(options: Namespace) -> list[Override]:
         Override("budget.epochs", options.epochs, "--epochs"),
         Override("budget.timeout", options.timeout, "--timeout"),
         Override("workers", options.workers, "--workers"),
-        Override("folds", options.folds, "--folds"),
-        Override("repeats", options.repeats, "--repeats"),
         Override("seed", options.seed, "--seed"),
         Override("weights", options.weights, "--weights"),
-        Override("baseline", options.baseline, "--baseline"),
+        Override("objective", options.objective, "--objective"),
         Override("engine.name", options.engine, "--engine"),
-        Override("training.precision", options.precision, "--precision"),
-        Override("training.views", options.views, "--views"),
+        *pairs(options.set),
     ]
 
 

@@ -7,49 +7,18 @@ from argparse import Namespace
 from mineralsweep.app.checks import suited_to_machine
 from mineralsweep.app.session import Request
 from mineralsweep.app.train import train
+from mineralsweep.cli.main import SETTINGS, hyperparameters
 from mineralsweep.cli.shell import next_commands, plain_console
 from mineralsweep.cli.sweep import following
-from mineralsweep.config import Override, build
-from mineralsweep.core.recipe import FIXED, SEARCHABLE
+from mineralsweep.config import Override, Sweep, build, pairs
+from mineralsweep.errors import ConfigError, did_you_mean
 from mineralsweep.models import get as get_architecture
+from mineralsweep.models.architecture import Architecture
 
 
 def run(options: Namespace) -> int:
     """Train one model and say where it went."""
-    architecture = get_architecture(options.architecture)
-    defaults = {
-        "question": f"How good is {architecture.name}?",
-        "data": {"split": architecture.split},
-        "space": {"architecture": architecture.name},
-        "budget": {"trials": 1, "epochs": architecture.epochs},
-    }
-    names = ("dropout", "augmentation", "unfrozen", "width", "depth",
-             "estimator", "trees", "penalty", "features")  # fmt: skip
-    own = {name: getattr(options, name) for name in names}
-    architecture.check_hyperparameters([name for name, value in own.items() if value is not None])
-    sweep = build(
-        defaults,
-        "train",
-        [
-            *(Override(f"space.{name}", value, f"--{name}") for name, value in own.items()),
-            Override("data.source", options.data, "--data"),
-            Override("data.split", options.split, "--split"),
-            Override("space.learning_rate", options.learning_rate, "--learning-rate"),
-            Override("space.optimizer", options.optimizer, "--optimizer"),
-            Override("space.batch_size", options.batch_size, "--batch-size"),
-            Override("budget.epochs", options.epochs, "--epochs"),
-            Override("budget.patience", options.patience, "--patience"),
-            Override("image_size", options.image_size, "--image-size"),
-            Override("folds", options.folds, "--folds"),
-            Override("repeats", options.repeats, "--repeats"),
-            Override("seed", options.seed, "--seed"),
-            Override("weights", options.weights, "--weights"),
-            Override("training.precision", options.precision, "--precision"),
-            Override("training.views", options.views, "--views"),
-            Override("training.head_epochs", options.head_epochs, "--head-epochs"),
-            *_recipe(options),
-        ],
-    )
+    sweep = sweep_of(options)
     return carry_out(Request("training", sweep, options.study))
 
 
@@ -59,11 +28,14 @@ def carry_out(request: Request) -> int:
     with following(console, suited_to_machine(request.sweep)) as progress:
         outcome = train(request, progress, progress.say)
     record, store = outcome.record, outcome.store
-    kept = f", weights of epoch {record.best_epoch} kept" if record.best_epoch else ""
-    console.print(
-        f"{record.params['architecture']}: validation accuracy {record.interval()},"
-        f" loss {record.loss:.3f}{kept}"
+    architecture = get_architecture(str(record.params["architecture"]))
+    network = architecture.kind == "network"
+    kept = f", weights of epoch {record.best_epoch} kept" if network else ""
+    scores = ", ".join(
+        f"{name.replace('_', ' ')} {text}"
+        for name, text in record.scores(request.sweep.objective).items()
     )
+    console.print(f"{architecture.name}, on the validation images: {scores}{kept}")
     console.print(
         "The test split was not opened. To open it and put this model before the gate:"
         f" mineralsweep promote models:/{record.model_id}"
@@ -73,9 +45,50 @@ def carry_out(request: Request) -> int:
     return 0
 
 
-def _recipe(options: Namespace) -> list[Override]:
-    return [
-        Override(f"{section}.{name}", getattr(options, name), f"--{name.replace('_', '-')}")
-        for section, names in (("space", SEARCHABLE), ("training", FIXED))
-        for name in names
-    ]
+def sweep_of(options: Namespace) -> Sweep:
+    """Return the flags as a sweep of one point.
+
+    Raises:
+        ConfigError: the architecture has no such hyperparameter, or a value breaks a rule.
+    """
+    architecture = get_architecture(options.architecture)
+    sweep = build(
+        {
+            "question": f"How good is {architecture.name}?",
+            "data": {"split": architecture.split},
+            "space": {"architecture": architecture.name},
+            "budget": {"trials": 1, "epochs": architecture.epochs},
+        },
+        "train",
+        [
+            *_of_the_space(options, architecture),
+            Override("data.source", options.data, "--data"),
+            Override("budget.epochs", options.epochs, "--epochs"),
+            Override("seed", options.seed, "--seed"),
+            Override("weights", options.weights, "--weights"),
+            Override("objective", options.objective, "--objective"),
+            *pairs(options.set),
+        ],
+    )
+    for name, entry in sweep.space.searched().items():
+        raise ConfigError(
+            f"--set space.{name}: must be one value to train with, got {entry.describe()};"
+            " to search it, write a sweep file"
+        )
+    return sweep
+
+
+def _of_the_space(options: Namespace, architecture: Architecture) -> list[Override]:
+    overrides = []
+    for one in hyperparameters(options.architecture):
+        value, flag = getattr(options, one.name, None), f"--{one.name.replace('_', '-')}"
+        if value is None or one.name in SETTINGS:
+            continue
+        if not architecture.has(one.name):
+            known = architecture.hyperparameters
+            hint = did_you_mean(one.name, known) if known else ""
+            raise ConfigError(
+                f"{flag}: {architecture.name} has no hyperparameter '{one.name}'{hint}"
+            )
+        overrides.append(Override(f"space.{one.name}", value, flag))
+    return overrides

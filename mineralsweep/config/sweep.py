@@ -54,6 +54,7 @@ class Sweep(Strict):
     """One question put to the data: a whole sweep file, with the flags laid over it.
 
     Attributes:
+        executor: what trains: "local", processes of this machine.
         folds: a trial is trained so many times, each time validated on another part of all images
             but those of the test split; 1: once, on the split's train and validation part.
         repeats: of the folds, each time divided anew.
@@ -80,6 +81,7 @@ class Sweep(Strict):
     training: Training = Training()
     faults: Faults = Faults()
     gate: Gate = Gate()
+    executor: str = Field(default="local", min_length=1)
     workers: Annotated[int | None, BeforeValidator(_workers)] = None
     seed: int = Field(default=0, ge=0, lt=2**31)
 

@@ -11,7 +11,7 @@ from mineralsweep.data import arrays, duplicates
 from mineralsweep.data.catalog import Catalog
 from mineralsweep.data.folds import Rows, folds
 from mineralsweep.data.names import readable
-from mineralsweep.data.source import open_catalog
+from mineralsweep.data.source import SOURCES, open_catalog
 from mineralsweep.data.split import Split, parse_shares, split
 from mineralsweep.errors import DataError
 
@@ -38,10 +38,8 @@ class Dataset:
 
     @property
     def name(self) -> str:
-        """A short name for people: `sample`, `minet`, or the folder's own."""
-        return (
-            self.source if self.source in ("sample", "minet") else self.catalog.root.resolve().name
-        )
+        """A short name for people: that of the source, or the folder's own."""
+        return self.source if self.source in SOURCES else self.catalog.root.resolve().name
 
     def labels(self) -> tuple[int, ...]:
         """Return one label an image, in the order of the rows."""

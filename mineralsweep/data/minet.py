@@ -7,7 +7,7 @@ from pathlib import Path
 from mineralsweep.errors import DataError
 
 HANDLE = "asiedubrempong/minerals-identification-dataset"
-STUDY_CLASSES = ("biotite", "bornite", "chrysocolla")
+ORIGINAL_CLASSES = ("biotite", "bornite", "chrysocolla")
 """The three of its seven classes that the study kept."""
 
 

@@ -1,29 +1,34 @@
-"""The `data` setting -> a folder and its catalogue."""
+"""The `data` setting -> a catalogue: a source by its name, or a folder."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from mineralsweep import files
 from mineralsweep.data import catalog, minet, sample
+from mineralsweep.data.catalog import Catalog
 
-NAMED = ("sample", "minet")
+Source = Callable[[Sequence[str] | None], Catalog]
+"""The classes to keep (None: the source's own choice) -> the catalogue."""
+
+SOURCES: dict[str, Source] = {
+    "sample": lambda classes: catalog.read(sample.ensure(files.folder()), classes),
+    "minet": lambda classes: catalog.read(minet.fetch(), classes or minet.ORIGINAL_CLASSES),
+}
+"""Drawn here without a network; fetched from Kaggle, of which the original kept three classes."""
 
 
-def open_catalog(source: str, classes: Sequence[str] | None = None) -> catalog.Catalog:
+def open_catalog(source: str, classes: Sequence[str] | None = None) -> Catalog:
     """Read the catalogue of `source`.
 
     Args:
-        source: "sample" (drawn here, no network), "minet" (fetched from Kaggle), or the path
-            of a folder with one sub-folder a class.
-        classes: the classes to keep; None keeps all, of minet the study's three.
+        source: one of SOURCES, or the path of a folder with one sub-folder a class.
+        classes: the classes to keep; None keeps all, or the source's own choice.
 
     Raises:
-        DataError: the folder can't be used, or minet can't be fetched.
+        DataError: the folder can't be used, or the source can't be fetched.
     """
-    if source == "sample":
-        return catalog.read(sample.ensure(files.folder()), classes)
-    if source == "minet":
-        return catalog.read(minet.fetch(), classes or minet.STUDY_CLASSES)
+    if source in SOURCES:
+        return SOURCES[source](classes)
     return catalog.read(Path(source), classes)

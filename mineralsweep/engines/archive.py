@@ -34,7 +34,7 @@ def records_of(study: str, folder: Path, storage: str | None) -> list[TrialRecor
         from mineralsweep.engines import optuna
 
         return optuna.stored_records(study, folder, storage)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (ConfigError, OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"--warm-start: study '{study}' can't be read: {error}") from error
 
 

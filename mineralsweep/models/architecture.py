@@ -23,10 +23,11 @@ Kind = Literal["network", "estimator"]
 
 OF_NETWORKS = (
     Hyperparameter(
-        "learning_rate", "float", "of the first step", low=1e-8, high=10.0, log=True
+        "learning_rate", "float", "the step size at the first step", low=1e-8, high=10.0, log=True
     ),
     Hyperparameter(
-        "optimizer", "name", "makes the steps", choices=("adam", "adamw", "rmsprop", "sgd")
+        "optimizer", "name", "how the weights are updated",
+        choices=("adam", "adamw", "rmsprop", "sgd"),
     ),
     Hyperparameter("batch_size", "int", "images a step", low=1, high=4096, log=True),
     *recipes.HYPERPARAMETERS,
@@ -38,7 +39,11 @@ AUGMENTATION = Hyperparameter(
     low=0.0, high=1.0,
 )  # fmt: skip
 DROPOUT = Hyperparameter(
-    "dropout", "float", "the share of inputs of the last layer left out", low=0.0, high=0.95
+    "dropout",
+    "float",
+    "the share of the last layer's inputs left out, in training",
+    low=0.0,
+    high=0.95,
 )
 
 Builder = Callable[..., Any]

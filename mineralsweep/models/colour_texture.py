@@ -96,18 +96,19 @@ COLOUR_TEXTURE = Architecture(
     epochs=1,
     own=(
         Hyperparameter(
-            "estimator", "name", "what is fitted", default="vote", choices=tuple(ESTIMATORS)
+            "estimator", "name", "which classifier is fitted",
+            default="vote", choices=tuple(ESTIMATORS),
         ),
         Hyperparameter(
-            "trees", "int", "of extra_trees, forest and vote",
+            "trees", "int", "how many, of extra_trees, forest and vote",
             default=200, low=1, high=1000, log=True,
         ),
         Hyperparameter(
-            "penalty", "float", "on large weights of linear, svm and vote",
+            "penalty", "float", "the cost of large weights, of linear, svm and vote",
             default=1.0, low=1e-4, high=1e4, log=True,
         ),
         Hyperparameter(
-            "features", "name", "the descriptors it is fitted on",
+            "features", "name", "the descriptors that it is fitted on",
             default="whole", choices=tuple(descriptors.SETS),
         ),
     ),

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import os
 import sys
 import traceback
 from collections.abc import Callable, Iterable
@@ -127,7 +128,24 @@ def _module(place: str, name: str) -> ModuleType:
         raise ArchitectureError(f"{name}: can't be imported: {_told(error)}") from error
 
 
+def _load_keras_quietly(source: str | None) -> None:
+    """Load Keras before a module that names it: TensorFlow greets on stderr, whatever is set."""
+    if source is None or not Path(source).is_file() or b"keras" not in Path(source).read_bytes():
+        return
+    sys.stderr.flush()
+    stderr = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        import_module("keras")
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
+        os.close(nowhere)
+
+
 def _from_file(path: Path) -> ModuleType:
+    _load_keras_quietly(str(path))
     digest = hashlib.sha256(str(path).encode()).hexdigest()[:8]
     spec = util.spec_from_file_location(f"own_{path.stem}_{digest}", path)
     assert spec is not None  # the file ends in .py
@@ -146,6 +164,8 @@ def _from_package(place: str) -> ModuleType:
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.append(here)  # a package that lies in the working folder
+    found = util.find_spec(place)
+    _load_keras_quietly(found.origin if found else None)
     return import_module(place)
 
 

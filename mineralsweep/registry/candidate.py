@@ -10,7 +10,7 @@ from mlflow.exceptions import MlflowException
 
 from mineralsweep.config import Gate
 from mineralsweep.data.dataset import Dataset, NearDuplicates, open_dataset
-from mineralsweep.data.source import NAMED
+from mineralsweep.data.source import SOURCES
 from mineralsweep.errors import DataError, InputError
 from mineralsweep.registry.evidence import Evidence, digest_of_split, measure
 from mineralsweep.registry.files import (
@@ -125,7 +125,7 @@ def dataset_of(store: Store, run_id: str, where: str) -> Dataset:
         ) from None
     # A folder may have the name of a built-in source; runs of earlier releases tell the name alone.
     source = profile.get("source", told.name)
-    source = source if source in NAMED else uri
+    source = source if source in SOURCES else uri
     for near_duplicates in NEAR_DUPLICATES:  # the run does not tell which it was
         dataset = open_dataset(source, shares, seed, classes, near_duplicates)
         if dataset.split.digest == expected:

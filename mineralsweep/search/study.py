@@ -201,7 +201,8 @@ class Study:
         left = self._interrupted.pop(proposal.number, None)
         if left is not None and "batch_size" in left.card.params:  # a retry may have halved it
             spec = replace(spec, batch_size=int(left.card.params["batch_size"]))
-        spec = self._submit(spec, proposal.params, left)
+        division = {"division": proposal.division} if proposal.division else {}
+        spec = self._submit(spec, {**proposal.params, **division}, left)
         self._listener.trial_started(spec)
 
     def _submit(

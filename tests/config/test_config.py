@@ -10,6 +10,7 @@ import yaml
 from pydantic import ValidationError
 
 from mineralsweep.config import Override, Sweep, build, load
+from mineralsweep.core.objective import OBJECTIVES
 from mineralsweep.errors import ConfigError
 
 GOOD: dict[str, Any] = {
@@ -174,7 +175,29 @@ def test_overrides_do_not_change_the_file_s_data() -> None:
 def test_the_metric_follows_the_objective() -> None:
     assert build(GOOD, "x").metric() == "val_accuracy"
     assert build({**GOOD, "objective": "loss"}, "x").metric() == "val_loss"
+    assert build({**GOOD, "objective": "min_recall"}, "x").metric() == "val_min_recall"
     assert isinstance(build(GOOD, "x"), Sweep)
+
+
+def test_an_unknown_objective_suggests_a_near_one() -> None:
+    with pytest.raises(ConfigError, match=r"objective: unknown value 'macro-f1'; did you mean"):
+        build({**GOOD, "objective": "macro-f1"}, "x")
+
+
+@pytest.mark.parametrize("objective", sorted(OBJECTIVES))
+def test_any_objective_may_have_a_goal(objective: str) -> None:
+    for goal in (-0.5, 0.0, 0.9):
+        sweep = build({**GOOD, "objective": objective, "stop": {"goal": goal}}, "x")
+        assert sweep.stop.goal == goal
+    with pytest.raises(ConfigError, match=r"stop.goal: must be a finite number"):
+        build({**GOOD, "stop": {"goal": float("inf")}}, "x")
+
+
+def test_the_baseline_may_become_champion_by_default() -> None:
+    assert build(GOOD, "x").baseline == "eligible"
+    assert build(GOOD, "x").gate.find_every_class
+    with pytest.raises(ConfigError, match="baseline: unknown value 'auto'; known: eligible, none"):
+        build({**GOOD, "baseline": "auto"}, "x")
 
 
 def test_workers_may_be_left_to_the_machine() -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import optuna
 import pytest
 
 from mineralsweep.config import Choices, Range, Space
+from mineralsweep.core.hyperparameter import Hyperparameter
+from mineralsweep.models import ARCHITECTURES
+from mineralsweep.models.architecture import Architecture
 
 
 def space(**entries: Any) -> Space:
@@ -84,3 +88,48 @@ def test_entries_become_optuna_s_distributions() -> None:
 def test_an_entry_is_described_the_same_way_for_the_same_values() -> None:
     assert Range(low=1e-4, high=1e-2, log=True).describe() == "0.0001 to 0.01, log"
     assert Choices(choices=(0, 4)).describe() == "0 | 4"
+
+
+def test_the_order_of_the_file_changes_nothing() -> None:
+    one = space(dropout=0.5, learning_rate=[1e-3, 1e-2], architecture="vgg16")
+    assert list(one.entries()) == ["architecture", "learning_rate", "dropout"]
+
+
+def test_without_an_architecture_what_only_it_has_goes_too() -> None:
+    left = ALL.without("vgg16")
+    assert left.architectures() == ("model1", "model2", "model2_1")
+    assert left.entries().keys() == {"architecture", "learning_rate", "dropout", "augmentation"}
+    assert space(architecture=["model2", "vgg16"], unfrozen=[0, 4]).without("vgg16") == (
+        space(architecture="model2")
+    )
+    with pytest.raises(ValueError, match="no other architecture than model2"):
+        left.without("model1").without("model2_1").without("model2")
+
+
+def test_both_engines_have_distributions_of_what_is_left() -> None:
+    from keras_tuner import HyperParameters
+
+    from mineralsweep.engines.keras_tuner_oracles import declare
+
+    left = ALL.without("vgg16")
+    assert {name: left.distribution(name) for name in left.searched()}.keys() == (
+        {"architecture", "learning_rate", "dropout"}
+    )
+    declared = declare(HyperParameters(), left)
+    assert {one.name for one in declared.space} == {"architecture", "learning_rate", "dropout"}
+
+
+def test_every_listed_architecture_s_own_rules_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+    narrow = Hyperparameter("unfrozen", "int", "stages", default=0, low=0, high=5)
+    for name, own in (("toy", narrow), ("odd", replace(narrow, kind="float"))):
+        monkeypatch.setitem(ARCHITECTURES, name, Architecture(name, own=(own,)))
+    assert space(architecture=["toy", "vgg16"], unfrozen=[0, 4])
+    with pytest.raises(ValueError, match="must be from 0 to 5, got 8: of toy"):
+        space(architecture=["toy", "vgg16"], unfrozen=[0, 8])
+    with pytest.raises(ValueError, match="is int of vgg16, float of odd; search them in two"):
+        space(architecture=["vgg16", "odd"], unfrozen=[0, 4])
+
+
+def test_an_entry_knows_its_declaration() -> None:
+    assert ALL.hyperparameter("unfrozen").high == 18
+    assert [one.name for one in ALL.owners("dropout")] == ["model2_1", "vgg16"]

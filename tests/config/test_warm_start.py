@@ -10,6 +10,7 @@ import pytest
 from mineralsweep.config import Choices, Range, Sweep, build
 from mineralsweep.core.hyperparameter import Params
 from mineralsweep.engines import ENGINES
+from mineralsweep.engines.archive import records_of
 from mineralsweep.errors import ConfigError
 from tests.contracts.test_engines import record
 
@@ -123,3 +124,10 @@ def test_holds_knows_ranges_ladders_and_choices() -> None:
     assert not ladder.holds("0.3")
     assert Range(low=0.0, high=1.0).holds(1.0)
     assert not Choices(choices=(1, 2)).holds(3)
+
+
+def test_an_older_study_that_cannot_be_read_names_its_flag(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"^--warm-start: study 'old' can't be read"):
+        records_of("old", tmp_path, None)
+    with pytest.raises(ConfigError, match=r"^--warm-start: study 'old' can't be read: --storage"):
+        records_of("old", tmp_path, "sqlite:////nowhere/at/all.db")

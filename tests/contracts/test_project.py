@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
+import os
 import re
 import shlex
+import subprocess
+import sys
 import tomllib
 from importlib import metadata
 from pathlib import Path
@@ -12,9 +14,11 @@ from typing import Any
 
 import pytest
 import yaml
+from mlflow import MlflowClient
+from mlflow.projects.utils import load_project
 
 from mineralsweep.cli.main import _parsers
-from mineralsweep.config import load
+from mineralsweep.config import load, pairs
 from mineralsweep.models import ARCHITECTURES
 from tests.conftest import ROOT
 
@@ -28,26 +32,66 @@ PINS = next(
 )
 
 
-def parse(name: str, values: dict[str, Any]) -> argparse.Namespace:
-    command = ENTRY_POINTS[name]["command"].format(**values).split("mineralsweep ", 1)[1]
-    return _parsers()[0].parse_args(shlex.split(command))
+TYPED = {
+    "architecture": "model2", "data": "photos", "config": "sweeps/cnn.yaml",
+    "learning_rate": "0.01",
+    "dropout": "0.1", "augmentation": "0.5", "unfrozen": "4", "trials": "3", "epochs": "2",
+    "workers": "1", "study": "granite", "seed": "7", "weights": "none", "timeout": "60.5",
+    "objective": "macro_f1", "set": "budget.trials=40 data.split=60/20/20",
+}  # fmt: skip
+"""The parameters that people give with -P, and the entry points in which each means something."""
+OF = {
+    "main": {"architecture", "data", "learning_rate", "dropout", "augmentation", "unfrozen",
+             "epochs", "seed", "weights", "objective", "study", "set"},
+    "sweep": {"config", "data", "trials", "epochs", "workers", "study", "seed", "weights",
+              "timeout", "objective", "set"},
+    "resume": {"study", "trials", "workers", "timeout", "set"},
+    "reproduce": {"data", "epochs", "workers", "study", "weights", "set"},
+    "report": {"study"},
+}  # fmt: skip
+
+
+def parse(name: str, given: dict[str, str]) -> dict[str, Any]:
+    """Return what the command reads where MLflow runs an entry point with parameters."""
+    project = load_project(str(ROOT))
+    command = project.get_entry_point(name).compute_command(given, None)
+    words = shlex.split(command.split("mineralsweep ", 1)[1])
+    return vars(_parsers(words)[0].parse_args(words))
 
 
 @pytest.mark.parametrize("name", sorted(ENTRY_POINTS))
-def test_every_parameter_reaches_the_command(name: str) -> None:
-    command = ENTRY_POINTS[name]["command"]
-    declared = set(ENTRY_POINTS[name]["parameters"])
-    assert set(re.findall(r"{(\w+)}", command)) == declared
+def test_every_parameter_that_people_give_reaches_the_command(name: str) -> None:
+    given = {key: TYPED[key] for key in OF[name]}
+    options = parse(name, given)
+    for key, value in given.items():
+        read = options["file" if key == "config" else key]
+        assert str(read if key != "set" else read[0]) == value
+    if "set" in given:
+        overrides = pairs(options["set"])
+        assert [(one.place, one.value) for one in overrides] == [
+            ("budget.trials", 40), ("data.split", "60/20/20"),
+        ]  # fmt: skip
+
+
+def test_all_sixteen_mean_something_somewhere() -> None:
+    assert set().union(*OF.values()) == TYPED.keys()
+    assert OF.keys() == ENTRY_POINTS.keys()
 
 
 @pytest.mark.parametrize("name", sorted(ENTRY_POINTS))
-def test_the_defaults_are_accepted_and_leave_every_setting_to_the_file(name: str) -> None:
-    defaults = {
-        key: parameter.get("default", "some")
-        for key, parameter in ENTRY_POINTS[name]["parameters"].items()
-    }
-    options = vars(parse(name, defaults))
-    given = {key: value for key, value in options.items() if value is not None}
+def test_mlflow_shows_no_parameter_that_was_not_given_but_real_defaults(name: str) -> None:
+    declared = ENTRY_POINTS[name].get("parameters", {})
+    defaults = {key: one["default"] for key, one in declared.items() if "default" in one}
+    expected = {"main": {"architecture": "model2_1", "data": "sample"},
+                "sweep": {"config": "sweeps/quick.yaml"}}  # fmt: skip
+    assert defaults == expected.get(name, {})
+
+
+@pytest.mark.parametrize("name", sorted(ENTRY_POINTS))
+def test_the_defaults_leave_every_setting_to_the_file(name: str) -> None:
+    needed = {"study": "some"} if name in ("resume", "report") else {}
+    options = parse(name, needed)
+    given = {key for key, value in options.items() if value not in (None, [])}
     expected = {
         "main": {"module", "architecture", "data"},
         "sweep": {"module", "file"},
@@ -55,17 +99,42 @@ def test_the_defaults_are_accepted_and_leave_every_setting_to_the_file(name: str
         "reproduce": {"module"},
         "report": {"module", "study"},
     }
-    assert given.keys() == expected[name]
+    assert given == expected[name]
 
 
 @pytest.mark.parametrize("name", sorted(ENTRY_POINTS))
-def test_every_flag_of_the_command_is_a_parameter(name: str) -> None:
+def test_the_file_names_every_flag_that_mlflow_hands_on(name: str) -> None:
     module = {"main": "train"}.get(name, name)
-    parser = _parsers()[1][module]
-    flags = {action.dest for action in parser._actions if action.option_strings} - {"help"}
-    positional = {"sweep": "config", "resume": "study", "report": "study"}.get(name)
-    declared = {key for key in ENTRY_POINTS[name]["parameters"] if key != positional}
-    assert flags == declared
+    usage = _parsers([module])[1][module].format_usage()
+    flags = {flag.replace("-", "_") for flag in re.findall(r"\[--([\w-]+)", usage)}
+    declared = ENTRY_POINTS[name].get("parameters", {}).keys()
+    hyperparameters = {key for one in ARCHITECTURES.values() for key in one.hyperparameters}
+    text = (ROOT / "MLproject").read_text().split("entry_points:")[0]
+    listed = re.search(rf"^# +{name} +((?:.+\n)+?)(?=#   ?\w|# set)", text, re.M)
+    assert listed
+    words = set(re.findall(r"\w+", listed[1]))
+    assert flags - declared - (hyperparameters if name == "main" else set()) <= words
+
+
+@pytest.mark.slow
+def test_a_run_of_mlflow_shows_what_was_given_and_no_auto(tmp_path: Path) -> None:
+    """The command fails at once, in its flags; the run is there all the same."""
+    store = f"sqlite:///{tmp_path}/mlflow.db"
+    given = {**{key: TYPED[key] for key in OF["sweep"]}, "trials": "none"}
+    flags = [word for key, value in given.items() for word in ("-P", f"{key}={value}")]
+    done = subprocess.run(
+        [sys.executable, "-m", "mlflow", "run", str(ROOT), "-e", "sweep", "--env-manager", "local",
+         *flags],
+        env={**os.environ, "MLFLOW_TRACKING_URI": store, "PYTHONPATH": str(ROOT),
+             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert "--trials: must be a whole number, got 'none'" in done.stderr
+    client = MlflowClient(store)
+    experiments = [one.experiment_id for one in client.search_experiments()]
+    (run,) = client.search_runs(experiments)
+    assert run.data.params.keys() == given.keys()
+    assert "auto" not in run.data.params.values()
 
 
 def test_there_is_one_environment_file() -> None:

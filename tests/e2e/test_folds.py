@@ -54,8 +54,8 @@ def test_a_sweep_with_folds_crowns_an_ensemble(
 
 
 def test_a_single_training_with_folds(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ["train", "--data", str(folder), "--epochs", "1", "--image-size", "80"]
-    assert main([*arguments, "--architecture", "model2", "--folds", "2"]) == 0
+    arguments = ["train", "--data", str(folder), "--epochs", "1", "--set", "image_size=80"]
+    assert main([*arguments, "folds=2", "--architecture", "model2"]) == 0
     assert "over 2 folds [" in capsys.readouterr().out
     store = open_store()
     [run] = store.client.search_runs([store.experiment_id])

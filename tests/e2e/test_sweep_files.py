@@ -67,12 +67,12 @@ def test_every_sweep_file_runs(path: Path, folder: Path) -> None:
         Override("budget.trials", 1, "--trials"),
         Override("budget.epochs", 1, "--epochs"),
         Override("engine.pruner", "none", ""),
-        Override("folds", 1, "--folds"),
+        Override("folds", 1, ""),
         Override("weights", "none", "--weights"),
         Override("workers", 1, "--workers"),
     ]
     if path.stem != "cnn":  # one sweep with a baseline is enough here
-        tiny.append(Override("baseline", "none", "--baseline"))
+        tiny.append(Override("baseline", "none", ""))
     lines: list[str] = []
     outcome = run_sweep(load(path, tiny), path, None, None, Watcher(), lines.append)
     assert isinstance(outcome, SweepOutcome)
@@ -88,7 +88,7 @@ def test_a_sweep_leaves_vgg16_out_when_its_weights_cannot_be_had(
     monkeypatch.setattr("mineralsweep.models.weights._download", lambda: None)
     quick = str(ROOT / "sweeps" / "quick.yaml")
     flags = ["--data", str(folder), "--trials", "1", "--epochs", "1", "--workers", "1"]
-    flags += ["--baseline", "none"]
+    flags += ["--set", "baseline=none"]
     assert main(["sweep", quick, *flags]) == 0
     printed = capsys.readouterr().out
     assert printed.index("Left out: vgg16") < printed.index("[1/1] trial")
@@ -105,7 +105,7 @@ def test_a_sweep_of_vgg16_alone_stops_without_weights(monkeypatch: pytest.Monkey
 
 @pytest.mark.usefixtures("_one_worker")
 def test_a_single_training_is_one_run(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ["train", "--data", str(folder), "--epochs", "2", "--image-size", "80"]
+    arguments = ["train", "--data", str(folder), "--epochs", "2", "--set", "image_size=80"]
     assert main([*arguments, "--learning-rate", "1e-3", "--dropout", "0.2"]) == 0
     printed = capsys.readouterr().out
     assert "validation accuracy" in printed
@@ -123,7 +123,7 @@ def test_a_single_training_is_one_run(folder: Path, capsys: pytest.CaptureFixtur
 def test_a_training_that_diverges_fails_with_its_reason(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = ["train", "--data", str(folder), "--epochs", "20", "--image-size", "80"]
+    arguments = ["train", "--data", str(folder), "--epochs", "20", "--set", "image_size=80"]
     assert main([*arguments, "--optimizer", "sgd", "--learning-rate", "10"]) == RunError.exit_code
     assert "training failed: " in capsys.readouterr().err
     store = open_store()

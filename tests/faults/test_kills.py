@@ -29,7 +29,7 @@ KILLS = int(os.environ.get("MINERALSWEEP_KILLS", "1"))
 TRIALS = 2 + KILLS
 BIN = Path(sys.executable).parent
 ENGINES = {
-    "optuna": "{pruner: none}\nbaseline: auto",
+    "optuna": "{pruner: none}\nbaseline: eligible",
     "keras-tuner": "{name: keras-tuner, sampler: random}\nbaseline: none",
 }
 SWEEP = f"""
