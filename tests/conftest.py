@@ -12,7 +12,7 @@ from typing import NoReturn
 import pytest
 
 from mineralsweep.data.dataset import Dataset, open_dataset
-from mineralsweep.executors.allocator import keep_memory
+from mineralsweep.executors.worker import keep_memory
 from tests import pictures
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"

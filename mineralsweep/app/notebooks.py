@@ -13,7 +13,7 @@ from mineralsweep.config import Sweep, load
 from mineralsweep.core.trial import Examples, TrialSpec
 from mineralsweep.data.dataset import open_dataset
 from mineralsweep.engines.keras_tuner_oracles import declare
-from mineralsweep.errors import ConfigError
+from mineralsweep.errors import ConfigError, StudyConflict, SweepFailed
 from mineralsweep.models import get as get_architecture
 from mineralsweep.search.specify import specify
 from mineralsweep.tracking import open_store
@@ -84,6 +84,7 @@ class SweepHyperModel(keras_tuner.HyperModel):  # type: ignore[misc]  # KerasTun
             loss=keras.losses.SparseCategoricalCrossentropy(),
             metrics=["accuracy"],
         )
+        model.optimizer.build(model.trainable_variables)  # a later rung loads its state too
         return model
 
     def fit(
@@ -112,6 +113,9 @@ class SweepHyperModel(keras_tuner.HyperModel):  # type: ignore[misc]  # KerasTun
 UNUSED = ("label_smoothing", "mixup", "colour", "crop", "balance", "flips")
 """Of a recipe: a sweep makes its batches, or its answers, by them."""
 
+COMPLETED = "COMPLETED"
+"""How KerasTuner calls a trial that was trained to its end."""
+
 STEPS = 100
 """Of an epoch, for schedules that end with the training: a notebook's batches are not known."""
 
@@ -121,6 +125,9 @@ class MlflowTuner(keras_tuner.Tuner):  # type: ignore[misc]
 
     Runs look like those of a sweep: the parent holds the trials; a trial has its settings, each
     epoch's metrics, and ends FINISHED or FAILED. Models are not logged: KerasTuner keeps them.
+
+    KerasTuner's project is named after the study, unless `project_name` says otherwise: a study
+    that was stopped goes on, another study begins anew.
 
     Args:
         oracle, hypermodel, more: as KerasTuner's Tuner takes them.
@@ -132,43 +139,65 @@ class MlflowTuner(keras_tuner.Tuner):  # type: ignore[misc]
         self._store = open_store()
         self._parent = ""
         self._runs: dict[str, str] = {}
-        super().__init__(*args, **more)
+        self._ended: list[Any] = []
+        super().__init__(*args, **{"project_name": study, **more})
 
     def search(self, *args: Any, **more: Any) -> None:
-        """Search as KerasTuner does; the parent run ends whatever comes."""
-        tags = {"mineralsweep.study": self._study, "mineralsweep.engine": "keras-tuner notebook"}
-        self._parent = self._store.new_run(self._study, tags)
+        """Search as KerasTuner does; the parent run begins with a trial, and ends whatever comes.
+
+        Raises:
+            StudyConflict: the project has had all its trials.
+            SweepFailed: no trial of this search could be completed.
+        """
+        self._parent, self._ended = "", []
         status = "FAILED"
         try:
             super().search(*args, **more)
+            self._check_ended()
             status = "FINISHED"
         finally:
             for left in self._runs.values():  # stopped in the midst of a trial
                 self._store.client.set_terminated(left, "KILLED")
             self._runs.clear()
-            self._store.client.set_terminated(self._parent, status)
+            if self._parent:
+                self._store.client.set_terminated(self._parent, status)
+
+    def _check_ended(self) -> None:
+        """Raise where KerasTuner ends a search in silence: nothing left to do, or all failed."""
+        if not self._ended:
+            raise StudyConflict(
+                f"study '{self._study}': its project {self.project_dir} has had all its trials;"
+                " give another study=NAME, or overwrite=True to begin anew"
+            )
+        if not any(trial.status == COMPLETED for trial in self._ended):
+            lines = (self._ended[-1].message or "").strip().splitlines()
+            raise SweepFailed(
+                f"study '{self._study}': none of {len(self._ended)} trials was completed; the"
+                f" last one: {lines[-1] if lines else 'no reason given'}"
+            )
 
     def run_trial(self, trial: Any, *args: Any, **more: Any) -> Any:
-        """Train as long as Hyperband says, where it leads; else as KerasTuner's Tuner does."""
+        """Train as KerasTuner's Tuner does, or as long as Hyperband says.
+
+        A trial of a later rung of Hyperband goes on from the earlier one's weights and optimizer.
+        """
         values = trial.hyperparameters.values
         if "tuner/epochs" in values:
             more["epochs"] = values["tuner/epochs"]
             more["initial_epoch"] = values["tuner/initial_epoch"]
+        if "tuner/trial_id" in values:
+            earlier = self.load_model(self.oracle.get_trial(values["tuner/trial_id"]))
+            more["callbacks"] = [*more.get("callbacks", []), GoOn(earlier)]
         return super().run_trial(trial, *args, **more)
-
-    def _build_hypermodel(self, hp: Any) -> Any:
-        """Build a trial's network; one of a later rung has the earlier one's weights."""
-        model = super()._build_hypermodel(hp)
-        if "tuner/trial_id" in hp.values:
-            model.optimizer.build(model.trainable_variables)  # its state is loaded too
-            model.load_weights(self._get_checkpoint_fname(hp.values["tuner/trial_id"]))
-        return model
 
     def on_trial_begin(self, trial: Any) -> None:
         super().on_trial_begin(trial)
-        tags = {
+        study = {"mineralsweep.study": self._study}
+        if not self._parent:
+            engine = {"mineralsweep.engine": "keras-tuner notebook"}
+            self._parent = self._store.new_run(self._study, study | engine)
+        tags = study | {
             MLFLOW_PARENT_RUN_ID: self._parent,
-            "mineralsweep.study": self._study,
             "mineralsweep.trial": trial.trial_id,
         }
         run_id = self._store.new_run(f"trial {trial.trial_id}", tags)
@@ -184,13 +213,35 @@ class MlflowTuner(keras_tuner.Tuner):  # type: ignore[misc]
 
     def on_trial_end(self, trial: Any) -> None:
         super().on_trial_end(trial)
-        run_id, done = self._runs.pop(trial.trial_id), trial.status == "COMPLETED"
+        self._ended.append(trial)
+        run_id, done = self._runs.pop(trial.trial_id), trial.status == COMPLETED
         if trial.score is not None:
             best = f"best_{self.oracle.objective.name}"
             self._store.log(run_id, metrics={best: float(trial.score)})
         state = "COMPLETE" if done else "FAILED"
         self._store.log(run_id, tags={"mineralsweep.state": state})
         self._store.client.set_terminated(run_id, "FINISHED" if done else "FAILED")
+
+
+class GoOn(keras.callbacks.Callback):  # type: ignore[misc]
+    """Begins a training with the weights and the optimizer's state of another one.
+
+    Args:
+        earlier: a compiled network of the same layers.
+    """
+
+    def __init__(self, earlier: keras.Model) -> None:
+        super().__init__()
+        self._weights = earlier.get_weights()
+        self._optimizer = [variable.numpy() for variable in earlier.optimizer.variables]
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        self.model.set_weights(self._weights)
+        self.model.optimizer.build(self.model.trainable_variables)
+        variables = self.model.optimizer.variables
+        if len(variables) == len(self._optimizer):  # it was built before it was loaded
+            for variable, value in zip(variables, self._optimizer, strict=True):
+                variable.assign(value)
 
 
 def _ours(name: str) -> str:

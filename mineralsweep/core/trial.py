@@ -163,6 +163,7 @@ class TrialSpec:
 
 
 Counts = tuple[tuple[int, ...], ...]
+"""A confusion as plain data: (classes, classes), rows true, columns predicted."""
 
 SHOWN_A_FOLD = ("val_accuracy", "val_loss", "train_loss")
 """Metrics that are written for every epoch of every fold."""
@@ -297,6 +298,11 @@ class TrialResult:
             "gigaflops": None if self.flops is None else self.flops / 1e9,
         }
         return {name: float(value) for name, value in sizes.items() if value is not None}
+
+
+def counts_of(confusion: objectives.Confusion) -> Counts:
+    """Return a confusion as plain data."""
+    return tuple(tuple(map(int, row)) for row in confusion)
 
 
 def _value(objective: str, accuracy: float, loss: float, confusion: Counts) -> float:

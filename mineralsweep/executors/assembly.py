@@ -5,12 +5,18 @@ from __future__ import annotations
 import shutil
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mineralsweep.core.trial import EpochReport, FoldResult, TrialResult, TrialSpec
+from mineralsweep.core.trial import (
+    Counts,
+    EpochReport,
+    FoldResult,
+    TrialResult,
+    TrialSpec,
+    counts_of,
+)
 from mineralsweep.evaluation import score
 from mineralsweep.serving import ensemble
 
@@ -36,6 +42,7 @@ def fold_result(spec: TrialSpec, index: int, result: TrialResult) -> FoldResult:
         history=result.history,
         best_epoch=result.best_epoch,
         seconds=result.seconds,
+        confusion=counts_of(scores.confusion),
     )
 
 
@@ -79,18 +86,33 @@ def _sum(values: Iterable[int | None]) -> int | None:
 
 
 def mean_history(histories: Sequence[Sequence[EpochReport]]) -> tuple[EpochReport, ...]:
-    """Return the mean of each epoch over folds, as far as all of them went."""
+    """Return the mean of each epoch over folds, as far as all of them went.
+
+    Confusions add up: each image of the pool is counted once a repeat.
+    """
     return tuple(_mean_report(reports) for reports in zip(*histories, strict=False))
 
 
 def _mean_report(reports: Sequence[EpochReport]) -> EpochReport:
-    names = [one.name for one in fields(EpochReport) if one.name not in ("epoch", "learning_rate")]
+    def mean(name: str) -> float:
+        return statistics.fmean(getattr(one, name) for one in reports)
+
     rates = [one.learning_rate for one in reports if one.learning_rate is not None]
     return EpochReport(
         epoch=reports[0].epoch,
+        train_loss=mean("train_loss"),
+        train_accuracy=mean("train_accuracy"),
+        val_loss=mean("val_loss"),
+        val_accuracy=mean("val_accuracy"),
         learning_rate=statistics.fmean(rates) if rates else None,
-        **{name: statistics.fmean(getattr(one, name) for one in reports) for name in names},
+        seconds=mean("seconds"),
+        val_confusion=_added([one.val_confusion for one in reports]),
     )
+
+
+def _added(confusions: Sequence[Counts]) -> Counts:
+    """Return the sum; empty where one was not counted."""
+    return counts_of(np.sum(confusions, axis=0)) if all(confusions) else ()
 
 
 def _out_of_fold(

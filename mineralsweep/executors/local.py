@@ -132,7 +132,7 @@ class LocalExecutor:
         code = one.process.exitcode or 0
         how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
         fault: Fault = "crash"
-        if -code == signal.SIGKILL and machine.oom_kills() > one.oom_kills:
+        if how == "signal SIGKILL" and machine.oom_kills() > one.oom_kills:
             how, fault = "the machine was out of memory", "memory"
         event = Failed(number, f"the worker process died: {how}", one.log_tail(), fault)
         self._replace(one)

@@ -217,12 +217,12 @@ def _number(used: Mapping[str, str], name: str) -> float:
 
 def _views(pixels: Pixels, strengths: Mapping[str, float]) -> list[Pixels]:
     from mineralsweep.data import augment
-    from mineralsweep.training import colour, crop
+    from mineralsweep.training import variations
 
     random = np.random.default_rng(0)
     batch: Any = np.repeat(pixels[None].astype(np.float32), VIEWS, axis=0)
-    batch = crop.vary(batch, strengths["crop"], random)
-    batch = colour.vary(batch, strengths["colour"], random)
+    batch = variations.crops(batch, strengths["crop"], random)
+    batch = variations.colours(batch, strengths["colour"], random)
     for layer in augment.layers(strengths["augmentation"], seed=0):
         batch = layer(batch, training=True)
     return list(np.clip(np.asarray(batch), 0, 255).round().astype(np.uint8))

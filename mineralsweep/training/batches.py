@@ -1,4 +1,4 @@
-"""The training batches of a recipe: each a function of the seed, the epoch and the step alone."""
+"""Training batches, and all that is drawn: functions of the seed, the epoch and the step alone."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from mineralsweep.activations.store import Features
 from mineralsweep.core.recipe import Recipe
-from mineralsweep.training import colour, crop, mixup
+from mineralsweep.training import variations
+
+SEED_STATE = "seed_generator_state"
 
 
 class EpochBatches(Protocol):
@@ -60,9 +63,9 @@ class RecipeBatches(keras.utils.PyDataset):  # type: ignore[misc]
         rows = self._order[step * self._batch_size : (step + 1) * self._batch_size]
         random = np.random.default_rng((self._seed, self._epoch, step))
         images = self._images[rows].astype(np.float32)
-        images = crop.vary(images, self._recipe.crop, random)
-        images = colour.vary(images, self._recipe.colour, random)
-        return mixup.mix(images, self._labels[rows], self._recipe.mixup, random)
+        images = variations.crops(images, self._recipe.crop, random)
+        images = variations.colours(images, self._recipe.colour, random)
+        return variations.mix(images, self._labels[rows], self._recipe.mixup, random)
 
 
 class PlainBatches(keras.utils.PyDataset):  # type: ignore[misc]
@@ -93,6 +96,39 @@ class PlainBatches(keras.utils.PyDataset):  # type: ignore[misc]
     def __getitem__(self, step: int) -> tuple[Any, Any]:
         rows = self._order[step * self._batch_size : (step + 1) * self._batch_size]
         return self._images[rows], self._labels[rows]
+
+
+class ViewDraws(keras.utils.PyDataset):  # type: ignore[misc]
+    """One view of each image an epoch, in an order: both drawn from (seed, epoch) alone.
+
+    Args:
+        views: one bfloat16 (images, ...) a view.
+        labels: one an image.
+        batch_size: images a step; the last step of an epoch takes what is left.
+        seed: the same seed draws the same views in the same order.
+    """
+
+    def __init__(self, views: list[Features], labels: Any, batch_size: int, seed: int) -> None:
+        super().__init__(workers=1, use_multiprocessing=False)
+        self._views = views
+        self._labels = labels
+        self._batch_size = batch_size
+        self._seed = seed
+        self.begin(0)
+
+    def begin(self, epoch: int) -> None:
+        """Turn to an epoch, counted from 0."""
+        random, count = np.random.default_rng((self._seed, epoch)), len(self._labels)
+        self._order = random.permutation(count)
+        self._drawn = random.integers(len(self._views), size=count)
+
+    def __len__(self) -> int:
+        return -(-len(self._labels) // self._batch_size)
+
+    def __getitem__(self, step: int) -> tuple[Any, Any]:
+        rows = self._order[step * self._batch_size : (step + 1) * self._batch_size]
+        images = [self._views[self._drawn[row]][row] for row in rows]
+        return np.stack(images), self._labels[rows]
 
 
 def soft_labels(labels: NDArray[np.int64], num_classes: int, recipe: Recipe) -> NDArray[np.float32]:
@@ -129,3 +165,24 @@ class EpochTold(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self._batches.begin(epoch)
+
+
+class Reseed(keras.callbacks.Callback):  # type: ignore[misc]
+    """Starts each epoch's random numbers from the seed and the epoch alone.
+
+    Dropout and augmentation draw from generators that go on from step to step. With this, a
+    training taken up at an epoch draws what one that was not stopped would have drawn.
+
+    Args:
+        seed: of the trial.
+    """
+
+    def __init__(self, seed: int) -> None:
+        super().__init__()
+        self._seed = seed
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        states = [one for one in self.model.variables if one.name == SEED_STATE]
+        for place, state in enumerate(states):
+            drawn = np.random.SeedSequence((self._seed, epoch, place)).generate_state(1)[0]
+            state.assign(np.asarray([drawn >> 1, 0], dtype=state.dtype))

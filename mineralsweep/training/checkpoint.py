@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import time
 import zipfile
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mineralsweep import files
-from mineralsweep.core.trial import EpochReport
+from mineralsweep.core.trial import EpochReport, TrialSpec
+from mineralsweep.training.weights import Arrays
 
 STATE = "state.npz"
-Arrays = Sequence[NDArray[Any]]
+VERSION = 2
+"""Of what a state holds; one of another version is none."""
+MOST_OF_THE_TIME = 20
+"""A checkpoint may take a twentieth of the training at most."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,7 @@ def write(folder: Path, state: Checkpoint) -> None:
         OSError: the disk takes no more; the earlier one stays.
     """
     about = {
+        "version": VERSION,
         "history": [asdict(report) for report in state.history],
         "best_epoch": state.best_epoch,
         "seconds": state.seconds,
@@ -80,7 +85,7 @@ def write(folder: Path, state: Checkpoint) -> None:
 
 
 def read(folder: Path | None) -> Checkpoint | None:
-    """Return the checkpoint in a folder; None where there is none, or it is damaged."""
+    """Return the checkpoint in a folder; None where there is none that can be read."""
     if folder is None:
         return None
     try:
@@ -88,8 +93,10 @@ def read(folder: Path | None) -> Checkpoint | None:
         content = io.BytesIO((folder / STATE).read_bytes())
         with np.load(content, allow_pickle=False) as arrays:
             about = json.loads(arrays["about"].tobytes())
+            if about.get("version") != VERSION:
+                return None
             return Checkpoint(
-                history=tuple(EpochReport(**one) for one in about["history"]),
+                history=tuple(_report(one) for one in about["history"]),
                 best_epoch=about["best_epoch"],
                 weights=_several(arrays, "weights", about),
                 best_weights=_several(arrays, "best_weights", about),
@@ -99,6 +106,58 @@ def read(folder: Path | None) -> Checkpoint | None:
             )
     except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile):
         return None
+
+
+def initial(spec: TrialSpec) -> Checkpoint | None:
+    """Return the state that a trial goes on from: its own, else the other trial's, else None."""
+    own = read(spec.checkpoint)
+    if own is not None:
+        return own
+    others = read(spec.initial)
+    # Another trial's end is not this one's.
+    return None if others is None else replace(others, stop_reason=None, seconds=0.0)
+
+
+class Keeper:
+    """Writes checkpoints: seldom enough to cost next to nothing, often enough to be worth it.
+
+    A state is written at the end of an epoch once `checkpoint_every` seconds have passed since the
+    last one, and twenty times as long as the last one took to write.
+
+    Args:
+        spec: the trial.
+    """
+
+    def __init__(self, spec: TrialSpec) -> None:
+        self._spec = spec
+        self._last = time.monotonic()
+        self._took = 0.0
+
+    def is_due(self, over: bool) -> bool:
+        """Say whether a state is to be written now; `over`: the training has ended."""
+        if self._spec.checkpoint is None:
+            return False
+        if over:
+            return self._spec.keep_last
+        pause = max(self._spec.checkpoint_every, MOST_OF_THE_TIME * self._took)
+        return time.monotonic() - self._last >= pause
+
+    def keep(self, state: Checkpoint) -> None:
+        """Write a state.
+
+        Raises:
+            OSError: the disk takes no more.
+        """
+        assert self._spec.checkpoint is not None
+        started = time.monotonic()
+        write(self._spec.checkpoint, state)
+        self._last = time.monotonic()
+        self._took = self._last - started
+
+
+def _report(about: dict[str, Any]) -> EpochReport:
+    rows = tuple(tuple(row) for row in about["val_confusion"])
+    return EpochReport(**{**about, "val_confusion": rows})
 
 
 def _named(name: str, arrays: Arrays) -> dict[str, NDArray[Any]]:

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mineralsweep.core.trial import EpochReport, Report, Say, TrialResult, TrialSpec
+from mineralsweep.core.objective import confusion_of
+from mineralsweep.core.trial import EpochReport, Report, Say, TrialResult, TrialSpec, counts_of
 from mineralsweep.descriptors import store
 from mineralsweep.errors import ArchitectureError
 from mineralsweep.models import get as get_architecture
@@ -119,6 +120,11 @@ def _epoch(
         val_accuracy=val_accuracy,
         learning_rate=None,
         seconds=seconds,
+        val_confusion=counts_of(
+            confusion_of(
+                probabilities.argmax(axis=1), examples.validation_labels, len(examples.classes)
+            )
+        ),
     )
 
 

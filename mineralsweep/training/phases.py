@@ -16,7 +16,7 @@ from mineralsweep.activations.store import Features, NoRoomForFeatures
 from mineralsweep.core.trial import Say, TrialSpec
 from mineralsweep.data import arrays
 from mineralsweep.models import get as get_architecture
-from mineralsweep.training.batches import PlainBatches, RecipeBatches
+from mineralsweep.training.batches import PlainBatches, RecipeBatches, ViewDraws
 
 
 @dataclass(frozen=True)
@@ -112,39 +112,6 @@ def _phase(
     draws = ViewDraws(views, np.asarray(examples.train_labels), spec.batch_size, spec.seed)
     validation = np.asarray(ask(examples.validation, 0.0, 1)[0])
     return Phase(segment(whole, cut, None), draws, validation, until, rate)
-
-
-class ViewDraws(keras.utils.PyDataset):  # type: ignore[misc]
-    """One view of each image an epoch, in an order: both drawn from (seed, epoch) alone.
-
-    Args:
-        views: one bfloat16 (images, ...) a view.
-        labels: one an image.
-        batch_size: images a step; the last step of an epoch takes what is left.
-        seed: the same seed draws the same views in the same order.
-    """
-
-    def __init__(self, views: list[Features], labels: Any, batch_size: int, seed: int) -> None:
-        super().__init__(workers=1, use_multiprocessing=False)
-        self._views = views
-        self._labels = labels
-        self._batch_size = batch_size
-        self._seed = seed
-        self.begin(0)
-
-    def begin(self, epoch: int) -> None:
-        """Turn to an epoch, counted from 0."""
-        random, count = np.random.default_rng((self._seed, epoch)), len(self._labels)
-        self._order = random.permutation(count)
-        self._drawn = random.integers(len(self._views), size=count)
-
-    def __len__(self) -> int:
-        return -(-len(self._labels) // self._batch_size)
-
-    def __getitem__(self, step: int) -> tuple[Any, Any]:
-        rows = self._order[step * self._batch_size : (step + 1) * self._batch_size]
-        images = [self._views[self._drawn[row]][row] for row in rows]
-        return np.stack(images), self._labels[rows]
 
 
 def say_why_not(error: NoRoomForFeatures) -> None:

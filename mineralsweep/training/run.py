@@ -13,17 +13,18 @@ import tensorflow as tf
 from mineralsweep import machine
 from mineralsweep.activations.store import NoRoomForFeatures
 from mineralsweep.core.hyperparameter import Value
-from mineralsweep.core.trial import EpochReport, Report, Say, TrialResult, TrialSpec
-from mineralsweep.errors import TrainingDiverged
+from mineralsweep.core.trial import Report, Say, TrialResult, TrialSpec
 from mineralsweep.models import get as get_architecture
-from mineralsweep.serving import network
-from mineralsweep.training import averaging, flops, keeping, phases, recipe
-from mineralsweep.training.batches import EpochTold
-from mineralsweep.training.checkpoint import Arrays, Checkpoint
+from mineralsweep.serving import network, own_code
+from mineralsweep.training import checkpoint, flops, phases, recipe, weights
+from mineralsweep.training.batches import EpochTold, Reseed
+from mineralsweep.training.checkpoint import Checkpoint
+from mineralsweep.training.confusion import CountedAccuracy
 from mineralsweep.training.fit import fit_trial
 from mineralsweep.training.phases import Phase
 from mineralsweep.training.precision import choose, used
 from mineralsweep.training.vote import run_vote
+from mineralsweep.training.watch import Watch
 
 
 def run_trial(spec: TrialSpec, report: Report, say: Say = lambda words: None) -> TrialResult:
@@ -49,14 +50,16 @@ def run_trial(spec: TrialSpec, report: Report, say: Say = lambda words: None) ->
         threads = tf.config.threading.get_intra_op_parallelism_threads() or machine.cores()
         return fit_trial(spec, report, say, threads)
     started = time.monotonic()
+    if architecture.address:  # the user's own: told now, not once it is trained
+        own_code.check(_without_augmentation(spec), architecture.source)
     precision = choose(spec.precision, architecture.gains_from_bfloat16)
     whole, stretches = _prepare(spec, precision, say)
-    state = keeping.taken_up(spec)
-    watch = _Watch(spec, report, whole, state, started)
+    state = checkpoint.initial(spec)
+    watch = Watch(spec, report, whole, state, started)
     _fit(spec, stretches, watch, state)
-    keeping.assign(watch.changing, watch.best_weights)
+    weights.assign(watch.changing, watch.best_weights)
     served = _served(spec, whole)
-    network.save(served, spec.examples.classes, spec.folder, spec.recipe.flips)
+    network.save(served, spec.examples.classes, spec.folder, spec.recipe.flips, architecture.source)
     # Where only a part was trained, that part answers: the trunk has its answers ready.
     last = stretches[-1]
     model = served if last.model is whole else last.model
@@ -95,25 +98,26 @@ def _prepare(spec: TrialSpec, precision: str, say: Say) -> tuple[keras.Model, li
     return whole, phases.from_pixels(spec, whole)
 
 
-def _fit(spec: TrialSpec, stretches: list[Phase], watch: _Watch, state: Checkpoint | None) -> None:
+def _fit(spec: TrialSpec, stretches: list[Phase], watch: Watch, state: Checkpoint | None) -> None:
     """Train phase by phase; with a state, from the epoch after it."""
     labels = recipe.validation_labels(spec)
-    done = 0
+    done, classes = 0, len(spec.examples.classes)
     steps = -(-len(spec.examples.train) // spec.batch_size)
     trained = state.epoch if state else 0
     for phase in stretches:
         if trained >= phase.until or watch.stop_reason is not None:
             done = phase.until
             continue
+        accuracy = CountedAccuracy(classes)
         phase.model.compile(
             optimizer=recipe.optimizer(spec, phase.learning_rate, phase.until - done, steps),
             loss=recipe.loss(spec.recipe),
-            metrics=["accuracy"],
+            metrics=[accuracy],
         )
-        _make_variables(phase.model, labels, len(spec.examples.classes))
-        watch.begin_phase(done)
+        _make_variables(phase.model, labels, classes)
+        watch.begin_phase(done, accuracy)
         if state is not None and trained > done:
-            keeping.take_up_optimizer(phase.model, state)
+            weights.assign(phase.model.optimizer.variables, state.optimizer)
         phase.model.fit(
             phase.batches,
             shuffle=False,  # they are, by themselves
@@ -123,8 +127,8 @@ def _fit(spec: TrialSpec, stretches: list[Phase], watch: _Watch, state: Checkpoi
             validation_batch_size=spec.batch_size,
             callbacks=[
                 EpochTold(phase.batches),
-                keeping.Reseed(spec.seed),
-                averaging.ValidateAveraged(),
+                Reseed(spec.seed),
+                weights.ValidateAveraged(),
                 watch,
             ],
             verbose=0,
@@ -162,117 +166,17 @@ def _plain(spec: TrialSpec) -> dict[str, Value | None]:
 
 
 def _served(spec: TrialSpec, trained: keras.Model) -> keras.Model:
-    """Return the network as it is saved: in float32, which every machine runs well.
-
-    Augmentation acts in training alone: what is saved has Keras' own layers only.
-    """
-    weights = {"weights": "none"} if "weights" in spec.hyperparameters else {}
-    with used("float32"):
-        plain = _build(spec, {**_plain(spec), **weights})
+    """Return the network as it is saved."""
+    plain = _without_augmentation(spec)
     plain.set_weights(trained.get_weights())
     return plain
 
 
-class _Watch(keras.callbacks.Callback):  # type: ignore[misc]
-    """Reports each epoch, keeps the best weights and the state, and knows when to stop."""
+def _without_augmentation(spec: TrialSpec) -> keras.Model:
+    """Build what is saved: in float32, which every machine runs well.
 
-    def __init__(
-        self,
-        spec: TrialSpec,
-        report: Report,
-        whole: keras.Model,
-        state: Checkpoint | None,
-        started: float,
-    ) -> None:
-        super().__init__()
-        self._spec = spec
-        self._report = report
-        self._keeper = keeping.Keeper(spec)
-        self._started = started
-        self._phase_began = 0
-        self._epoch_started = 0.0
-        self._lowest = math.inf
-        self._earlier = 0.0
-        self.changing = keeping.changing(whole)
-        self.history: list[EpochReport] = []
-        self.best_epoch = 0
-        self.best_weights: Arrays = []
-        self.stop_reason: str | None = None
-        self.pruned = False
-        if state is not None:
-            self._take_up(state)
-
-    def begin_phase(self, epoch: int) -> None:
-        """A phase begins after an epoch: its first ones are not held against those before."""
-        self._phase_began = epoch
-
-    def seconds(self) -> float:
-        """Return how long the training has taken, earlier sessions' time included."""
-        return self._earlier + time.monotonic() - self._started
-
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        self._epoch_started = time.monotonic()
-
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        self._check("training loss", float(logs["loss"]), f"step {batch + 1}")
-
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        self._check("validation loss", float(logs["val_loss"]), "its end")
-        report = EpochReport(
-            epoch=epoch + 1,
-            train_loss=float(logs["loss"]),
-            train_accuracy=float(logs["accuracy"]),
-            val_loss=float(logs["val_loss"]),
-            val_accuracy=float(logs["val_accuracy"]),
-            learning_rate=float(self.model.optimizer.learning_rate),
-            seconds=time.monotonic() - self._epoch_started,
-        )
-        self.history.append(report)
-        if report.val_loss < self._lowest:
-            self._lowest = report.val_loss
-            self.best_epoch = report.epoch
-            with averaging.averaged(self.model):
-                self.best_weights = keeping.values(self.changing)
-        reason = self._report(report)
-        patience = self._spec.patience
-        if reason is not None:
-            self.stop_reason, self.pruned = reason, True
-        elif (
-            patience
-            and report.epoch - max(self.best_epoch, self._phase_began) >= patience
-            and report.epoch < self._spec.epochs
-        ):
-            self.stop_reason = f"no lower validation loss for {patience} epochs"
-        self.model.stop_training = self.stop_reason is not None
-        self._keep()
-
-    def _take_up(self, state: Checkpoint) -> None:
-        keeping.assign(self.changing, state.weights)
-        self.history = list(state.history)
-        self.best_epoch, self.best_weights = state.best_epoch, state.best_weights
-        self._lowest = min(report.val_loss for report in state.history)
-        self._earlier = state.seconds
-        self.stop_reason = state.stop_reason
-
-    def _keep(self) -> None:
-        over = self.stop_reason is not None or len(self.history) == self._spec.epochs
-        if not self._keeper.is_due(over):
-            return
-        self._keeper.write(
-            Checkpoint(
-                history=tuple(self.history),
-                best_epoch=self.best_epoch,
-                weights=keeping.values(self.changing),
-                best_weights=self.best_weights,
-                optimizer=keeping.values(self.model.optimizer.variables),
-                seconds=self.seconds(),
-                stop_reason=None if self.pruned else self.stop_reason,
-            )
-        )
-
-    def _check(self, what: str, value: float, where: str) -> None:
-        if not math.isfinite(value):
-            raise TrainingDiverged(
-                f"{what} became {value} in epoch {len(self.history) + 1}, {where};"
-                f" learning_rate {self._spec.learning_rate:g} may be too high"
-            )
+    Augmentation acts in training alone: what is saved of our networks has Keras' own layers only.
+    """
+    weights = {"weights": "none"} if "weights" in spec.hyperparameters else {}
+    with used("float32"):
+        return _build(spec, {**_plain(spec), **weights})

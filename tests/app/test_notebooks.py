@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import mineralsweep
-from mineralsweep.errors import ConfigError
+from mineralsweep.errors import ConfigError, StudyConflict, SweepFailed
 
 FILE = """
 question: Does it build?
@@ -158,3 +158,88 @@ def test_hyperbands_epochs_are_honoured_and_a_later_rung_goes_on(
         assert [one.step for one in history] == list(range(first + 1, last + 1))
         later += first > 0
     assert later == len(loaded) > 0
+
+
+@pytest.mark.slow
+def test_a_later_rung_has_the_earlier_ones_weights_and_optimizer() -> None:
+    import keras
+
+    from mineralsweep.app.notebooks import GoOn
+
+    def made(seed: int) -> Any:
+        keras.utils.set_random_seed(seed)
+        model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+        model.compile("adam", "mse")
+        return model
+
+    seen: list[Any] = []
+
+    class First(keras.callbacks.Callback):  # type: ignore[misc]
+        def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+            seen[:] = [one.numpy() for one in self.model.optimizer.variables]
+            seen.extend(self.model.get_weights())
+
+    earlier, later = made(1), made(2)
+    data = np.ones((4, 3), np.float32), np.zeros((4, 2), np.float32)
+    earlier.fit(*data, epochs=2, verbose=0)
+    later.fit(*data, epochs=1, batch_size=4, verbose=0, callbacks=[GoOn(earlier), First()])
+    expected = [one.numpy() for one in earlier.optimizer.variables] + earlier.get_weights()
+    assert len(seen) == len(expected)
+    for value, other in zip(seen, expected, strict=True):
+        np.testing.assert_array_equal(value, other)
+
+
+def search(folder: Path, objective: Any = "val_accuracy", study: str = "mine") -> None:
+    """Search two trials of one epoch."""
+    import keras
+    import keras_tuner
+
+    def build(hp: Any) -> Any:
+        model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, activation="softmax")])
+        rate = hp.Float("learning_rate", 1e-4, 1e-1)
+        loss = "sparse_categorical_crossentropy"
+        model.compile(keras.optimizers.SGD(rate), loss, metrics=["accuracy"])
+        return model
+
+    oracle = keras_tuner.oracles.RandomSearchOracle(objective=objective, max_trials=2, seed=1)
+    tuner = mineralsweep.MlflowTuner(oracle=oracle, hypermodel=build, study=study, directory=folder)
+    data = np.ones((4, 3), np.float32), np.array([0, 1, 0, 1])
+    tuner.search(*data, validation_data=data, epochs=1, verbose=0)
+
+
+def runs(folder: Path) -> dict[str, list[str]]:
+    """Return the statuses of the runs of each study, its parent's first."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{folder / 'mlflow.db'}")
+    [experiment] = [one for one in client.search_experiments() if one.name == "mineralsweep"]
+    statuses: dict[str, list[str]] = {}
+    for run in sorted(
+        client.search_runs([experiment.experiment_id]),
+        key=lambda run: "mineralsweep.trial" in run.data.tags,
+    ):
+        statuses.setdefault(run.data.tags["mineralsweep.study"], []).append(run.info.status)
+    return statuses
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("store_made")
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # of h5py
+def test_a_second_tuner_searches_or_says_that_its_project_is_over(tmp_path: Path) -> None:
+    search(tmp_path, study="first")
+    search(tmp_path, study="second")
+    assert runs(tmp_path) == {"first": ["FINISHED"] * 3, "second": ["FINISHED"] * 3}
+    with pytest.raises(StudyConflict, match="study=NAME, or overwrite=True"):
+        search(tmp_path, study="second")
+    assert len(runs(tmp_path)["second"]) == 3
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("store_made")
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # of h5py
+def test_an_objective_that_nothing_measures_ends_the_parent_as_failed(tmp_path: Path) -> None:
+    import keras_tuner
+
+    with pytest.raises(SweepFailed, match="val_acuracy"):
+        search(tmp_path, keras_tuner.Objective("val_acuracy", "max"))
+    assert runs(tmp_path) == {"mine": ["FAILED"] * 3}

@@ -89,12 +89,28 @@ def test_each_minimum_refuses_with_or_without_a_champion(
 
 
 def test_the_first_champion_needs_the_minimums_alone() -> None:
-    assert first(made([False] * 10), Gate()).takes  # by default they are low: see docs
+    assert first(made([False] * 8 + [True] * 2), Gate()).takes  # by default they are low: see docs
     assert broken_minimums(made([True] * 10), Gate(min_recall=1.0)) == []
 
 
+def test_a_model_that_never_finds_a_class_is_refused_with_or_without_a_champion() -> None:
+    blind = made([False, True] * 10)  # every ash is taken for a beech
+    for ruling in (first(blind, Gate()), rule(blind, made([False] * 20), Gate())):
+        assert (ruling.takes, ruling.basis) == (False, "minimums")
+        assert "ash" in ruling.why
+        assert "beech" not in ruling.why
+        assert "gate.find_every_class" in ruling.why
+    assert first(blind, Gate(find_every_class=False)).takes
+    assert first(made([True, True] + [False, True] * 9), Gate()).takes  # one ash is enough
+
+
+def test_a_class_without_a_test_image_can_be_neither_found_nor_missed() -> None:
+    absent = made([True] * 6, classes=("ash", "beech", "elm"), probabilities=np.eye(3)[[0, 1] * 3])
+    assert first(absent, Gate()).takes
+
+
 def test_drawn_minerals_give_way_to_photographs_and_never_the_other_way() -> None:
-    drawn, photographs = made([True] * 20, drawn=True), made([False] * 20, first=100)
+    drawn, photographs = made([True] * 20, drawn=True), made([True] * 20, first=100)
     ruling = rule(photographs, drawn, Gate(), name="version 1")
     assert ruling.takes
     assert ruling.basis == "drawn sample"
@@ -162,7 +178,7 @@ def test_another_test_split_that_the_champion_was_not_asked_about_is_not_compare
 def test_an_image_that_was_sorted_anew_counts_by_its_class_of_now() -> None:
     champion = made([True] * 20)
     moved = made([True] * 20, labels=tuple(1 - label for label in champion.labels))
-    ruling = rule(moved, champion, Gate())
+    ruling = rule(moved, champion, Gate(find_every_class=False))
     assert ruling.paired is not None
     assert ruling.paired.both + ruling.paired.lost == 0  # the champion is wrong on every one
 

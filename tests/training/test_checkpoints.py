@@ -15,7 +15,7 @@ from mineralsweep.training import checkpoint
 from mineralsweep.training.checkpoint import Checkpoint
 from tests.examples import trial
 
-REPORT = EpochReport(1, 1.0, 0.5, 0.75, 0.5, 1e-3, 2.0)
+REPORT = EpochReport(1, 1.0, 0.5, 0.75, 0.5, 1e-3, 2.0, ((3, 1), (0, 2)))
 STATE = Checkpoint(
     history=(REPORT,),
     best_epoch=1,
@@ -86,9 +86,8 @@ def test_stopped_after_an_epoch_it_ends_as_if_it_had_not_been(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     from mineralsweep.search import examples
-    from mineralsweep.training import keeping
 
-    monkeypatch.setattr(keeping, "MOST_OF_THE_TIME", 0)  # each epoch's state, whatever it costs
+    monkeypatch.setattr(checkpoint, "MOST_OF_THE_TIME", 0)  # each epoch's state, whatever it costs
 
     changes = {"epochs": 4, **changes}
     if "image_size" in changes:
