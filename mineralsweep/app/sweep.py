@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mineralsweep.app.checks import Say
     from mineralsweep.registry import Crowned
     from mineralsweep.report import Evidence
-    from mineralsweep.search import Listener
+    from mineralsweep.search.listener import Listener
     from mineralsweep.tracking import Store
 
 

@@ -14,7 +14,7 @@ import pytest
 from mineralsweep.core.trial import Fold, TrialSpec
 from mineralsweep.data.dataset import Dataset
 from mineralsweep.executors import Epoch, Event, Failed, Finished, FoldedExecutor, FoldEnded
-from mineralsweep.search import examples
+from mineralsweep.search.task import examples
 from tests.examples import trial
 from tests.fakes import FakeExecutor
 

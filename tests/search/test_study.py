@@ -15,8 +15,10 @@ from mineralsweep.data.dataset import Dataset
 from mineralsweep.engines import ENGINES
 from mineralsweep.engines.engine import Proposal
 from mineralsweep.errors import RunError, SweepFailed
-from mineralsweep.search import State, Study, Task, recover
-from mineralsweep.search.state import exists
+from mineralsweep.search.recovery import recover
+from mineralsweep.search.state import State, exists
+from mineralsweep.search.study import Study
+from mineralsweep.search.task import Task
 from mineralsweep.tracking import Outbox, Store, StudyRun, open_store
 from mineralsweep.tracking.study_run import sweep_params
 from mineralsweep.training import checkpoint
