@@ -64,8 +64,9 @@ class FakeExecutor:
             return Failed(number, reason, "the last words of the worker", fault)
         if stop is None and len(history) < spec.epochs:
             reached = final * (len(history) + 1) / spec.epochs
+            epoch, counts = len(history) + 1, _confusion(spec, reached)
             history.append(
-                EpochReport(len(history) + 1, 1 - reached, reached, 1 - reached, reached, 1e-3, 0.1)
+                EpochReport(epoch, 1 - reached, reached, 1 - reached, reached, 1e-3, 0.1, counts)
             )
             self._waiting.add(number)
             return Epoch(number, history[-1])
@@ -75,12 +76,9 @@ class FakeExecutor:
     def _result(
         self, spec: TrialSpec, history: list[EpochReport], final: float, stop: str | None
     ) -> TrialResult:
-        labels = spec.examples.validation_labels
-        right = round(final * len(labels))
-        classes = len(spec.examples.classes)
-        probabilities = np.full((len(labels), classes), 0.1, np.float32)
-        for row, label in enumerate(labels):
-            probabilities[row, label if row < right else (label + 1) % classes] = 0.8
+        predicted = _predicted(spec, final)
+        probabilities = np.full((len(predicted), len(spec.examples.classes)), 0.1, np.float32)
+        probabilities[np.arange(len(predicted)), predicted] = 0.8
         write_dummy_network(spec.folder)
         return TrialResult(
             history=tuple(history),
@@ -95,6 +93,19 @@ class FakeExecutor:
             folder=spec.folder,
             seconds=0.1,
         )
+
+
+def _predicted(spec: TrialSpec, accuracy: float) -> list[int]:
+    """Return a class an image: the first ones are right, the others one beside."""
+    labels, classes = spec.examples.validation_labels, len(spec.examples.classes)
+    right = round(accuracy * len(labels))
+    return [one if row < right else (one + 1) % classes for row, one in enumerate(labels)]
+
+
+def _confusion(spec: TrialSpec, accuracy: float) -> tuple[tuple[int, ...], ...]:
+    counts = np.zeros((len(spec.examples.classes),) * 2, int)
+    np.add.at(counts, (list(spec.examples.validation_labels), _predicted(spec, accuracy)), 1)
+    return tuple(tuple(map(int, row)) for row in counts)
 
 
 def write_dummy_network(folder: Path) -> None:

@@ -96,3 +96,25 @@ def check_weights(architecture: str, weights: str) -> None:
     """Raise WeightsUnavailable where an architecture needs weights that can't be had."""
     if get_architecture(architecture).pretrained:
         pretrained.resolve(weights)
+
+
+def check_own_networks(sweep: Sweep, classes: int, say: Say) -> None:
+    """Build each network of the user's own once, and say which code its saved model will need.
+
+    Raises:
+        ArchitectureError: it can't be built, or not be saved.
+    """
+    for name in sweep.space.architectures():
+        architecture = get_architecture(name)
+        if not architecture.address:
+            continue
+        from mineralsweep.serving import own_code
+
+        model = architecture.build((*sweep.size_for(name), 3), classes)
+        layers = own_code.check(model, architecture.source)
+        if layers:
+            say(
+                f"{architecture.name}: {', '.join(layers)} are no layers of Keras:"
+                f" {architecture.source or architecture.address} is saved with each model, and is"
+                " run when one is loaded"
+            )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from mineralsweep.app.checks import (
     Say,
+    check_own_networks,
     check_weights,
     open_sweep_data,
     storage_url,
@@ -158,6 +159,7 @@ def opened(
         state, is_new = _state(request, name, url, say)
         task = Task(suited_to_machine(state.searched(request.sweep)), dataset)
         _check(state, task, url, is_new)
+        check_own_networks(task.sweep, len(dataset.classes), say)
         for caveat in caveats(task.sweep):
             say(caveat)
         executor = _executor(task.sweep, state.folder / "logs")

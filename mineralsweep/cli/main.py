@@ -13,15 +13,11 @@ from importlib import import_module
 from typing import Any, NoReturn
 
 import mineralsweep
-from mineralsweep.cli import values
-from mineralsweep.core.hyperparameter import Hyperparameter
-from mineralsweep.core.reference import is_reference
+from mineralsweep.cli import flags
 from mineralsweep.errors import MineralsweepError, did_you_mean
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 SAME_PRESS_SECONDS = 1.0
-SETTINGS = ("architecture", "data", "epochs", "seed", "weights", "objective", "study", "set")
-"""Flags of `train` that are no hyperparameters; one of such a name is reached with --set."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -57,17 +53,12 @@ def _with_dashes(word: str) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command. Its exit code: 0, 1 (work failed), 2 (bad input) or 130 (stopped)."""
-    words = sys.argv[1:] if arguments is None else arguments
     try:
-        parser, by_name = _parsers(words)
+        options = _options(sys.argv[1:] if arguments is None else arguments)
     except MineralsweepError as error:  # a network of the user's own that can't be loaded
         print(f"mineralsweep: {error}", file=sys.stderr)
         return error.exit_code
-    options, unknown = parser.parse_known_args(words)
-    if unknown:
-        by_name.get(options.module, parser).refuse_unknown(unknown)
-    if options.module is None:
-        parser.print_help()
+    if options is None:
         return 2
     # MLflow would print two lines a run, over the progress line; our last lines say where runs are.
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
@@ -96,6 +87,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _options(words: Sequence[str]) -> argparse.Namespace | None:
+    """Read the words; None, with the help shown, where they name no command.
+
+    Raises:
+        ArchitectureError: they name a network of the user's own that can't be loaded.
+    """
+    parser, by_name = _parsers(words)
+    options: argparse.Namespace
+    options, unknown = parser.parse_known_args(words)
+    if unknown:
+        by_name.get(options.module, parser).refuse_unknown(unknown)
+    if options.module is None:
+        parser.print_help()
+        return None
+    return options
 
 
 def _as_interrupt(number: int, frame: Any) -> NoReturn:
@@ -155,31 +163,31 @@ def _sweep(commands: Any) -> _Parser:
         commands, "sweep", "sweep", "Search hyperparameters, and register the best model."
     )
     parser.add_argument("file", metavar="FILE", help="a sweep file, such as sweeps/quick.yaml")
-    flags = parser.add_argument_group("laid over the sweep file")
-    _data_flag(flags)
-    _flag(flags, "--trials", values.whole, "N", "trials in all")
-    _flag(flags, "--epochs", values.whole, "N", "epochs a trial, at most")
-    _flag(flags, "--workers", values.whole, "N", "trials at a time")
-    _flag(flags, "--seed", values.whole, "N", "of the search and of every training")
-    _weights_flag(flags)
-    _flag(flags, "--timeout", values.number, "SECONDS", "start no trial after this time")
-    _objective_flag(flags)
-    _flag(flags, "--engine", str, "NAME", "who proposes trials: optuna or keras-tuner")
-    _set_flag(flags)
-    _flag(parser, "--study", str, "NAME", "a name for the study; an existing one goes on")
-    _flag(parser, "--storage", str, "URL", "a database for the engine (default: a journal)")
-    _flag(parser, "--warm-start", str, "OLD", "another study, whose trials are learned from")
+    group = parser.add_argument_group("laid over the sweep file")
+    flags.data(group)
+    flags.add(group, "--trials", flags.whole, "N", "trials in all")
+    flags.add(group, "--epochs", flags.whole, "N", "epochs a trial, at most")
+    flags.add(group, "--workers", flags.whole, "N", "trials at a time")
+    flags.add(group, "--seed", flags.whole, "N", "of the search and of every training")
+    flags.weights(group)
+    flags.add(group, "--timeout", flags.number, "SECONDS", "start no trial after this time")
+    flags.objective(group)
+    flags.add(group, "--engine", str, "NAME", "who proposes trials: optuna or keras-tuner")
+    flags.pairs(group)
+    flags.add(parser, "--study", str, "NAME", "a name for the study; an existing one goes on")
+    flags.add(parser, "--storage", str, "URL", "a database for the engine (default: a journal)")
+    flags.add(parser, "--warm-start", str, "OLD", "another study, whose trials are learned from")
     return parser
 
 
 def _resume(commands: Any) -> _Parser:
     parser = _add(commands, "resume", "resume", "Go on with a study where it was.")
     parser.add_argument("study", metavar="STUDY", help="its name; .mineralsweep/studies has them")
-    flags = parser.add_argument_group("what may change")
-    _flag(flags, "--trials", values.whole, "N", "trials in all, those that ended included")
-    _flag(flags, "--workers", values.whole, "N", "trials at a time")
-    _flag(flags, "--timeout", values.number, "SECONDS", "start no trial after this time")
-    _set_flag(flags)
+    group = parser.add_argument_group("what may change")
+    flags.add(group, "--trials", flags.whole, "N", "trials in all, those that ended included")
+    flags.add(group, "--workers", flags.whole, "N", "trials at a time")
+    flags.add(group, "--timeout", flags.number, "SECONDS", "start no trial after this time")
+    flags.pairs(group)
     return parser
 
 
@@ -191,88 +199,37 @@ def _train(commands: Any, words: Sequence[str]) -> _Parser:
         metavar="NAME",
         help="one of README's models, such as model2_1 or compact, or my_nets.py:build",
     )
-    flags = parser.add_argument_group("settings")
-    _data_flag(flags)
-    _flag(flags, "--epochs", values.whole, "N", "at most")
-    _flag(flags, "--seed", values.whole, "N", "the same seed gives the same result")
-    _weights_flag(flags)
-    _objective_flag(flags)
-    _flag(flags, "--study", str, "NAME", "a name for the run")
-    _set_flag(flags)
-    _hyperparameter_flags(parser, words)
+    group = parser.add_argument_group("settings")
+    flags.data(group)
+    flags.add(group, "--epochs", flags.whole, "N", "at most")
+    flags.add(group, "--seed", flags.whole, "N", "the same seed gives the same result")
+    flags.weights(group)
+    flags.objective(group)
+    flags.add(group, "--study", str, "NAME", "a name for the run")
+    flags.pairs(group)
+    flags.of_hyperparameters(parser, words)
     return parser
-
-
-def _hyperparameter_flags(parser: _Parser, words: Sequence[str]) -> None:
-    """Add a flag for each hyperparameter of an architecture, the user's own included."""
-    if "train" not in words:
-        return  # loading a network of the user's own may take seconds
-    flags = parser.add_argument_group("hyperparameters (default: the architecture's own)")
-    for one in hyperparameters(_architecture(words)):
-        if one.name not in SETTINGS:
-            name, text = one.name.replace("_", "-"), one.help.replace("%", "%%")
-            help_text = f"{text} ({one.values()})" if text else one.values()
-            _flag(flags, f"--{name}", values.OF_KIND[one.kind], one.kind.upper(), help_text)
-
-
-def _architecture(words: Sequence[str]) -> str:
-    """Return the value of --architecture before the command is parsed; "" without one."""
-    for place, word in enumerate(words):
-        name, equals, value = word.partition("=")
-        if name == "--architecture":
-            return value if equals else "".join(words[place + 1 : place + 2])
-    return ""
-
-
-def hyperparameters(architecture: str) -> list[Hyperparameter]:
-    """Return all architectures' hyperparameters, each name once; those of the one named first."""
-    from mineralsweep.models import ARCHITECTURES, get
-
-    own = [get(architecture)] if is_reference(architecture) else []
-    declared: dict[str, Hyperparameter] = {}
-    for one in (*own, *ARCHITECTURES.values()):
-        declared = {**one.hyperparameters, **declared}
-    return list(declared.values())
 
 
 def _reproduce(commands: Any) -> _Parser:
     parser = _add(
         commands, "reproduce", "reproduce", "Train the original's five variants again, as it did."
     )
-    flags = parser.add_argument_group("settings (default: as the preset says)")
-    _data_flag(flags)
-    _flag(flags, "--preset", str, "NAME", "full (default), or quick: fewer epochs")
-    _flag(
-        flags, "--variants", str, "NAMES", "some of model1,model2,model2_1,vgg16,vgg16_fine_tuned"
+    group = parser.add_argument_group("settings (default: as the preset says)")
+    flags.data(group)
+    flags.add(group, "--preset", str, "NAME", "full (default), or quick: fewer epochs")
+    flags.add(
+        group, "--variants", str, "NAMES", "some of model1,model2,model2_1,vgg16,vgg16_fine_tuned"
     )
-    _flag(flags, "--seeds", values.whole, "N", "single splits with the original's shares")
-    _flag(flags, "--folds", values.whole, "N", "of all images; 0: none")
-    _flag(flags, "--epochs", values.whole, "N", "on a single split, at most")
-    _flag(flags, "--fold-epochs", values.whole, "N", "on a fold, at most")
-    _flag(flags, "--workers", values.whole, "N", "trainings at a time")
-    _flag(flags, "--study", str, "NAME", "a name; an existing one goes on")
-    _weights_flag(flags)
-    _set_flag(flags)
+    flags.add(group, "--seeds", flags.whole, "N", "single splits with the original's shares")
+    flags.add(group, "--folds", flags.whole, "N", "of all images; 0: none")
+    flags.add(group, "--epochs", flags.whole, "N", "on a single split, at most")
+    flags.add(group, "--fold-epochs", flags.whole, "N", "on a fold, at most")
+    flags.add(group, "--workers", flags.whole, "N", "trainings at a time")
+    flags.add(group, "--study", str, "NAME", "a name; an existing one goes on")
+    flags.weights(group)
+    flags.pairs(group)
     return parser
-
-
-def _data_flag(flags: Any) -> None:
-    _flag(flags, "--data", str, "PATH", "sample, minet, or a folder with one folder a class")
-
-
-def _weights_flag(flags: Any) -> None:
-    _flag(flags, "--weights", str, "WEIGHTS", "of pretrained models: imagenet, a file, or none")
-
-
-def _objective_flag(flags: Any) -> None:
-    _flag(flags, "--objective", str, "NAME", "what trials are compared by, such as macro_f1")
-
-
-def _set_flag(flags: Any) -> None:
-    flags.add_argument(
-        "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE",
-        help="any other key of a sweep file, such as data.split=60/20/20; values are YAML",
-    )  # fmt: skip
 
 
 def _exclude(commands: Any) -> _Parser:
@@ -351,7 +308,7 @@ def _registered_model(parser: _Parser) -> None:
 def _report(commands: Any) -> _Parser:
     parser = _add(commands, "report", "report", "Make the report of a study again.")
     parser.add_argument("study", metavar="STUDY", help="its name, or the id of its run in MLflow")
-    _flag(parser, "--out", str, "FILE", "write the page there too")
+    flags.add(parser, "--out", str, "FILE", "write the page there too")
     return parser
 
 
@@ -361,7 +318,7 @@ def _data(commands: Any) -> _Parser:
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
     check = _add(actions, "check", "data_check", "Show what is usable, and what is not and why.")
     check.add_argument("path", metavar="PATH", help="sample, minet, or a folder")
-    _flag(check, "--page", str, "FILE", "write the page here (default: data-check.html)")
+    flags.add(check, "--page", str, "FILE", "write the page here (default: data-check.html)")
     return check
 
 
@@ -375,7 +332,3 @@ def _cache(commands: Any) -> _Parser:
 
 def _doctor(commands: Any) -> _Parser:
     return _add(commands, "doctor", "doctor", "Show what this machine has and what is missing.")
-
-
-def _flag(parser: Any, name: str, read: Any, metavar: str, text: str) -> None:
-    parser.add_argument(name, type=read, metavar=metavar, help=text, default=None)

@@ -99,7 +99,7 @@ def _show_champion(console: Console, crowned: Crowned, model: str, warnings: Seq
 
     best, decision, scores = crowned.record, crowned.decision, crowned.scores
     who = "Champion" if decision.takes else "Best trial"
-    alias = ", alias champion" if decision.takes else ", alias challenger"
+    alias = ", @champion" if decision.takes else ", @challenger"
     console.print(
         f"{who}: {best.title()}, {best.params['architecture']}"
         f" -> {model} version {crowned.version}{alias}"

@@ -7,7 +7,7 @@ from argparse import Namespace
 from mineralsweep.app.checks import suited_to_machine
 from mineralsweep.app.session import Request
 from mineralsweep.app.train import train
-from mineralsweep.cli.main import SETTINGS, hyperparameters
+from mineralsweep.cli.flags import SETTINGS, hyperparameters
 from mineralsweep.cli.shell import next_commands, plain_console
 from mineralsweep.cli.sweep import following
 from mineralsweep.config import Override, Sweep, build, pairs

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Collection, Mapping
 from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from mineralsweep.config.rules import Misplaced, Strict
 from mineralsweep.errors import did_you_mean
@@ -45,7 +45,9 @@ ORACLE_OPTIONS: dict[str, dict[str, tuple[str, ...]]] = {
     "bayesian": {"num_initial_points": ("int",), "alpha": ("float",), "beta": ("float",)},
     "hyperband": {"factor": ("int",), "hyperband_iterations": ("int",)},
 }
-KNOWN = {"optuna": OPTUNA_SAMPLERS, "keras-tuner": ORACLES}
+KNOWN: dict[str, dict[str, str]] = {"optuna": OPTUNA_SAMPLERS, "keras-tuner": ORACLES}
+"""Engine -> its samplers, and the library's classes for them; empty: it has one way to propose."""
+
 ALIKE = {
     ("keras-tuner", "tpe"): "bayesian",
     ("keras-tuner", "gp"): "bayesian",
@@ -91,7 +93,7 @@ class Engine(Strict):
         startup_trials: before the samplers and pruners that learn trust what they have seen.
     """
 
-    name: Literal["optuna", "keras-tuner"] = "optuna"
+    name: str = "optuna"
     sampler: Literal[
         "tpe", "random", "grid", "gp", "cmaes", "qmc", "nsgaii", "bayesian", "hyperband"
     ] = "tpe"
@@ -122,10 +124,17 @@ class Engine(Strict):
             raise Misplaced("pruner_options.patience", "is engine.pruner_patience; give that one")
         return self
 
+    @field_validator("name")
+    @classmethod
+    def _known_engine(cls, name: str) -> str:
+        if name not in KNOWN:
+            raise ValueError(f"unknown value '{name}'{did_you_mean(name, KNOWN)}")
+        return name
+
     @model_validator(mode="after")
     def _sampler_can_be_had(self) -> Self:
         known = KNOWN[self.name]
-        if self.resolved() not in known:
+        if known and self.resolved() not in known:
             raise Misplaced(
                 "sampler", f"{self.name} has no '{self.sampler}'{did_you_mean(self.sampler, known)}"
             )
@@ -148,7 +157,7 @@ class Engine(Strict):
                     raise Misplaced(
                         f"sampler_options.{name}", f"must be at least {least}, got {value}"
                     )
-        elif self.sampler_options:
+        elif self.sampler_options and self.name == "optuna":
             kind = self.resolved()
             _check_class(
                 "sampler_options", OPTUNA_SAMPLERS[kind], self.sampler_options, NEEDED.get(kind)

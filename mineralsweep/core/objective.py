@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -10,10 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mineralsweep.errors import ConfigError, did_you_mean
-from mineralsweep.evaluation import CONFIDENCE, Proportion, wilson
+from mineralsweep.evaluation import CONFIDENCE, Paired, Proportion, compare, wilson
+from mineralsweep.evaluation.paired import Permuted, permuted_p
 
 Confusion = NDArray[np.int64]
 """Images by class: int (classes, classes), rows true, columns predicted."""
+
+Comparison = Paired | Permuted
+"""Two models on the same images; `ahead` and `p` tell whether the challenger is better."""
 
 DRAWS = 4_000
 """Of a simulated interval; its ends then vary by less than 0.005."""
@@ -72,6 +76,41 @@ class Objective:
         tail = 100 * (1 - CONFIDENCE) / 2
         low, high = np.percentile(values, [tail, 100 - tail])
         return Proportion(value, min(float(low), value), max(float(high), value), n)
+
+    def compare(
+        self,
+        labels: Sequence[int],
+        champion: NDArray[np.float64],
+        challenger: NDArray[np.float64],
+    ) -> Comparison:
+        """Compare two models' answers for the same images in the same order.
+
+        Accuracy by the exact McNemar test, any other objective by a paired permutation test.
+
+        Args:
+            labels: n positions of classes.
+            champion: probabilities, float (n, classes).
+            challenger: the same of the other model.
+        """
+        truth = np.asarray(labels)
+        if self.name == "accuracy":
+            return compare(champion.argmax(axis=1) == truth, challenger.argmax(axis=1) == truth)
+
+        def value(probabilities: NDArray[np.float64]) -> float:
+            of_truth = probabilities[np.arange(len(truth)), truth]
+            loss = float(-np.log(np.clip(of_truth, 1e-7, 1.0)).mean())
+            predicted = probabilities.argmax(axis=1)
+            return self.of(confusion_of(predicted, truth, probabilities.shape[1]), loss)
+
+        before, after = value(champion), value(challenger)
+        p = permuted_p(value, champion, challenger)
+        return Permuted(
+            self.name.replace("_", " "),
+            after - before,
+            self.is_better(after, before),
+            p,
+            len(truth),
+        )
 
 
 def _draws(confusion: Confusion) -> list[Any]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from mineralsweep.evaluation.scores import CONFIDENCE
 
 POWER = 0.8
+SWAPS = 2_000
+"""Of a permutation test: p is then known to about 0.01 at 0.05."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,13 @@ class Paired:
     p: float
     low: float
     high: float
+
+    test: ClassVar[str] = "McNemar"
+
+    @property
+    def ahead(self) -> bool:
+        """Whether the challenger has the better value."""
+        return self.difference > 0
 
     @property
     def difference(self) -> float:
@@ -87,6 +96,61 @@ def compare(
     low, high = difference_interval(gained, lost, len(before))
     both = int((before & after).sum())
     return Paired(len(before), both, gained, lost, mcnemar(gained, lost), low, high)
+
+
+@dataclass(frozen=True)
+class Permuted:
+    """A challenger beside a champion on the same n images, by another number than accuracy.
+
+    Attributes:
+        name: of the number.
+        difference: the challenger's value less the champion's.
+        ahead: whether the challenger has the better value.
+        p: of the paired permutation test, two-sided, in (0, 1].
+        n: images.
+    """
+
+    name: str
+    difference: float
+    ahead: bool
+    p: float
+    n: int
+
+    test: ClassVar[str] = "paired permutation"
+
+    def __str__(self) -> str:
+        return (
+            f"{self.name} difference {self.difference:+.3f}, n = {self.n}, paired permutation test"
+            f" p = {self.p:.3g}"
+        )
+
+
+def permuted_p(
+    value: Callable[[NDArray[np.float64]], float],
+    champion: NDArray[np.float64],
+    challenger: NDArray[np.float64],
+    swaps: int = SWAPS,
+) -> float:
+    """Return the two-sided p of the paired permutation test (Fisher 1935).
+
+    Were both models equally good, it would not matter whose answer is whose: p is the share of
+    random swaps of their answers, image by image, that part them at least as far as they are. The
+    same answers give the same p.
+
+    Args:
+        value: of one model's answers, float (n, classes).
+        champion: its answers.
+        challenger: the other one's, for the same images in the same order.
+        swaps: how many are drawn.
+    """
+    random = np.random.default_rng(0)
+    apart = abs(value(challenger) - value(champion)) - 1e-12
+    as_far = 0
+    for _ in range(swaps):
+        swap = random.random(len(champion))[:, None] < 0.5
+        one, other = np.where(swap, challenger, champion), np.where(swap, champion, challenger)
+        as_far += abs(value(one) - value(other)) >= apart
+    return (1 + as_far) / (1 + swaps)
 
 
 def mcnemar(gained: int, lost: int) -> float:

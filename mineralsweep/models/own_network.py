@@ -242,6 +242,14 @@ def _build(
         model = function(input_shape, num_classes, **hyperparameters)
     except MISTAKES as error:
         raise ArchitectureError(f"{name}: can't be built: {_told(error)}") from error
+    _check_shapes(model, name, input_shape, num_classes)
+    _check_answer(model, name, input_shape)
+    return model
+
+
+def _check_shapes(
+    model: Any, name: str, input_shape: tuple[int, int, int], num_classes: int
+) -> None:
     import keras
 
     if not isinstance(model, keras.Model):
@@ -258,8 +266,6 @@ def _build(
         raise ArchitectureError(
             f"{name}: must answer {(None, num_classes)}, a probability a class, answers {outputs}"
         )
-    _check_answer(model, name, input_shape)
-    return model
 
 
 def _check_answer(model: keras.Model, name: str, input_shape: tuple[int, int, int]) -> None:

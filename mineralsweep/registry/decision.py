@@ -110,10 +110,10 @@ class Decision:
     def sentence(self) -> str:
         """Say in a line what became of the version."""
         return {
-            "promoted": f"version {self.version} took the alias champion",
-            "refused": f"version {self.version} did not take the alias champion",
-            "forced": f"version {self.version} was made champion by hand",
-            "rolled back": f"version {self.version} is champion again",
+            "promoted": f"version {self.version} was promoted to @champion",
+            "refused": f"version {self.version} was not promoted to @champion",
+            "forced": f"version {self.version} was promoted to @champion by hand",
+            "rolled back": f"version {self.version} is @champion again",
         }[self.verdict]
 
     def to_markdown(self) -> str:

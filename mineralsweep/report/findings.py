@@ -5,15 +5,11 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from mineralsweep.core import recipe
-from mineralsweep.core.hyperparameter import Hyperparameter
+from mineralsweep.core import objective as objectives
+from mineralsweep.core.objective import Comparison
+from mineralsweep.core.record import TrialRecord
 from mineralsweep.data import duplicates
-from mineralsweep.evaluation import Paired, compare
 from mineralsweep.models import get as get_architecture
 from mineralsweep.report import warnings
 from mineralsweep.report.evidence import Evidence
@@ -27,16 +23,16 @@ def warnings_of(evidence: Evidence) -> list[Warning]:
     """Check a study with every check that there is."""
     best, crowned, classes = evidence.best, evidence.crowned, evidence.dataset.classes
     test, epochs = crowned.scores, evidence.sweep.budget.epochs
-    entries = evidence.sweep.space.entries()
+    declared = get_architecture(str(best.params["architecture"])).hyperparameters
     found = [
         *warnings.opened_again(crowned.openings),
         *warnings.never_found(test, "test split"),
         *warnings.leaks(_divided(evidence)),
         *warnings.no_better_than_baseline(against_baseline(evidence), "colour_texture"),
-        *warnings.indistinguishable(evidence.complete, _right(evidence)),
+        *warnings.indistinguishable(evidence.complete, _with_the_best(evidence)),
         *warnings.spread_larger_than_lead(evidence.complete),
         *warnings.suspicious_loss(test.accuracy, test.loss, len(classes), "test split"),
-        *warnings.at_a_boundary(best.params, entries, _declared(str(best.params["architecture"]))),
+        *warnings.at_a_boundary(best.params, evidence.sweep.space.entries(), declared),
         *warnings.still_improving(best, epochs),
         *warnings.small_classes(_used(evidence)),
         *warnings.many_failed(evidence.records),
@@ -45,16 +41,6 @@ def warnings_of(evidence: Evidence) -> list[Warning]:
     if best.loss is not None:
         found += warnings.suspicious_loss(best.interval(), best.loss, len(classes), evidence.part)
     return found
-
-
-def _declared(architecture: str) -> dict[str, Hyperparameter]:
-    """Return the hyperparameters that an architecture declares, and those of the recipe."""
-    own: Any = get_architecture(architecture).hyperparameters
-    every = [
-        *(own.values() if isinstance(own, Mapping) else own),
-        *getattr(recipe, "HYPERPARAMETERS", ()),
-    ]
-    return {one.name: one for one in every if isinstance(one, Hyperparameter)}
 
 
 def _missing(evidence: Evidence) -> tuple[str, ...]:
@@ -119,36 +105,41 @@ def _folds(evidence: Evidence) -> list[tuple[Sequence[int], Sequence[int]]]:
     return list(evidence.dataset.folds(evidence.sweep.folds, evidence.sweep.repeats))
 
 
-def against_baseline(evidence: Evidence) -> Paired | None:
+def against_baseline(evidence: Evidence) -> Comparison | None:
     """Compare the champion's validated predictions with the baseline's, None where there are none.
 
     The baseline stands as the champion, the best trial as the challenger.
     """
-    baseline = evidence.baseline
-    if baseline is None or baseline.number == evidence.best.number:
+    if evidence.baseline is None or evidence.baseline.number == evidence.best.number:
         return None
+    return _compared(evidence, evidence.best, evidence.baseline)
+
+
+def _compared(evidence: Evidence, best: TrialRecord, other: TrialRecord) -> Comparison | None:
+    """Compare two trials image by image, by the sweep's objective; the best is the challenger."""
     try:
-        before, after = evidence.predictions(baseline.number), evidence.validation
+        before, after = evidence.predictions(other.number), evidence.predictions(best.number)
     except Exception as error:
-        logging.getLogger(__name__).info("no baseline's predictions: %s", error)
+        logging.getLogger(__name__).info("%s: no predictions: %s", other.title(), error)
         return None
-    order = {row: place for place, row in enumerate(before.rows)}
-    if set(order) != set(after.rows) or not order:
+    places = {row: place for place, row in enumerate(before.rows)}
+    if places.keys() != set(after.rows) or not places:
         return None
-    return compare(before.right[[order[row] for row in after.rows]], after.right)
+    order = [places[row] for row in after.rows]
+    objective = objectives.get(evidence.sweep.objective)
+    return objective.compare(after.labels, before.probabilities[order], after.probabilities)
 
 
-def _right(evidence: Evidence) -> dict[int, NDArray[np.bool_]]:
-    """Return which images the best trials got right; those whose answers can't be read are left."""
-    found = {}
-    for record in evidence.complete[:COMPARED]:
-        try:
-            shown = evidence.predictions(record.number)
-        except Exception as error:
-            logging.getLogger(__name__).info("trial %d: no predictions: %s", record.number, error)
-            continue
-        found[record.number] = shown.right[np.argsort(shown.rows, kind="stable")]
-    return found
+def _with_the_best(evidence: Evidence) -> list[Comparison]:
+    """Compare the best with those after it, as far as their predictions can be read."""
+    best, *others = evidence.complete[:COMPARED] or [evidence.best]
+    comparisons = []
+    for other in others:
+        compared = _compared(evidence, best, other)
+        if compared is None:
+            break
+        comparisons.append(compared)
+    return comparisons
 
 
 def headlines(found: Sequence[Warning]) -> tuple[str, ...]:

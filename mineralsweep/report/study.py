@@ -107,9 +107,8 @@ def _searched(evidence: Evidence) -> dict[str, Entry]:
     """Return the settings that were searched and that a trial has."""
     return {
         name: entry
-        for name, entry in evidence.sweep.space.entries().items()
-        if entry.constant() is None
-        and any(name in record.params and record.value is not None for record in evidence.records)
+        for name, entry in evidence.sweep.space.searched().items()
+        if any(name in record.params and record.value is not None for record in evidence.records)
     }
 
 

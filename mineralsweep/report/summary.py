@@ -9,10 +9,10 @@ import pandas as pd
 
 from mineralsweep.config import Sweep
 from mineralsweep.core import objective as objectives
+from mineralsweep.core.objective import Comparison
 from mineralsweep.core.record import BASELINE, TrialRecord
-from mineralsweep.evaluation import Paired
 from mineralsweep.report.leaderboard import compact, judged_on, markdown
-from mineralsweep.report.warnings import SIGNIFICANT
+from mineralsweep.report.warnings import is_significant
 
 if TYPE_CHECKING:
     from mineralsweep.registry import Crowned
@@ -95,7 +95,7 @@ def scores_of(record: TrialRecord, objective: str) -> str:
 
 
 def standing(
-    best: TrialRecord, baseline: TrialRecord, paired: Paired | None, objective: str
+    best: TrialRecord, baseline: TrialRecord, paired: Comparison | None, objective: str
 ) -> Standing:
     """Say whether the champion beats the baseline: true only where the difference is significant.
 
@@ -109,11 +109,11 @@ def standing(
     if best.number == BASELINE:
         return "is the baseline"
     better = objectives.get(objective).is_better(best.value, baseline.value)
-    return "true" if better and _significant(paired) else "not shown"
+    return "true" if better and is_significant(paired) else "not shown"
 
 
 def verdict(
-    best: TrialRecord, baseline: TrialRecord, paired: Paired | None, objective: str
+    best: TrialRecord, baseline: TrialRecord, paired: Comparison | None, objective: str
 ) -> list[str]:
     """Return sentences: how the champion compares with the baseline.
 
@@ -131,14 +131,9 @@ def verdict(
     how = "is better than" if better else "is no better than"
     test = "Their predictions could not be compared."
     if paired is not None:
-        mark = "significant" if _significant(paired) else "not significant"
+        mark = "significant" if is_significant(paired) else "not significant"
         test = f"On the same images the difference is {mark}: {paired}."
     return [
         f"Trial {best.number} {how} the baseline: {scores_of(best, objective)} against {theirs}.",
         test,
     ]
-
-
-def _significant(paired: Paired | None) -> bool:
-    """Say whether the challenger is shown to be right more often."""
-    return paired is not None and paired.difference > 0 and paired.p < SIGNIFICANT

@@ -8,19 +8,18 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import NDArray
+from itertools import takewhile
 
 from mineralsweep.config.entries import Entry, Range
 from mineralsweep.core.hyperparameter import Hyperparameter, Params
+from mineralsweep.core.objective import Comparison
 from mineralsweep.core.record import TrialRecord
-from mineralsweep.evaluation import FoldMean, Paired, Proportion, Scores, compare
+from mineralsweep.evaluation import FoldMean, Proportion, Scores
 
 EDGE = 0.05
 """A value within this share of a range from its end counts as at the end."""
 SIGNIFICANT = 0.05
-"""Of the exact McNemar test's p: from it on, a difference is not significant."""
+"""Of a paired test's p: from it on, a difference is not significant."""
 FEW_TO_TRAIN = 20
 FEW_TO_SCORE = 10
 
@@ -49,7 +48,7 @@ def at_a_boundary(
         params: of the best trial.
         entries: the search space, by name.
         declared: hyperparameters as they were declared, by name: no range can go further than
-            theirs. One without a declaration may go on for ever.
+            theirs.
     """
     warnings = []
     for name, value in params.items():
@@ -95,51 +94,35 @@ def _is_last(entry: Entry, end: str, declared: Hyperparameter | None) -> bool:
     return low <= declared.low if end == "lower" else high >= declared.high
 
 
+def is_significant(comparison: Comparison | None) -> bool:
+    """Say whether the challenger is shown to be better."""
+    return comparison is not None and comparison.ahead and comparison.p < SIGNIFICANT
+
+
 def indistinguishable(
-    ranked: Sequence[TrialRecord], right: Mapping[int, NDArray[np.bool_]]
+    ranked: Sequence[TrialRecord], comparisons: Sequence[Comparison]
 ) -> list[Warning]:
     """Warn where the best trial is not significantly better than those after it.
 
     Args:
         ranked: the complete trials, best first.
-        right: trial number -> which images it got right, the same images in the same order.
-            A trial without an entry is compared by its lead alone.
+        comparisons: of the best one as the challenger with those after it, in their order, as far
+            as their predictions could be read.
     """
-    if not ranked:
+    equals = list(takewhile(lambda one: not is_significant(one), comparisons))
+    if not equals:
         return []
-    best, equals = ranked[0], 1
-    for other in ranked[1:]:
-        if _differ(best, other, right):
-            break
-        equals += 1
-    if equals < 2:
-        return []
-    second, lead = ranked[1], _right(best) - _right(ranked[1])
-    images = f"{lead} image{'s' * (lead != 1)} more than"
-    how = images if lead > 0 else "no more images than"
+    count, first = len(equals) + 1, equals[0]
     return [
         Warning(
             "lead",
-            f"The first {equals} trials are statistically indistinguishable (McNemar p >="
-            f" {SIGNIFICANT:g}, n = {best.n}): {best.title()} got {how} {second.title()} right.",
-            f"Read the champion as one of {equals} equals; more images to validate on, or folds,"
-            " would tell more.",
+            f"The first {count} on the leaderboard are statistically indistinguishable"
+            f" ({first.test} p >= {SIGNIFICANT:g}, n = {first.n}).",
+            f"{ranked[0].title().capitalize()} against {ranked[1].title()}: {first}. Read the"
+            f" champion as one of {count} equals; more images to validate on, or folds, would tell"
+            " more.",
         )
     ]
-
-
-def _differ(best: TrialRecord, other: TrialRecord, right: Mapping[int, NDArray[np.bool_]]) -> bool:
-    mine, theirs = right.get(best.number), right.get(other.number)
-    if mine is not None and theirs is not None and mine.shape == theirs.shape:
-        paired = compare(theirs, mine)
-        return paired.difference > 0 and paired.p < SIGNIFICANT
-    lead = _right(best) - _right(other)
-    # The clearest case: the best is right wherever the other one is.
-    return lead > 0 and 2 * 0.5**lead < SIGNIFICANT
-
-
-def _right(record: TrialRecord) -> int:
-    return round((record.accuracy or 0.0) * record.n)
 
 
 def spread_larger_than_lead(ranked: Sequence[TrialRecord]) -> list[Warning]:
@@ -260,14 +243,14 @@ def opened_again(openings: int) -> list[Warning]:
     ]
 
 
-def no_better_than_baseline(comparison: Paired | None, name: str) -> list[Warning]:
+def no_better_than_baseline(comparison: Comparison | None, name: str) -> list[Warning]:
     """Warn where the champion is not significantly better than the baseline.
 
     Args:
         comparison: the baseline as the champion, the best trial as the challenger; None without.
         name: of the baseline.
     """
-    if comparison is None or (comparison.difference > 0 and comparison.p < SIGNIFICANT):
+    if comparison is None or is_significant(comparison):
         return []
     return [
         Warning(

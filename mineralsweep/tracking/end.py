@@ -104,13 +104,28 @@ def _plain(result: TrialResult) -> dict[str, Any]:
 
 
 def _result(plain: dict[str, Any], probabilities: Any, network: Path) -> TrialResult:
-    folds = (FoldResult(**{**one, "history": _history(one["history"])}) for one in plain["folds"])
+    folds = (
+        FoldResult(
+            **{
+                **one,
+                "history": _history(one["history"]),
+                "confusion": _counts(one["confusion"]),
+            }
+        )
+        for one in plain["folds"]
+    )
     known = _tuples(plain) | {"history": _history(plain["history"]), "folds": tuple(folds)}
     return TrialResult(**known, probabilities=probabilities, folder=network)
 
 
 def _history(plain: list[dict[str, Any]]) -> tuple[EpochReport, ...]:
-    return tuple(EpochReport(**one) for one in plain)
+    return tuple(
+        EpochReport(**{**one, "val_confusion": _counts(one["val_confusion"])}) for one in plain
+    )
+
+
+def _counts(rows: list[list[int]]) -> tuple[tuple[int, ...], ...]:
+    return tuple(tuple(row) for row in rows)
 
 
 def _tuples(plain: dict[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from mineralsweep import machine
 from mineralsweep.activations.store import NoRoomForFeatures
+from mineralsweep.core.hyperparameter import Value
 from mineralsweep.core.trial import Report, Say, TrialResult, TrialSpec
 from mineralsweep.models import get as get_architecture
 from mineralsweep.serving import network, own_code
@@ -86,7 +87,7 @@ def _prepare(spec: TrialSpec, precision: str, say: Say) -> tuple[keras.Model, li
     if phases.uses_features(spec):
         _make_deterministic(spec.seed)
         with used(precision):
-            whole = _build(spec, {**spec.hyperparameters, "augmentation": 0.0})
+            whole = _build(spec, _plain(spec))
             try:
                 return whole, phases.from_features(spec, whole, precision, say)
             except NoRoomForFeatures as error:
@@ -158,6 +159,12 @@ def _build(spec: TrialSpec, hyperparameters: Any) -> keras.Model:
     )
 
 
+def _plain(spec: TrialSpec) -> dict[str, Value | None]:
+    """Return a trial's hyperparameters without augmentation, which not every network has."""
+    own = dict(spec.hyperparameters)
+    return {**own, "augmentation": 0.0} if "augmentation" in own else own
+
+
 def _served(spec: TrialSpec, trained: keras.Model) -> keras.Model:
     """Return the network as it is saved."""
     plain = _without_augmentation(spec)
@@ -170,10 +177,6 @@ def _without_augmentation(spec: TrialSpec) -> keras.Model:
 
     Augmentation acts in training alone: what is saved of our networks has Keras' own layers only.
     """
-    changes = {
-        name: value
-        for name, value in (("augmentation", 0.0), ("weights", "none"))
-        if name in spec.hyperparameters
-    }
+    unread = {"weights": "none"} if "weights" in spec.hyperparameters else {}
     with used("float32"):
-        return _build(spec, {**spec.hyperparameters, **changes})
+        return _build(spec, {**_plain(spec), **unread})

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.stats import norm
 
+from mineralsweep.core import objective as objectives
 from mineralsweep.evaluation import Paired, compare
 from mineralsweep.evaluation.paired import (
     _score,
@@ -16,6 +18,7 @@ from mineralsweep.evaluation.paired import (
     fewest_discordant,
     images_needed,
     mcnemar,
+    permuted_p,
 )
 
 
@@ -131,3 +134,41 @@ def test_so_many_images_would_show_the_difference() -> None:
 def test_the_fewest_discordant_images_just_reach_alpha(alpha: float) -> None:
     fewest = fewest_discordant(alpha)
     assert mcnemar(fewest, 0) <= alpha < mcnemar(fewest - 1, 0)
+
+
+def test_the_permutation_test_of_accuracy_is_near_mcnemar() -> None:
+    labels = np.zeros(60, int)
+    before, after = np.tile([0.9, 0.1], (60, 1)), np.tile([0.9, 0.1], (60, 1))
+    before[:9] = after[9:11] = [0.1, 0.9]  # 9 gained, 2 lost
+
+    def accuracy(answers: NDArray[np.float64]) -> float:
+        return float((answers.argmax(axis=1) == labels).mean())
+
+    p = permuted_p(accuracy, before, after)
+    assert p == pytest.approx(mcnemar(9, 2), abs=0.015)
+    assert permuted_p(accuracy, before, after) == p
+    assert permuted_p(accuracy, before, before) == 1.0
+
+
+@pytest.mark.parametrize("name", ["loss", "macro_f1", "balanced_accuracy", "min_recall"])
+def test_each_objective_compares_models_by_itself(name: str) -> None:
+    labels = [0] * 28 + [1] * 12
+    good = np.array([[0.9, 0.1]] * 28 + [[0.2, 0.8]] * 12)
+    poor = np.array([[0.9, 0.1]] * 40)  # never finds the small class
+    objective = objectives.get(name)
+    shown = objective.compare(labels, poor, good)
+    assert shown.ahead
+    assert shown.p < 0.01
+    assert shown.n == 40
+    behind = objective.compare(labels, good, poor)
+    assert not behind.ahead
+    assert behind.difference == pytest.approx(-shown.difference)
+    same = objective.compare(labels, good, good)
+    assert (same.ahead, same.p) == (False, 1.0)
+
+
+def test_accuracy_is_compared_by_mcnemar() -> None:
+    answers = np.array([[0.9, 0.1], [0.2, 0.8]])
+    found = objectives.get("accuracy").compare([0, 1], answers[::-1], answers)
+    assert isinstance(found, Paired)
+    assert (found.gained, found.lost) == (2, 0)

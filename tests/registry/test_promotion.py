@@ -60,7 +60,7 @@ def test_a_refused_version_is_refused_again_and_made_champion_by_hand(
     assert "--force: needs --reason TEXT" in said
     code, said = run("promote", "models:/mineral-classifier/2", "--force", "--reason", "it is ours")
     assert code == 0
-    assert "version 2 was made champion by hand" in said
+    assert "version 2 was promoted to @champion by hand" in said
     assert (versions.holder("champion"), versions.holder("previous")) == ("2", "1")
     assert versions.holder("challenger") == ""
     held = versions.get("2")
@@ -85,7 +85,7 @@ def test_a_rollback_brings_the_former_champion_back_and_a_second_undoes_it(
     assert "replaced_by" in str(versions.get("1").tags)
     code, said = run("rollback", "--reason", "it was slow")
     assert code == 0
-    assert "version 1 is champion again. Rolled back from version 2." in said
+    assert "version 1 is @champion again. Rolled back from version 2." in said
     assert (versions.holder("champion"), versions.holder("previous")) == ("1", "2")
     assert "replaced_by" not in str(versions.get("1").tags)
     assert versions.get("1").tags["mineralsweep.gate.verdict"] == "rolled back"
@@ -190,7 +190,7 @@ def test_a_folder_named_like_a_built_in_source_is_that_folder(
     _, record = sweeping.begin(wrong=0, dataset=dataset)
     sweeping.store.log_dataset(record.run_id, dataset, "training and validation")
     _, said = run("promote", f"models:/{record.model_id}", "--model", "other")
-    assert "version 1 took the alias champion" in said
+    assert "version 1 was promoted to @champion" in said
 
 
 def test_evaluating_the_test_split_counts_and_a_logged_model_s_own_images_are_left_out(

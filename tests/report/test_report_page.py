@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from mineralsweep.app.report import write_report
 
+from mineralsweep.app.drawing import draw
 from mineralsweep.config.entries import Choices, Entry, Range
 from mineralsweep.core.hyperparameter import Params
 from mineralsweep.core.record import BASELINE, champion
@@ -178,18 +178,20 @@ def test_a_section_that_fails_says_so_and_spoils_no_other(
         assert f'id="{name}"' in text
 
 
-def test_a_report_that_fails_altogether_fails_no_sweep(
-    found: Evidence, caplog: pytest.LogCaptureFixture
-) -> None:
-    broken = replace(found, run_id="0" * 32)
-    assert any("McNemar" in warning for warning in write_report(broken))
-    assert "no report" in caplog.text
-    assert "mineralsweep report a <study>" in caplog.text
+@pytest.mark.slow
+def test_a_report_that_fails_altogether_fails_no_sweep(found: Evidence) -> None:
+    told: list[str] = []
+    assert draw(replace(found, run_id="0" * 32), told.append) is None
+    assert "mineralsweep report a <study>" in told[0]
 
 
+@pytest.mark.slow
 def test_the_report_is_an_artifact_and_its_warnings_are_told(found: Evidence) -> None:
-    told = write_report(found)
-    assert any("statistically indistinguishable" in warning for warning in told)
+    told: list[str] = []
+    drawn = draw(found, told.append)
+    assert told == []
+    assert drawn is not None
+    assert any("statistically indistinguishable" in warning for warning in drawn.warnings)
     files = [file.path for file in found.store.client.list_artifacts(found.run_id)]
     assert "report.html" in files
 
@@ -220,10 +222,13 @@ def test_a_renamed_photograph_is_found_by_its_digest(found: Evidence) -> None:
     assert (shown.rows, shown.labels, shown.missing) == (expected.rows, expected.labels, ())
 
 
-def test_an_image_that_can_not_be_found_is_left_out_with_a_line(found: Evidence) -> None:
+@pytest.mark.parametrize("older", [False, True])
+def test_an_image_that_can_not_be_found_is_left_out_with_a_line(
+    found: Evidence, older: bool
+) -> None:
     def gone(table: pd.DataFrame) -> pd.DataFrame:
-        table.loc[0, "file"] = "gone.jpg"
-        return table
+        table.loc[0, ["file", "digest"]] = "gone.jpg", "0" * 64
+        return table.drop(columns="digest") if older else table  # earlier runs have names alone
 
     with rewritten(found, gone):
         again = replace(found)
@@ -269,6 +274,11 @@ def by(found: Evidence, objective: str) -> Evidence:
     assert best is not None
     crowned = replace(found.crowned, record=best)
     return replace(found, sweep=sweep, records=records, crowned=crowned)
+
+
+def test_trials_are_compared_by_the_sweep_s_objective(found: Evidence) -> None:
+    report = page(by(found, "macro_f1"), only("history"))
+    assert any("(paired permutation p >= 0.05, n = " in warning for warning in report.warnings)
 
 
 def test_one_epoch_is_told_in_words_and_is_no_curve(

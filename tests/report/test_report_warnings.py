@@ -16,7 +16,7 @@ from mineralsweep.core.hyperparameter import Hyperparameter
 from mineralsweep.core.record import State, TrialRecord
 from mineralsweep.data import duplicates, sample
 from mineralsweep.data.dataset import open_dataset
-from mineralsweep.evaluation import compare, score, wilson
+from mineralsweep.evaluation import Paired, compare, score, wilson
 from mineralsweep.report import findings, warnings
 from mineralsweep.report.warnings import Warning
 
@@ -78,32 +78,24 @@ def test_without_a_declaration_the_end_of_the_sweep_s_range_is_warned_of() -> No
     assert not warnings.at_a_boundary({"dropout": 0.0}, entries, DECLARED)
 
 
+def against(gained: int, lost: int, n: int = 80) -> Paired:
+    """Compare a best trial that alone is right on `gained` images, and alone wrong on `lost`."""
+    before = [False] * gained + [True] * (n - gained)
+    after = [True] * gained + [False] * lost + [True] * (n - gained - lost)
+    return compare(before, after)
+
+
 def test_a_lead_that_is_not_significant() -> None:
-    # 60, 59 and 54 of 80 right: the last one is 6 images behind.
-    trials = [record(4, 60 / 80), record(1, 59 / 80), record(0, 54 / 80)]
-    [found] = warnings.indistinguishable(trials, {})
-    assert "first 2 trials" in found.headline
+    trials = [record(4, 60 / 80), record(1, 59 / 80), record(0, 58 / 80), record(2, 54 / 80)]
+    near, clear = against(3, 2), against(6, 0)
+    [found] = warnings.indistinguishable(trials, [near, near, clear, near])
+    assert "The first 3 " in found.headline  # up to the first one that is significantly worse
     assert "(McNemar p >= 0.05, n = 80)" in found.headline
-    assert "1 image more than trial 1" in found.headline
-    assert warnings.indistinguishable([trials[0], trials[2]], {}) == []
-    assert warnings.indistinguishable(trials[:1], {}) == []
-    assert warnings.indistinguishable([], {}) == []
-    equal = warnings.indistinguishable([record(4, 0.5), record(1, 0.5)], {})
-    assert "no more images than trial 1" in texts(equal)
-
-
-def test_answers_image_by_image_decide_where_they_are_known() -> None:
-    best = np.array([True] * 60 + [False] * 20)
-    shifted = np.roll(best, 12)  # 12 images won and 12 lost, so 54 right would be no clear loss
-    worse = shifted.copy()
-    worse[np.flatnonzero(worse)[:6]] = False
-    trials = [record(4, 60 / 80), record(1, 54 / 80)]
-    assert warnings.indistinguishable(trials, {4: best, 1: worse})
-    nested = best.copy()
-    nested[:6] = False
-    assert warnings.indistinguishable(trials, {4: best, 1: nested}) == []
-    # By loss, the best one may have fewer right: that does not show it to be better.
-    assert warnings.indistinguishable(trials, {4: nested, 1: best})
+    assert f"Trial 4 against trial 1: {near}" in found.more
+    assert warnings.indistinguishable(trials, [clear, near]) == []
+    assert warnings.indistinguishable(trials[:1], []) == []
+    # The better value by the objective does not show that a trial is right more often.
+    assert warnings.indistinguishable(trials, [against(0, 9)])
 
 
 def test_folds_that_differ_more_than_the_trials() -> None:

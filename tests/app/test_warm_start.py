@@ -8,16 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mineralsweep.app.settings import Settings
 
-from mineralsweep.app import settings as kept_settings
-from mineralsweep.app.checks import study_folder
 from mineralsweep.app.warm_start import learn_from
 from mineralsweep.config import Sweep, build
 from mineralsweep.core.record import TrialRecord
 from mineralsweep.engines import ENGINES
 from mineralsweep.engines.archive import KERAS_TUNER_FILE, records_of, suited
 from mineralsweep.errors import ConfigError
+from mineralsweep.search.state import State, exists, folder_of
 
 
 def question(**space: Any) -> Sweep:
@@ -39,7 +37,12 @@ def question(**space: Any) -> Sweep:
 
 
 def opened(sweep: Sweep, name: str) -> Any:
-    return ENGINES["optuna"](sweep, name, study_folder(name), None, {})
+    return ENGINES["optuna"](sweep, name, folder_of(name), None)
+
+
+def state(name: str) -> State:
+    """Return the state of a study that was begun, or of a new one."""
+    return State.read(name) if exists(name) else State(name, "sweep", {})
 
 
 def record(number: int, params: Any, value: float) -> TrialRecord:
@@ -58,9 +61,9 @@ def run(engine: Any, count: int) -> list[TrialRecord]:
 
 
 def begun(name: str, count: int) -> list[TrialRecord]:
-    """Run a study that settings are kept of."""
+    """Run a study with a state."""
     sweep = question()
-    kept_settings.write(name, Settings(sweep, Path("old.yaml"), None))
+    State(name, "sweep", sweep.model_dump(mode="json", exclude_unset=True)).save()
     return run(opened(sweep, name), count)
 
 
@@ -68,10 +71,9 @@ def test_an_old_study_s_trials_lead_the_new_one_and_count_nowhere() -> None:
     begun("old", 20)
     said: list[str] = []
     new = opened(question(), "new")
-    learn_from("old", new, question(), "new", said.append)
+    learn_from("old", state("new"), new, question(), said.append)
     assert said == ["Learned from old: 20 of 20 complete trials"]
     assert new.records() == []
-    assert new.taken() == 0
     records = run(new, 8)
     assert [one.number for one in records] == list(range(8))
     ignorant = run(opened(question(), "ignorant"), 8)
@@ -86,11 +88,13 @@ def test_what_was_learned_stays_when_the_study_is_taken_up() -> None:
     sweep = question()
     for name, pauses in (("through", ()), ("twice", (3,))):
         engine = opened(sweep, name)
-        learn_from("old", engine, sweep, name, lambda line: None)
+        learn_from("old", state(name), engine, sweep, lambda line: None)
         for number in range(6):
             if number in pauses:
                 engine = opened(sweep, name)
-                learn_from("old", engine, sweep, name, lambda line: None)  # the same command again
+                learn_from(
+                    "old", state(name), engine, sweep, lambda line: None
+                )  # the same command again
             run(engine, 1)
     first, second = opened(sweep, "through").records(), opened(sweep, "twice").records()
     assert [one.params for one in first] == [one.params for one in second]
@@ -100,7 +104,7 @@ def test_trials_that_the_space_does_not_hold_are_named() -> None:
     begun("old", 12)
     narrow = question(dropout={"low": 0.0, "high": 0.2})
     said: list[str] = []
-    learn_from("old", opened(narrow, "new"), narrow, "new", said.append)
+    learn_from("old", state("new"), opened(narrow, "new"), narrow, said.append)
     assert "of 12 complete trials" in said[0]
     assert "is not in the space (1x)" in said[1]
     fitting, others = suited(
@@ -122,14 +126,14 @@ def test_a_study_begun_without_it_an_unknown_one_and_one_that_fits_nowhere_are_r
     begun("old", 3)
     sweep = question()
     new = opened(sweep, "new")
-    with pytest.raises(ConfigError, match="no study 'odl' here; did you mean 'old'"):
-        learn_from("odl", new, sweep, "new", print)
+    with pytest.raises(ConfigError, match="no study 'odl'; did you mean 'old'"):
+        learn_from("odl", state("new"), new, sweep, print)
     elsewhere = question(dropout={"low": 0.6, "high": 0.7})
     with pytest.raises(ConfigError, match="no complete trial of study 'old' lies in this space"):
-        learn_from("old", opened(elsewhere, "there"), elsewhere, "there", print)
+        learn_from("old", state("there"), opened(elsewhere, "there"), elsewhere, print)
     run(new, 1)
     with pytest.raises(ConfigError, match="study 'new' was begun without old; take a new name"):
-        learn_from("old", new, sweep, "new", print)
+        learn_from("old", state("new"), new, sweep, print)
 
 
 def test_keras_tuner_s_file_is_read_as_well(tmp_path: Path) -> None:
@@ -137,7 +141,11 @@ def test_keras_tuner_s_file_is_read_as_well(tmp_path: Path) -> None:
 
     assert FILE == KERAS_TUNER_FILE
     kept = record(0, {"architecture": "model2_1"}, 0.5).to_dict()
-    (tmp_path / FILE).write_text(json.dumps({"trials": [{"record": kept}, {"record": None}]}))
+    trials: list[dict[str, Any]] = [
+        {"number": n, "id": str(n), "values": {}, "params": {}} for n in range(2)
+    ]
+    trials[0]["record"] = kept
+    (tmp_path / FILE).write_text(json.dumps({"trials": trials}))
     assert [one.number for one in records_of("x", tmp_path, None)] == [0]
     (tmp_path / FILE).write_text("{")
     with pytest.raises(ConfigError, match="--warm-start: study 'x' can't be read"):
