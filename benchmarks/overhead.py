@@ -23,8 +23,8 @@ from mineralsweep.data import arrays, catalog, sample
 from mineralsweep.data.dataset import open_dataset
 from mineralsweep.data.decode import decode
 from mineralsweep.engines import ENGINES
-from mineralsweep.search import Study
-from mineralsweep.tracking import StudyRun, logged_model, open_store
+from mineralsweep.search import State, Study, Task
+from mineralsweep.tracking import Outbox, StudyRun, logged_model, open_store
 from tests.fakes import FakeExecutor, Watcher
 
 RESULTS = Path(__file__).parent / "results"
@@ -115,17 +115,20 @@ def _trials(folder: Path, trials: int) -> dict[str, float]:
             "space": {"architecture": "model2", "learning_rate": {"low": 1e-4, "high": 1e-2}},
             "budget": {"trials": trials, "epochs": EPOCHS},
             "engine": {"pruner": "none"},
+            "baseline": "none",
         },
         "benchmark",
     )
     dataset = open_dataset(str(folder), "40/20/40", 0)
     dataset.arrays((96, 96))
-    engine = ENGINES["optuna"](sweep, "bench", Path("studies"), None, {})
-    run = StudyRun(open_store(), "bench", "sweep", lambda _: dataset)
+    state, task = State("bench", "sweep", {}), Task(sweep, dataset)
+    engine = ENGINES["optuna"](sweep, "bench", state.folder, None)
+    run = StudyRun(open_store(), "bench", "sweep", task.divided)
+    outbox = Outbox(state.folder / "outbox")
     watcher = _Clock()
     with _timed_uploads() as uploads:
         started, used = time.perf_counter(), time.process_time()
-        Study(sweep, dataset, engine, FakeExecutor(), run, Path("scratch"), watcher).run()
+        Study(task, engine, FakeExecutor(), state, outbox, run, watcher).run()
         whole, used = time.perf_counter() - started, time.process_time() - used
     # The first trial loads matplotlib and the like; it is counted in the mean alone.
     spent = [b - a for a, b in zip(watcher.ends, watcher.ends[1:], strict=False)]

@@ -168,7 +168,7 @@ def _engine(settings: dict[str, Any], epochs: int, study: str) -> OptunaEngine:
     sweep = build(
         {
             "question": "Which pruner?",
-            "space": {"architecture": "model2"},
+            "space": {"architecture": "model2", "learning_rate": {"low": 1e-4, "high": 1e-1}},
             "budget": {"epochs": epochs},
             "engine": {"sampler": "random", **settings},
         },

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from mineralsweep.core import objective as objectives
 from mineralsweep.core.objective import Objective
-from mineralsweep.core.record import TrialRecord, champion
+from mineralsweep.core.record import BASELINE, TrialRecord, champion
 from mineralsweep.core.trial import EpochReport, FoldResult, TrialSpec
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ class Progress:
         self._live = Live(console=console, transient=True, auto_refresh=False)
         self._running: dict[int, _Running] = {}
         self._records: list[TrialRecord] = []
+        self._baseline: list[TrialRecord] = []
         self._started: dict[int, float] = {}
         self._last_line = time.monotonic()
         self._away: Away | None = None
@@ -107,10 +108,12 @@ class Progress:
 
     def trial_ended(self, record: TrialRecord) -> None:
         self._running.pop(record.number, None)
-        # A trial may end twice: when nobody has its model any more, it is trained again.
-        others = [known for known in self._records if known.number != record.number]
-        self._records = [*others, record]
-        self.say(f"[{len(self._records)}/{self._trials}] {self._tell(record)}")
+        if record.number == BASELINE:
+            self._baseline = [record]
+            self.say(self._tell(record))
+        else:
+            self._records.append(record)
+            self.say(f"[{len(self._records)}/{self._trials}] {self._tell(record)}")
         self._last_line = time.monotonic()
         self.tick()
 
@@ -135,6 +138,8 @@ class Progress:
             if name != "architecture"
         )
         head = f"trial {record.number} {record.params['architecture']} ({settings})"
+        if record.number == BASELINE:
+            head = f"Baseline, {record.params['architecture']}"
         scores = record.scores(self._objective.name)
         if not scores:
             return f"{head}: FAILED: {record.reason}"
@@ -151,7 +156,7 @@ class Progress:
         return record.state == "COMPLETE" and record is self._best()
 
     def _best(self) -> TrialRecord | None:
-        return champion(self._records, self._objective.name)
+        return champion([*self._records, *self._baseline], self._objective.name)
 
     def _status(self) -> str:
         states = [record.state for record in self._records]
@@ -164,7 +169,8 @@ class Progress:
         if best is not None:
             parts.append(f"best {self._objective.metric} {best.value:.3f} ({best.title()})")
         for number, running in sorted(self._running.items()):
-            parts.append(f"trial {number}: {running.tell(self._sweep, self._objective)}")
+            who = "baseline" if number == BASELINE else f"trial {number}"
+            parts.append(f"{who}: {running.tell(self._sweep, self._objective)}")
         left = self._seconds_left()
         until = self._seconds_until_timeout()
         if until is not None and (left is None or until < left):
@@ -192,7 +198,8 @@ class Progress:
             typical = statistics.fmean(epochs) * self._sweep.budget.epochs * self._sweep.fits()
         else:
             return None
-        spent = sum(time.monotonic() - self._started[number] for number in self._running)
+        trials = [number for number in self._running if number != BASELINE]
+        spent = sum(time.monotonic() - self._started[number] for number in trials)
         left = (self._trials - len(self._records)) * typical - spent
         return max(left, 0.0) / self._workers
 

@@ -28,7 +28,7 @@ def sweep(space: dict[str, Any] | None = None, **more: Any) -> Sweep:
 
 
 def asked(settings: Sweep, trials: int, study: str = "s") -> list[Params]:
-    engine = ENGINES[settings.engine.name](settings, study, Path("studies"), None, {})
+    engine = ENGINES[settings.engine.name](settings, study, Path("studies"), None)
     found = []
     for _ in range(trials):
         proposal = engine.ask()

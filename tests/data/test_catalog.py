@@ -114,7 +114,7 @@ def test_verdicts_are_remembered_and_a_damaged_memory_is_no_harm(
     first = catalog.read(root)
     memory = next((tmp_path / "cache").glob("verdicts*.json"))
     with monkeypatch.context() as patch:
-        patch.setattr(catalog, "inspect", lambda content: pytest.fail("decoded again"))
+        patch.setattr(catalog, "open_rgb", lambda content: pytest.fail("decoded again"))
         assert catalog.read(root) == first
     memory.write_text("{broken")
     assert catalog.read(root) == first

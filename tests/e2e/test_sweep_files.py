@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from mineralsweep.app import SweepOutcome, run_sweep
-from mineralsweep.app.checks import leave_out_unavailable
+from mineralsweep.app.checks import without_weights
+from mineralsweep.app.session import Request
+from mineralsweep.app.sweep import run_sweep
 from mineralsweep.cli.main import main
 from mineralsweep.config import Override, load
 from mineralsweep.core.trial import TrialSpec
@@ -74,9 +75,9 @@ def test_every_sweep_file_runs(path: Path, folder: Path) -> None:
     if path.stem != "cnn":  # one sweep with a baseline is enough here
         tiny.append(Override("baseline", "none", ""))
     lines: list[str] = []
-    outcome = run_sweep(load(path, tiny), path, None, None, Watcher(), lines.append)
-    assert isinstance(outcome, SweepOutcome)
-    assert [record.state for record in outcome.records] == ["COMPLETE"]
+    request = Request("sweep", load(path, tiny), config=path)
+    outcome = run_sweep(request, Watcher(), lines.append)
+    assert {record.state for record in outcome.records} == {"COMPLETE"}
     assert outcome.crowned.version == "1"
     assert outcome.study.startswith(path.stem)
 
@@ -100,7 +101,7 @@ def test_a_sweep_leaves_vgg16_out_when_its_weights_cannot_be_had(
 def test_a_sweep_of_vgg16_alone_stops_without_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mineralsweep.models.weights._download", lambda: None)
     with pytest.raises(WeightsUnavailable, match=r"give its path: weights=PATH"):
-        leave_out_unavailable(load(ROOT / "sweeps" / "vgg16.yaml"))
+        without_weights(load(ROOT / "sweeps" / "vgg16.yaml"))
 
 
 @pytest.mark.usefixtures("_one_worker")
@@ -108,7 +109,7 @@ def test_a_single_training_is_one_run(folder: Path, capsys: pytest.CaptureFixtur
     arguments = ["train", "--data", str(folder), "--epochs", "2", "--set", "image_size=80"]
     assert main([*arguments, "--learning-rate", "1e-3", "--dropout", "0.2"]) == 0
     printed = capsys.readouterr().out
-    assert "validation accuracy" in printed
+    assert "on the validation images: accuracy" in printed
     assert "n = 6" in printed
     assert "The test split was not opened" in printed
     store = open_store()
@@ -127,7 +128,7 @@ def test_a_training_that_diverges_fails_with_its_reason(
     assert main([*arguments, "--optimizer", "sgd", "--learning-rate", "10"]) == RunError.exit_code
     assert "training failed: " in capsys.readouterr().err
     store = open_store()
-    [run] = store.client.search_runs([store.experiment_id])
+    [run] = store.client.search_runs([store.experiment_id])  # that of the study
     assert run.info.status == "FAILED"
     assert "loss became" in run.data.tags["mineralsweep.reason"]
 
