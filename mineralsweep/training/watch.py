@@ -11,9 +11,8 @@ import keras
 from mineralsweep.core.trial import EpochReport, Report, TrialSpec, counts_of
 from mineralsweep.errors import TrainingDiverged
 from mineralsweep.training import checkpoint, weights
-from mineralsweep.training.checkpoint import Checkpoint
+from mineralsweep.training.checkpoint import Arrays, Checkpoint
 from mineralsweep.training.confusion import CountedAccuracy
-from mineralsweep.training.weights import Arrays
 
 
 class Watch(keras.callbacks.Callback):  # type: ignore[misc]

@@ -7,9 +7,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
-from numpy.typing import NDArray
 
-Arrays = Sequence[NDArray[Any]]
+from mineralsweep.training.checkpoint import Arrays
 
 
 def changing(model: keras.Model) -> list[Any]:
