@@ -265,7 +265,7 @@ def test_compiled_code_beside_a_registered_model_is_found(sweeping: Sweeping) ->
     assert "its files are those that were registered" in verify(uri)
     assert crowned.record.model_id is not None
     where = sweeping.store.client.get_logged_model(crowned.record.model_id).artifact_location
-    compiled = local_file_uri_to_path(where) / Path("__pycache__") / "model_from_code.pyc"
+    compiled = local_file_uri_to_path(where) / Path("__pycache__") / "classifier.pyc"
     compiled.parent.mkdir()
     compiled.write_bytes(b"anything")
     with pytest.raises(InputError, match="not those that were registered"):
