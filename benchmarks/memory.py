@@ -69,9 +69,8 @@ def _one(data: str, network: str, how: str) -> dict[str, Any]:
         raise SystemExit("the allocator isn't glibc's: there is nothing to compare")
     import tensorflow as tf
 
-    from mineralsweep.config import Training
     from mineralsweep.data.dataset import open_dataset
-    from mineralsweep.search.specify import specify
+    from mineralsweep.search.specify import Conditions, specify
     from mineralsweep.search.task import examples
     from mineralsweep.training.run import run_trial
 
@@ -81,9 +80,8 @@ def _one(data: str, network: str, how: str) -> dict[str, Any]:
     seconds = []
     with tempfile.TemporaryDirectory() as scratch:
         spec = specify(
-            {"architecture": network}, number=0, epochs=EPOCHS, patience=0, image_size=size,
-            seed=0, weights="none", training=Training(), deepest=0,
-            folder=Path(scratch) / "model", examples=examples(dataset, size),
+            {"architecture": network}, Conditions(EPOCHS), examples(dataset, size), size,
+            Path(scratch) / "model",
         )  # fmt: skip
         result = run_trial(spec, lambda report: seconds.append(report.seconds))
     return {

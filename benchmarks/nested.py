@@ -205,10 +205,9 @@ class Bench:
 
     def _trained(self, fit: Fit, train: Any, validation: Any, test: Any) -> Any:
         """Train as a sweep's trial does, and let the saved model answer the outer fold."""
-        from mineralsweep.config import Training
         from mineralsweep.core.trial import Examples
         from mineralsweep.data import arrays
-        from mineralsweep.search.specify import specify
+        from mineralsweep.search.specify import Conditions, specify
         from mineralsweep.serving import network
         from mineralsweep.training.run import run_trial
 
@@ -224,10 +223,9 @@ class Bench:
         )  # fmt: skip
         with tempfile.TemporaryDirectory() as scratch:
             spec = specify(
-                {"architecture": member.architecture, **member.hyperparameters}, number=0,
-                epochs=self.protocol.epochs, patience=0,
-                image_size=size, seed=seed_of(fit), weights="none", training=Training(),
-                deepest=0, folder=Path(scratch) / "model", examples=examples,
+                {"architecture": member.architecture, **member.hyperparameters},
+                Conditions(self.protocol.epochs, seed=seed_of(fit)), examples, size,
+                Path(scratch) / "model",
             )  # fmt: skip
             result = run_trial(spec, lambda report: None)
             images = np.asarray(arrays.load(pixels)[list(test)])

@@ -22,7 +22,7 @@ from mineralsweep.config import Training
 from mineralsweep.core.trial import TrialResult
 from mineralsweep.data import sample
 from mineralsweep.data.dataset import Dataset, open_dataset
-from mineralsweep.search.specify import specify
+from mineralsweep.search.specify import Conditions, specify
 from mineralsweep.search.task import examples
 
 RESULTS = Path(__file__).parent / "results"
@@ -105,9 +105,8 @@ def _train(settings: Variant, dataset: Dataset, file: str, seed: int, scratch: P
     epochs = settings.pop("epochs")
     own = {key: settings.pop(key) for key in Training.model_fields if key in settings}
     spec = specify(
-        settings, number=0, epochs=epochs, patience=0, image_size=size, seed=seed, weights=file,
-        training=Training(**own), deepest=0, folder=scratch / "model",
-        examples=examples(dataset, size),
+        settings, Conditions(epochs, seed=seed, weights=file, training=Training(**own)),
+        examples(dataset, size), size, scratch / "model",
     )  # fmt: skip
     return run_trial(spec, lambda report: None)
 

@@ -20,13 +20,12 @@ from typing import Any
 import numpy as np
 
 from mineralsweep import descriptors
-from mineralsweep.config import Training
 from mineralsweep.core.trial import Examples, Fold, TrialResult
 from mineralsweep.data import arrays
 from mineralsweep.data.dataset import Dataset, open_dataset
 from mineralsweep.evaluation import fold_mean
 from mineralsweep.models.colour_texture import COLOUR_TEXTURE, ESTIMATORS
-from mineralsweep.search.specify import specify
+from mineralsweep.search.specify import Conditions, specify
 from mineralsweep.serving import network
 from mineralsweep.training.fit import fit_trial
 
@@ -55,19 +54,8 @@ class Bench:
             validation=fold.validation,
             validation_labels=tuple(labels[row] for row in fold.validation),
         )
-        spec = specify(
-            {"architecture": COLOUR_TEXTURE.name, **settings},
-            number=0,
-            epochs=1,
-            patience=0,
-            image_size=size,
-            seed=0,
-            weights="none",
-            training=Training(),
-            deepest=0,
-            folder=folder,
-            examples=seen,
-        )
+        params = {"architecture": COLOUR_TEXTURE.name, **settings}
+        spec = specify(params, Conditions(1), seen, size, folder)
         return fit_trial(spec, lambda report: None, threads=self.threads)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from mineralsweep.data.dataset import open_dataset
 from mineralsweep.engines.keras_tuner_oracles import declare
 from mineralsweep.errors import ConfigError, StudyConflict, SweepFailed
 from mineralsweep.models import get as get_architecture
-from mineralsweep.search.specify import specify
+from mineralsweep.search.specify import Conditions, specify
 from mineralsweep.tracking import open_store
 from mineralsweep.training import recipe
 
@@ -97,16 +98,10 @@ class SweepHyperModel(keras_tuner.HyperModel):  # type: ignore[misc]  # KerasTun
         declare(hp, self._sweep.space)
         return specify(
             self._sweep.space.propose(lambda name, _: hp.get(name)),
-            number=0,
-            epochs=self._sweep.budget.epochs,
-            patience=0,
-            image_size=self.image_size,
-            seed=self._sweep.seed,
-            weights=self._sweep.weights,
-            training=self._sweep.training,
-            deepest=self._sweep.deepest(),
-            folder=Path(),
-            examples=Examples(Path(), self._classes, (), (), (), ()),
+            replace(Conditions.of(self._sweep), patience=0),
+            Examples(Path(), self._classes, (), (), (), ()),
+            self.image_size,
+            Path(),
         )
 
 

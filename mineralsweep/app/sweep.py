@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from mineralsweep.app.drawing import draw, evidence_of
 from mineralsweep.app.exclude import EXCLUDED
 from mineralsweep.app.session import Request, Session, opened
+from mineralsweep.config import Sweep
 from mineralsweep.core.record import TrialRecord, champion
 from mineralsweep.errors import SweepFailed
 
@@ -32,7 +33,7 @@ class SweepOutcome:
         table: the leaderboard.
         warnings: those of its report, a sentence each.
         minutes: the wall time of this session.
-        model: the registered model's name.
+        sweep: the settings that it ran with.
         beside: how the best trial stands to the baseline, in sentences; none without one.
     """
 
@@ -44,7 +45,7 @@ class SweepOutcome:
     crowned: Crowned
     warnings: tuple[str, ...]
     minutes: float
-    model: str
+    sweep: Sweep
     beside: list[str]
 
 
@@ -156,7 +157,7 @@ def _told(session: Session, evidence: Evidence) -> SweepOutcome:
         evidence.crowned,
         (),
         session.minutes(),
-        sweep.gate.model,
+        sweep,
         beside,
     )
     run.describe(_description(session, outcome, ()))

@@ -6,7 +6,7 @@ import contextlib
 import shlex
 import sys
 from argparse import Namespace
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,9 +18,10 @@ from mineralsweep.app.sweep import SweepOutcome, run_sweep
 from mineralsweep.cli.progress import Progress
 from mineralsweep.cli.shell import next_commands, plain_console
 from mineralsweep.config import Override, Sweep, load, pairs
+from mineralsweep.core import objective as objectives
 
 if TYPE_CHECKING:
-    from mineralsweep.registry import Crowned
+    pass
 
 
 def run(options: Namespace) -> int:
@@ -80,7 +81,7 @@ def _show(console: Console, outcome: SweepOutcome) -> None:
     from mineralsweep.cli import leaderboard
 
     console.print(leaderboard.render(outcome))
-    _show_champion(console, outcome.crowned, outcome.model, outcome.warnings)
+    _show_champion(console, outcome)
     for line in outcome.beside:
         console.print(line)
     console.print(f"Took {outcome.minutes:.1f} minutes.")
@@ -91,12 +92,13 @@ def _show(console: Console, outcome: SweepOutcome) -> None:
     )
     decision = outcome.crowned.decision
     stands = "@champion" if decision.takes or decision.against else f"/{decision.version}"
-    console.print(next_commands(store.uri, serve=f"models:/{outcome.model}{stands}"))
+    console.print(next_commands(store.uri, serve=f"models:/{outcome.sweep.gate.model}{stands}"))
 
 
-def _show_champion(console: Console, crowned: Crowned, model: str, warnings: Sequence[str]) -> None:
+def _show_champion(console: Console, outcome: SweepOutcome) -> None:
     from mineralsweep.registry.decision import times
 
+    crowned, model = outcome.crowned, outcome.sweep.gate.model
     best, decision, scores = crowned.record, crowned.decision, crowned.scores
     who = "Champion" if decision.takes else "Best trial"
     alias = ", @champion" if decision.takes else ", @challenger"
@@ -104,6 +106,10 @@ def _show_champion(console: Console, crowned: Crowned, model: str, warnings: Seq
         f"{who}: {best.title()}, {best.params['architecture']}"
         f" -> {model} version {crowned.version}{alias}"
     )
+    objective = objectives.get(outcome.sweep.objective)
+    of_test = objective.interval(scores.confusion, scores.loss)
+    if of_test is not None and objective.name != "accuracy":
+        console.print(f"  test {objective.name.replace('_', ' ')} {of_test}")
     console.print(f"  test accuracy {scores.accuracy}; macro-F1 {scores.macro_f1:.3f}")
     for name, recall in scores.recall.items():
         console.print(f"  recall of {name}: {recall}")
@@ -111,7 +117,7 @@ def _show_champion(console: Console, crowned: Crowned, model: str, warnings: Seq
     console.print(
         f"  (95 % Wilson intervals; the test split was opened {times(crowned.openings)}{stale})"
     )
-    for warning in warnings:
+    for warning in outcome.warnings:
         console.print(f"  Careful: {warning}")
     console.print(f"Gate: {decision.sentence()}. {decision.why}")
     if not decision.takes:

@@ -1,65 +1,106 @@
-"""What an engine proposes, with the sweep's settings -> what a trial is told."""
+"""What an engine proposes, with the conditions of its study -> what a trial is told."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
-from mineralsweep.config import Training
+from mineralsweep.config import Sweep, Training
 from mineralsweep.core.hyperparameter import Value
 from mineralsweep.core.recipe import SEARCHABLE
 from mineralsweep.core.trial import Examples, TrialSpec
 from mineralsweep.models import get as get_architecture
+from mineralsweep.models.architecture import Architecture
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What the trials of a study have in common.
+
+    Attributes:
+        epochs: at most.
+        patience: epochs without a lower validation loss before training ends; 0: never.
+        seed: of the trainings.
+        weights: for architectures that take pretrained weights.
+        training: precision, views, and what of the recipe is fixed.
+        deepest: the most layers of a trunk that a trial unfreezes; see `TrialSpec`.
+    """
+
+    epochs: int
+    patience: int = 0
+    seed: int = 0
+    weights: str = "none"
+    training: Training = field(default_factory=Training)
+    deepest: int = 0
+
+    @classmethod
+    def of(cls, sweep: Sweep) -> Self:
+        """Return the conditions of a sweep."""
+        return cls(
+            sweep.budget.epochs,
+            sweep.budget.patience,
+            sweep.seed,
+            sweep.weights,
+            sweep.training,
+            sweep.deepest(),
+        )
 
 
 def specify(
     params: Mapping[str, Value | None],
-    *,
-    number: int,
-    epochs: int,
-    patience: int,
-    image_size: tuple[int, int],
-    seed: int,
-    weights: str,
-    training: Training,
-    deepest: int,
-    folder: Path,
+    conditions: Conditions,
     examples: Examples,
+    image_size: tuple[int, int],
+    folder: Path,
+    number: int = 0,
 ) -> TrialSpec:
     """Fill in what `params` leaves out with the architecture's own defaults.
 
     Args:
-        params: `architecture` and any of learning_rate, optimizer, batch_size, and the
-            architecture's hyperparameters.
-        weights: for architectures that take pretrained weights.
-        deepest: see `TrialSpec`; this trial's own `unfrozen` counts too.
+        params: `architecture`, and any of its hyperparameters.
+        conditions: of the study.
+        examples: the images that the trial may see.
+        image_size: (height, width) in pixels.
+        folder: where the trained network is written.
+        number: of the trial.
     """
     architecture = get_architecture(str(params["architecture"]))
     own = {name: params.get(name, value) for name, value in architecture.defaults().items()}
     if architecture.pretrained:
-        own["weights"] = weights
-    is_network = architecture.kind == "network"
-    optimizer = str(params.get("optimizer", architecture.optimizer)) if is_network else ""
-    default_rate = architecture.default_learning_rate(int(own.get("unfrozen") or 0))
+        own["weights"] = conditions.weights
+    unfrozen = int(own.get("unfrozen") or 0)
+    optimizer, rate = _optimizer(params, architecture, unfrozen)
+    training = conditions.training
+    searched = {name: params.get(name) for name in SEARCHABLE}
     return TrialSpec(
         number=number,
         architecture=architecture.reference,
         hyperparameters=own,
         optimizer=optimizer,
-        learning_rate=float(params.get("learning_rate") or default_rate) if is_network else 0.0,
+        learning_rate=rate,
         decay=architecture.decay if optimizer == architecture.optimizer else 0.0,
         batch_size=int(params.get("batch_size") or architecture.batch_size),
-        epochs=epochs if is_network else 1,
-        patience=patience,
+        epochs=conditions.epochs if optimizer else 1,
+        patience=conditions.patience,
         image_size=image_size,
         precision=training.precision,
         views=training.views,
         head_epochs=training.head_epochs,
-        deepest=max(deepest, int(own.get("unfrozen") or 0)),
-        seed=seed,
+        deepest=max(conditions.deepest, unfrozen),
+        seed=conditions.seed,
         folder=folder,
         examples=examples,
-        recipe=architecture.recipe.with_changes(
-            training.recipe_changes() | {name: params.get(name) for name in SEARCHABLE}
-        ),
+        recipe=architecture.recipe.with_changes(training.recipe_changes() | searched),
     )
+
+
+def _optimizer(
+    params: Mapping[str, Value | None], architecture: Architecture, unfrozen: int
+) -> tuple[str, float]:
+    """Return a trial's optimizer and its rate; an estimator has none: "" and 0."""
+    if architecture.kind == "estimator":
+        return "", 0.0
+    rate = params.get("learning_rate") or architecture.default_learning_rate(unfrozen)
+    return str(params.get("optimizer", architecture.optimizer)), float(rate)

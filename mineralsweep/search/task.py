@@ -12,7 +12,8 @@ from mineralsweep.core.trial import Examples, Fold, TrialSpec
 from mineralsweep.data.dataset import Dataset
 from mineralsweep.data.division import Division
 from mineralsweep.engines.engine import Proposal
-from mineralsweep.search.specify import specify
+from mineralsweep.models import get as get_architecture
+from mineralsweep.search.specify import Conditions, specify
 
 
 @dataclass(frozen=True)
@@ -47,18 +48,18 @@ class Task:
         """Return the trial of a proposal; `folder` is replaced by that of the attempt."""
         sweep = self.sweep
         size = sweep.size_for(str(proposal.params["architecture"]))
+        conditions = Conditions.of(sweep)
         spec = specify(
             proposal.params,
-            number=proposal.number,
-            epochs=proposal.epochs or sweep.budget.epochs,
-            patience=sweep.budget.patience,
-            image_size=size,
-            seed=sweep.seed if proposal.seed is None else proposal.seed,
-            weights=sweep.weights,
-            training=sweep.training,
-            deepest=sweep.deepest(),
-            folder=folder,
-            examples=examples(self.divided(proposal.division), size, self.folds),
+            replace(
+                conditions,
+                epochs=proposal.epochs or conditions.epochs,
+                seed=conditions.seed if proposal.seed is None else proposal.seed,
+            ),
+            examples(self.divided(proposal.division), size, self.folds),
+            size,
+            folder,
+            proposal.number,
         )
         return replace(spec, keep_last=proposal.keeps_state, division=proposal.division)
 
@@ -73,6 +74,7 @@ class Task:
             "engine.pruner": sweep.engine.pruner,
             "engine.pruner_options": str(sweep.engine.pruner_options),
             **self._oracle(),
+            **self._own_code(),
             **self._divided_into(),
             "budget.epochs": str(sweep.budget.epochs),
             "budget.patience": str(sweep.budget.patience),
@@ -92,6 +94,15 @@ class Task:
         return {
             "engine.sampler": engine.resolved(),
             "engine.sampler_options": str(engine.sampler_options),
+        }
+
+    def _own_code(self) -> dict[str, str]:
+        """Return the files of networks of the user's own, by their contents."""
+        named = [get_architecture(name) for name in self.sweep.space.architectures()]
+        return {
+            f"code.{one.name}": hashlib.sha256(one.source.read_bytes()).hexdigest()[:16]
+            for one in named
+            if one.source is not None
         }
 
     def _divided_into(self) -> dict[str, str]:
