@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from filelock import FileLock, Timeout
-
+from mineralsweep import files
 from mineralsweep.errors import ConfigError, StudyConflict
 from mineralsweep.urls import without_password
 
-LOCK, OWNER = "lock", "owner"
-OWNER_TRIES = 20
+LOCK = "lock"
 
 
 @contextlib.contextmanager
@@ -35,10 +30,10 @@ def study_locked(folder: Path, storage: str | None = None) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as held:
         try:
-            held.enter_context(FileLock(folder / LOCK, timeout=0))
-        except Timeout:
-            raise _taken(folder.name, f"in process {_owner(folder)} of this machine") from None
-        (folder / OWNER).write_text(str(os.getpid()))
+            held.enter_context(files.exclusive(folder / LOCK))
+        except files.Taken as taken:
+            where = f"in process {taken.owner} of this machine"
+            raise _taken(folder.name, where) from None
         if storage is not None:
             held.enter_context(_database_locked(folder.name, storage))
         yield
@@ -49,17 +44,6 @@ def _taken(study: str, where: str) -> StudyConflict:
         f"study '{study}' has a driver already, {where}; a study has one at a time. Wait for it,"
         " or take another name: --study NAME"
     )
-
-
-def _owner(folder: Path) -> str:
-    """Return the number of the process that holds the lock; it may be writing it just now."""
-    for _ in range(OWNER_TRIES):
-        with contextlib.suppress(OSError):
-            owner = (folder / OWNER).read_text().strip()
-            if owner:
-                return owner
-        time.sleep(0.1)
-    return "unknown"
 
 
 @contextlib.contextmanager
@@ -99,19 +83,17 @@ QUESTIONS: dict[str, str] = {
 """How a database is asked for a lock of this session; true for the one that has it."""
 
 
-def _file_locked(study: str, database: str | None) -> Any:
+@contextlib.contextmanager
+def _file_locked(study: str, database: str | None) -> Iterator[None]:
     """Lock a study of an SQLite file, which folders of several homes may share."""
     if not database or database == ":memory:":
-        return contextlib.nullcontext()
+        yield
+        return
     name = hashlib.sha256(study.encode()).hexdigest()[:12]
-    lock = FileLock(Path(f"{database}.{name}.lock"), timeout=0)
-
-    @contextlib.contextmanager
-    def hold() -> Iterator[None]:
+    with contextlib.ExitStack() as held:
         try:
-            with lock:
-                yield
-        except Timeout:
-            raise _taken(study, f"in another process that uses {database}") from None
-
-    return hold()
+            held.enter_context(files.exclusive(Path(f"{database}.{name}.lock")))
+        except files.Taken as taken:
+            where = f"in process {taken.owner}, which uses {database}"
+            raise _taken(study, where) from None
+        yield

@@ -47,7 +47,7 @@ def test_a_driver_of_another_home_is_kept_out_by_the_database(tmp_path: Path) ->
     url = f"sqlite:///{tmp_path / 'studies.db'}"
     other = Other(tmp_path / "there" / "s", url)
     with (
-        pytest.raises(StudyConflict, match="in another process that uses"),
+        pytest.raises(StudyConflict, match="which uses"),
         study_locked(tmp_path / "here" / "s", url),
     ):
         pass
