@@ -177,6 +177,6 @@ def _without_augmentation(spec: TrialSpec) -> keras.Model:
 
     Augmentation acts in training alone: what is saved of our networks has Keras' own layers only.
     """
-    weights = {"weights": "none"} if "weights" in spec.hyperparameters else {}
+    unread = {"weights": "none"} if "weights" in spec.hyperparameters else {}
     with used("float32"):
-        return _build(spec, {**_plain(spec), **weights})
+        return _build(spec, {**_plain(spec), **unread})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from PIL import Image
 from mineralsweep.data import decode as module
 from mineralsweep.data.decode import decode, inspect
 from mineralsweep.errors import UnusableImage
-from tests.pictures import encode, noisy
+from tests.pictures import encode, noisy, write_classes
 
 RED = (200, 30, 30)
 
@@ -119,3 +120,25 @@ def test_too_many_bytes_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_BYTES", 10)
     with pytest.raises(UnusableImage, match="at most 10 are read"):
         decode(encode(noisy(RED, 1)))
+
+
+def test_perceptual_hashes_are_made_for_a_catalogue_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hash of an image in 24 views takes six times as long as to decode it."""
+    import imagehash
+
+    from mineralsweep.cli import predict
+    from mineralsweep.data import catalog
+
+    hashed: list[int] = []
+    real = imagehash.phash
+    monkeypatch.setattr(imagehash, "phash", lambda *given: hashed.append(1) or real(*given))
+    folder = write_classes(tmp_path / "photos", ("ash", "beech"), 1)
+    image = next((folder / "ash").iterdir())
+    inspect(image.read_bytes())
+    decode(image.read_bytes(), (20, 20))
+    assert predict._usable(image)
+    assert len(hashed) == 0
+    catalog.read(folder)
+    assert len(hashed) == 2 * 24

@@ -10,10 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn import metrics
 
-from mineralsweep.core.trial import Fold, TrialSpec
+from mineralsweep.core.trial import EpochReport, Fold, TrialSpec
 from mineralsweep.data.dataset import Dataset
 from mineralsweep.executors import Epoch, Event, Failed, Finished, FoldedExecutor, FoldEnded
+from mineralsweep.executors.assembly import mean_history
 from mineralsweep.search import examples
 from tests.examples import trial
 from tests.fakes import FakeExecutor
@@ -304,3 +306,28 @@ def test_a_fold_may_fail_at_the_moment_when_it_reports(dataset: Dataset, tmp_pat
     failed = drain(executor)[-1]
     assert isinstance(failed, Failed)
     assert "took too long" in failed.reason
+
+
+def test_confusions_add_up_over_the_folds(dataset: Dataset, tmp_path: Path) -> None:
+    executor = FoldedExecutor(FakeExecutor(lambda spec: fold_of(spec) / 4, slots=3))
+    spec = folded_trial(dataset, tmp_path / "t")
+    executor.submit(spec)
+    result = drain(executor)[-1].result  # type: ignore[union-attr]
+    labels, answers = spec.labels_of(result), result.probabilities.argmax(axis=1)
+    whole = np.sum([fold.confusion for fold in result.folds], axis=0)
+    np.testing.assert_array_equal(whole, metrics.confusion_matrix(labels, answers))
+    for fold in result.folds:
+        shares = np.diag(fold.confusion) / np.sum(fold.confusion, axis=1)
+        assert fold.value("balanced_accuracy") == pytest.approx(shares.mean())
+        assert fold.value("accuracy") == fold.accuracy
+
+
+def test_the_epochs_of_folds_are_counted_together_where_each_fold_counts() -> None:
+    counted = EpochReport(1, 1.0, 0.5, 0.8, 0.75, 1e-3, 2.0, ((2, 1), (0, 1)))
+    other = replace(counted, val_loss=0.6, val_accuracy=1.0, val_confusion=((3, 0), (0, 1)))
+    [mean] = mean_history([(counted,), (other,)])
+    assert mean.val_confusion == ((5, 1), (0, 2))
+    assert (mean.val_loss, mean.val_accuracy) == (pytest.approx(0.7), 0.875)
+    assert mean.value("balanced_accuracy") == pytest.approx((5 / 6 + 1) / 2)
+    [mean] = mean_history([(counted,), (replace(other, val_confusion=()),)])
+    assert mean.val_confusion == ()

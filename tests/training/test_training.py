@@ -11,7 +11,7 @@ import pytest
 from mineralsweep.core.trial import EpochReport, TrialResult
 from mineralsweep.data import arrays
 from mineralsweep.data.dataset import Dataset
-from mineralsweep.errors import TrainingDiverged
+from mineralsweep.errors import ArchitectureError, TrainingDiverged
 from mineralsweep.serving import network
 from tests.examples import trial
 
@@ -176,3 +176,53 @@ def test_counts_and_operations(dataset: Dataset, tmp_path: Path) -> None:
     assert result.trainable == result.parameters > 900_000
     vgg16 = ARCHITECTURES["vgg16"].build((180, 180, 3), 3, weights="none")
     assert flops.count(vgg16.get_layer("trunk")) / 1e9 == pytest.approx(19.5, abs=0.3)
+
+
+OWN = """
+import keras
+from keras import layers
+
+
+@keras.saving.register_keras_serializable("mine")
+class Scale(layers.Layer):
+    def call(self, images):
+        return images / 255
+
+
+def network(first, input_shape, num_classes):
+    inputs = keras.Input(input_shape)
+    x = layers.GlobalAveragePooling2D()(layers.Conv2D(4, 3, strides=4)(first(inputs)))
+    return keras.Model(inputs, layers.Dense(num_classes, activation="softmax")(x))
+
+
+def build(input_shape, num_classes):
+    return network(Scale(), input_shape, num_classes)
+
+
+def anonymous(input_shape, num_classes):
+    return network(layers.Lambda(lambda images: images / 255), input_shape, num_classes)
+"""
+
+
+def test_a_network_with_layers_of_the_user_s_is_saved_with_their_file(
+    dataset: Dataset, tmp_path: Path
+) -> None:
+    file = tmp_path / "my_nets.py"
+    file.write_text(OWN)
+    spec = trial(dataset, tmp_path / "m", architecture=f"{file}:build")
+    result = train(spec)
+    file.unlink()
+    images = np.asarray(arrays.load(spec.examples.arrays)[list(spec.examples.validation)])
+    loaded = network.load(result.folder)
+    np.testing.assert_allclose(loaded.predict(images), result.probabilities, atol=1e-5)
+
+
+def test_a_network_that_can_t_be_saved_is_refused_before_it_is_trained(
+    dataset: Dataset, tmp_path: Path
+) -> None:
+    file = tmp_path / "my_nets.py"
+    file.write_text(OWN)
+    reports: list[EpochReport] = []
+    with pytest.raises(ArchitectureError, match="a lambda can't be saved"):
+        train(trial(dataset, tmp_path / "m", architecture=f"{file}:anonymous"), reports.append)
+    assert reports == []
