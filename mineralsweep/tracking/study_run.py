@@ -15,9 +15,8 @@ from mineralsweep.config import Sweep
 from mineralsweep.core.record import BASELINE, TrialRecord
 from mineralsweep.data.dataset import Dataset
 from mineralsweep.evaluation import Scores
-from mineralsweep.tracking.end import Best
 from mineralsweep.tracking.figures import confusion_matrix
-from mineralsweep.tracking.outbox import Card
+from mineralsweep.tracking.outbox import Best, Card
 from mineralsweep.tracking.store import Store, recall_metrics
 from mineralsweep.tracking.trial_run import MODEL, REASON, STATE, STUDY, TRIAL, TrialRun
 

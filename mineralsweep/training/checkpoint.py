@@ -6,6 +6,7 @@ import io
 import json
 import time
 import zipfile
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ from numpy.typing import NDArray
 
 from mineralsweep import files
 from mineralsweep.core.trial import EpochReport, TrialSpec
-from mineralsweep.training.weights import Arrays
+
+Arrays = Sequence[NDArray[Any]]
 
 STATE = "state.npz"
 VERSION = 2

@@ -16,15 +16,14 @@ from mineralsweep.core.hyperparameter import Value
 from mineralsweep.core.trial import Report, Say, TrialResult, TrialSpec
 from mineralsweep.models import get as get_architecture
 from mineralsweep.serving import network, own_code
-from mineralsweep.training import checkpoint, flops, phases, recipe, weights
+from mineralsweep.training import checkpoint, phases, recipe
 from mineralsweep.training.batches import EpochTold, Reseed
 from mineralsweep.training.checkpoint import Checkpoint
-from mineralsweep.training.confusion import CountedAccuracy
 from mineralsweep.training.fit import fit_trial
 from mineralsweep.training.phases import Phase
-from mineralsweep.training.precision import choose, used
+from mineralsweep.training.recipe import choose, used
 from mineralsweep.training.vote import run_vote
-from mineralsweep.training.watch import Watch
+from mineralsweep.training.watch import CountedAccuracy, ValidateAveraged, Watch, assign
 
 
 def run_trial(spec: TrialSpec, report: Report, say: Say = lambda words: None) -> TrialResult:
@@ -57,7 +56,7 @@ def run_trial(spec: TrialSpec, report: Report, say: Say = lambda words: None) ->
     state = checkpoint.initial(spec)
     watch = Watch(spec, report, whole, state, started)
     _fit(spec, stretches, watch, state)
-    weights.assign(watch.changing, watch.best_weights)
+    assign(watch.changing, watch.best_weights)
     served = _served(spec, whole)
     network.save(served, spec.examples.classes, spec.folder, spec.recipe.flips, architecture.source)
     # Where only a part was trained, that part answers: the trunk has its answers ready.
@@ -75,7 +74,7 @@ def run_trial(spec: TrialSpec, report: Report, say: Say = lambda words: None) ->
         pruned=watch.pruned,
         parameters=whole.count_params(),
         trainable=int(sum(math.prod(weight.shape) for weight in whole.trainable_weights)),
-        flops=flops.count(served),
+        flops=count_flops(served),
         precision=precision,
         folder=spec.folder,
         seconds=watch.seconds(),
@@ -117,7 +116,7 @@ def _fit(spec: TrialSpec, stretches: list[Phase], watch: Watch, state: Checkpoin
         _make_variables(phase.model, labels, classes)
         watch.begin_phase(done, accuracy)
         if state is not None and trained > done:
-            weights.assign(phase.model.optimizer.variables, state.optimizer)
+            assign(phase.model.optimizer.variables, state.optimizer)
         phase.model.fit(
             phase.batches,
             shuffle=False,  # they are, by themselves
@@ -128,7 +127,7 @@ def _fit(spec: TrialSpec, stretches: list[Phase], watch: Watch, state: Checkpoin
             callbacks=[
                 EpochTold(phase.batches),
                 Reseed(spec.seed),
-                weights.ValidateAveraged(),
+                ValidateAveraged(),
                 watch,
             ],
             verbose=0,
@@ -180,3 +179,21 @@ def _without_augmentation(spec: TrialSpec) -> keras.Model:
     unread = {"weights": "none"} if "weights" in spec.hyperparameters else {}
     with used("float32"):
         return _build(spec, {**_plain(spec), **unread})
+
+
+def count_flops(model: keras.Model) -> int:
+    """Return the operations for one image: two (multiply, add) a weight used in Conv2D and Dense.
+
+    Other layers (pooling, activations, normalisation) are a few hundredths of these and are
+    left out.
+    """
+    total = 0
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            total += count_flops(layer)
+        elif isinstance(layer, keras.layers.Conv2D):
+            height, width = layer.output.shape[1:3]
+            total += 2 * height * width * math.prod(layer.kernel.shape)
+        elif isinstance(layer, keras.layers.Dense):
+            total += 2 * math.prod(layer.kernel.shape)
+    return total

@@ -12,7 +12,7 @@ from sklearn import metrics
 
 from mineralsweep.core.trial import EpochReport
 from mineralsweep.data.dataset import Dataset, open_dataset
-from mineralsweep.training.confusion import CountedAccuracy
+from mineralsweep.training.watch import CountedAccuracy
 from tests.examples import trial
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")

@@ -30,7 +30,7 @@ def kernel(made: Any) -> float:
 
 
 def test_it_is_the_moving_average_of_the_weights_after_each_step() -> None:
-    from mineralsweep.training.weights import averaged
+    from mineralsweep.training.watch import averaged
 
     made = model(0.7)
     first, second, third = (step(made) for _ in range(3))
@@ -41,7 +41,7 @@ def test_it_is_the_moving_average_of_the_weights_after_each_step() -> None:
 
 
 def test_without_an_average_nothing_changes() -> None:
-    from mineralsweep.training.weights import averaged
+    from mineralsweep.training.watch import averaged
 
     made = model(None)
     last = step(made)
@@ -50,7 +50,7 @@ def test_without_an_average_nothing_changes() -> None:
 
 
 def test_a_network_is_validated_with_its_averaged_weights() -> None:
-    from mineralsweep.training.weights import ValidateAveraged, averaged
+    from mineralsweep.training.watch import ValidateAveraged, averaged
 
     made = model(0.9)
     for _ in range(3):
@@ -73,7 +73,7 @@ def vgg16(unfrozen: int) -> Any:
 @pytest.mark.slow
 @pytest.mark.parametrize(("unfrozen", "numbers"), [(0, 132_099), (4, 7_211_523)])
 def test_a_frozen_trunk_is_not_copied(unfrozen: int, numbers: int) -> None:
-    from mineralsweep.training.weights import changing
+    from mineralsweep.training.watch import changing
 
     model = vgg16(unfrozen)
     assert sum(int(np.prod(weight.shape)) for weight in changing(model)) == numbers
@@ -84,7 +84,7 @@ def test_a_frozen_trunk_is_not_copied(unfrozen: int, numbers: int) -> None:
 def test_moving_statistics_are_kept_where_they_move() -> None:
     import keras
 
-    from mineralsweep.training.weights import changing
+    from mineralsweep.training.watch import changing
 
     trunk = keras.Sequential(
         [keras.Input((4,)), keras.layers.Dense(3), keras.layers.BatchNormalization(name="frozen"),
