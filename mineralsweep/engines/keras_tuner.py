@@ -19,12 +19,12 @@ from keras_tuner.engine.trial import Trial as OracleTrial
 from mineralsweep import files
 from mineralsweep.config import Range, Space, Sweep
 from mineralsweep.core import objective as objectives
-from mineralsweep.core.hyperparameter import Params, Value
+from mineralsweep.core.hyperparameter import Params
 from mineralsweep.core.record import TrialRecord
+from mineralsweep.engines.archive import KERAS_TUNER_FILE as FILE
 from mineralsweep.engines.engine import Proposal, proposal_seed
 from mineralsweep.errors import ConfigError
 
-FILE = "keras-tuner.json"
 STARTS_WITH = "tuner/"
 """How KerasTuner names what Hyperband adds to a trial's values."""
 
@@ -114,11 +114,7 @@ class KerasTunerEngine:
         self._save()
 
     def records(self) -> list[TrialRecord]:
-        return [
-            TrialRecord.from_dict(trial.record)
-            for trial in self._memory.trials
-            if trial.record is not None
-        ]
+        return _records(self._memory)
 
     def learn(self, records: Sequence[TrialRecord]) -> None:
         """Take an older study's trials as knowledge; of the oracles, only bayesian uses it."""
@@ -162,7 +158,9 @@ class KerasTunerEngine:
         """Return the values of a trial that a point stands for; what it leaves open is drawn."""
         own = {key: one for key, one in values.items() if key.startswith(STARTS_WITH)}
         full = {**values, **self._points[number]}
-        drawn(led.get_space(), full, proposal_seed(self._sweep.seed, number))
+        seed = proposal_seed(self._sweep.seed, number)
+        for place, one in enumerate(led.get_space().space):
+            full.setdefault(one.name, one.random_sample(seed + place))
         params = self._sweep.space.propose(lambda name, _: full[name])
         return {**self._searched(params), **own}
 
@@ -182,7 +180,9 @@ class KerasTunerEngine:
     def _oracle(self, number: int) -> Iterator[keras_tuner.Oracle]:
         """Give a new oracle that knows what the file knows; its draws follow from `number`."""
         seed = max(1, proposal_seed(self._sweep.seed, number))
-        with quiet(), tempfile.TemporaryDirectory(prefix="mineralsweep-") as scratch:
+        # It calls outdated functions of threading, and scikit-learn tells of slow fits.
+        silent = warnings.catch_warnings(action="ignore")
+        with silent, tempfile.TemporaryDirectory(prefix="mineralsweep-") as scratch:
             led = oracle(self._sweep, seed)
             # A tuner gives its oracle the folder that it wants to write into.
             keras_tuner.engine.base_tuner.BaseTuner(led, directory=scratch, project_name="study")
@@ -226,16 +226,17 @@ class KerasTunerEngine:
         files.write_atomically(self._file, lambda path: path.write_text(text))
 
 
-def stored_records(folder: Path) -> list[TrialRecord] | None:
-    """Return the records of a study that is only read, by number; None: it is another engine's.
+def stored_records(folder: Path) -> list[TrialRecord]:
+    """Return the records of a study that is only read, by number.
 
     Raises:
         ConfigError: the file can't be read.
     """
-    if not (folder / FILE).exists():
-        return None
-    trials = _read(folder / FILE).trials
-    return [TrialRecord.from_dict(one.record) for one in trials if one.record is not None]
+    return _records(_read(folder / FILE))
+
+
+def _records(memory: _Memory) -> list[TrialRecord]:
+    return [TrialRecord.from_dict(one.record) for one in memory.trials if one.record is not None]
 
 
 def _read(file: Path) -> _Memory:
@@ -321,18 +322,3 @@ def _declare(declared: keras_tuner.HyperParameters, name: str, space: Space) -> 
         declared.Int(name, int(entry.low), int(entry.high), sampling=sampling)
     else:
         declared.Float(name, entry.low, entry.high, sampling=sampling)
-
-
-def drawn(declared: keras_tuner.HyperParameters, values: dict[str, Value], seed: int) -> None:
-    """Fill `values` with a random draw for each entry that it lacks."""
-    for place, one in enumerate(declared.space):
-        if one.name not in values:
-            values[one.name] = one.random_sample(seed + place)
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """KerasTuner calls outdated functions of threading, and scikit-learn tells of slow fits."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield

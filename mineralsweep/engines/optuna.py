@@ -28,8 +28,7 @@ from mineralsweep.core import objective as objectives
 from mineralsweep.core.hyperparameter import Params, Value
 from mineralsweep.core.record import TrialRecord
 from mineralsweep.engines.engine import Proposal, proposal_seed
-from mineralsweep.engines.optuna_pruners import PRUNERS, explain
-from mineralsweep.engines.optuna_samplers import ask_for, sampler
+from mineralsweep.engines.optuna_options import PRUNERS, ask_for, explain, sampler
 from mineralsweep.errors import ConfigError
 
 RECORD = "mineralsweep.record"

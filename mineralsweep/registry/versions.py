@@ -18,7 +18,7 @@ from mineralsweep.errors import InputError
 from mineralsweep.registry.decision import GATE, Decision, brief, tags_of, with_decisions
 from mineralsweep.registry.evidence import Evidence
 from mineralsweep.tracking import Store
-from mineralsweep.tracking.store import TEST_DIGEST
+from mineralsweep.tracking.store import TEST_DIGEST, pages
 from mineralsweep.tracking.trial_run import MODEL
 
 NAME = "mineral-classifier"
@@ -93,14 +93,9 @@ class Versions:
 
     def every(self) -> list[ModelVersion]:
         """Return every version, the newest first."""
-        found: list[ModelVersion] = []
-        token: str | None = None
-        while True:
-            page = self._client.search_model_versions(f"name = '{self.name}'", page_token=token)
-            found.extend(page)
-            token = page.token
-            if not token:
-                return sorted(found, key=lambda one: int(one.version), reverse=True)
+        wanted = f"name = '{self.name}'"
+        found = pages(self._client.search_model_versions, wanted)
+        return sorted(found, key=lambda one: int(one.version), reverse=True)
 
     def get(self, version: str) -> ModelVersion:
         """Return one version.

@@ -9,7 +9,6 @@ from collections import deque
 from dataclasses import dataclass
 
 from mineralsweep.errors import StoreRefused
-from mineralsweep.evaluation import score
 from mineralsweep.tracking.client import FIRST_PAUSE, LONGEST_PAUSE, may_pass, shorten
 from mineralsweep.tracking.outbox import Change, Entry, Point
 from mineralsweep.tracking.store import impatient
@@ -89,35 +88,21 @@ class Delivery:
             if kind is Point:
                 points = [one for one in several if isinstance(one, Point)]
                 run.write(run.without_known(points) if self.doubt else points)
-            else:
-                for one in several:
-                    _change(run, one)
+            for one in several:
+                if isinstance(one, Change) and one.kind == "suspended":
+                    run.suspend(one.reason)
+                elif isinstance(one, Change):
+                    run.go_on()
             self._delivered += len(several)
 
     def _bring_end(self, run: TrialRun) -> None:
         end = self._entry.end()
-        if end.result is None or end.predicted is None:
+        if end.result is None:
             run.fail(end.reason, end.log, end.time)
         else:
-            dataset = self._study_run.dataset_of(self._entry.card)
-            labels = dataset.labels()
-            scores = score(
-                end.result.probabilities,
-                [labels[row] for row in end.predicted.rows],
-                dataset.classes,
-            )
-            run.finish(
-                end.result, scores, end.state, end.reason, end.predicted, end.time, self._doubted
-            )
+            run.finish(end, self._doubted)
         if end.best is not None:
             self._study_run.best_so_far(end.best, end.time)
-
-
-def _change(run: TrialRun, change: object) -> None:
-    if isinstance(change, Change) and change.kind == "suspended":
-        run.suspend(change.reason)
-    else:
-        run.go_on()
 
 
 @dataclass(frozen=True)

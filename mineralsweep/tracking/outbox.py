@@ -12,12 +12,13 @@ import shutil
 import threading
 import time
 import uuid
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
+from pydantic import TypeAdapter
 
 from mineralsweep import files, machine
 from mineralsweep.core.record import State
@@ -209,19 +210,6 @@ class Outbox:
         files.write_atomically(folder / SPEC, lambda path: path.write_text(text))
         return Entry(folder, card, [])
 
-    def adopt(self, other: Path) -> int:
-        """Take the entries of another outbox of the same study, whose driver is gone.
-
-        Returns:
-            How many there were.
-        """
-        taken = 0
-        for folder in other.iterdir() if other.is_dir() else ():
-            if (folder / SPEC).is_file():
-                folder.rename(self.folder / f"{folder.name}-{uuid.uuid4().hex[:8]}")
-                taken += 1
-        return taken
-
     def left(self) -> list[Entry]:
         """Return the entries that are there, oldest first.
 
@@ -242,18 +230,13 @@ class Outbox:
 
     def next_attempt(self, number: int) -> int:
         """Count an attempt at a trial, from 1, earlier sessions' included."""
-        counts = self._attempts()
-        attempt = counts.get(str(number), 0) + 1
-        text = json.dumps({**counts, str(number): attempt})
+        counts: dict[str, int] = {}
+        with contextlib.suppress(OSError, ValueError):
+            counts = json.loads((self.folder / ATTEMPTS).read_text())
+        counts[str(number)] = attempt = counts.get(str(number), 0) + 1
+        text = json.dumps(counts)
         files.write_atomically(self.folder / ATTEMPTS, lambda path: path.write_text(text))
         return attempt
-
-    def _attempts(self) -> dict[str, int]:
-        try:
-            counts: dict[str, int] = json.loads((self.folder / ATTEMPTS).read_text())
-        except (OSError, ValueError):
-            return {}
-        return counts
 
 
 def _read_lines(path: Path) -> list[Happening]:
@@ -314,13 +297,9 @@ class End:
 
     def write(self, folder: Path, name: str) -> None:
         """Write it to `folder`; the file `name` comes last, and stands for a whole end."""
-        data = {
-            **{field.name: getattr(self, field.name) for field in fields(self)},
-            "best": None if self.best is None else asdict(self.best),
-            "predicted": None if self.predicted is None else asdict(self.predicted),
-            "result": None if self.result is None else _plain(self.result),
-        }
+        data = asdict(self)
         if self.result is not None:
+            del data["result"]["probabilities"], data["result"]["folder"]
             buffer = io.BytesIO()
             np.savez(buffer, probabilities=self.result.probabilities)
             _write_through(folder / ARRAYS, buffer.getvalue())
@@ -339,58 +318,31 @@ class End:
             OSError: the files are not there.
         """
         data = json.loads((folder / name).read_text())
-        if data["best"] is not None:
-            data["best"] = Best(**data["best"])
-        if data["predicted"] is not None:
-            data["predicted"] = Predicted(**_tuples(data["predicted"]))
         if data["result"] is not None:
             with np.load(folder / ARRAYS, allow_pickle=False) as arrays:
-                probabilities = arrays["probabilities"]
-            data["result"] = _result(data["result"], probabilities, network)
+                data["result"] |= {"probabilities": arrays["probabilities"], "folder": network}
+        for field, reader in READERS.items():
+            data[field] = None if data[field] is None else reader(data[field])
         return cls(**data)
 
 
-def _plain(result: TrialResult) -> dict[str, Any]:
+def _result(data: dict[str, Any]) -> TrialResult:
     plain = {
-        field.name: getattr(result, field.name)
-        for field in fields(result)
-        if field.name not in ("probabilities", "folder")
+        "history": HISTORY.validate_python(data["history"]),
+        "folds": FOLDS.validate_python(data["folds"]),
+        "rows": None if data["rows"] is None else tuple(data["rows"]),
     }
-    return {
-        **plain,
-        "history": [asdict(report) for report in result.history],
-        "folds": [asdict(fold) for fold in result.folds],
-    }
+    return TrialResult(**data | plain)
 
 
-def _result(plain: dict[str, Any], probabilities: Any, network: Path) -> TrialResult:
-    folds = (
-        FoldResult(
-            **{
-                **one,
-                "history": _history(one["history"]),
-                "confusion": _counts(one["confusion"]),
-            }
-        )
-        for one in plain["folds"]
-    )
-    known = _tuples(plain) | {"history": _history(plain["history"]), "folds": tuple(folds)}
-    return TrialResult(**known, probabilities=probabilities, folder=network)
-
-
-def _history(plain: list[dict[str, Any]]) -> tuple[EpochReport, ...]:
-    return tuple(
-        EpochReport(**{**one, "val_confusion": _counts(one["val_confusion"])}) for one in plain
-    )
-
-
-def _counts(rows: list[list[int]]) -> tuple[tuple[int, ...], ...]:
-    return tuple(tuple(row) for row in rows)
-
-
-def _tuples(plain: dict[str, Any]) -> dict[str, Any]:
-    """JSON has lists for tuples."""
-    return {key: tuple(one) if isinstance(one, list) else one for key, one in plain.items()}
+HISTORY = TypeAdapter(tuple[EpochReport, ...])
+FOLDS = TypeAdapter(tuple[FoldResult, ...])
+READERS: dict[str, Callable[[Any], Any]] = {
+    "best": TypeAdapter(Best).validate_python,
+    "predicted": TypeAdapter(Predicted).validate_python,
+    "result": _result,
+}
+"""Of the fields of an `End` that JSON does not hold as they are: it has lists for tuples."""
 
 
 def _write_through(path: Path, content: bytes) -> None:

@@ -8,12 +8,11 @@ import logging
 import os
 import re
 import time
-import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import mlflow
 import pandas as pd
@@ -22,6 +21,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Dataset as MlflowDataset
 from mlflow.entities import DatasetInput, InputTag, Metric, Param, RunTag, ViewType
 from mlflow.exceptions import MlflowException
+from mlflow.store.entities import PagedList
 from mlflow.tracking.context.registry import resolve_tags
 from mlflow.utils.mlflow_tags import MLFLOW_LOGGED_ARTIFACTS
 
@@ -32,6 +32,8 @@ from mineralsweep.evaluation import Proportion
 from mineralsweep.machine import typed_in
 from mineralsweep.tracking.client import bare, patient
 from mineralsweep.urls import without_password, without_secrets
+
+T = TypeVar("T")
 
 DEFAULT_FILE = "mlflow.db"
 SQLITE = "sqlite:///"
@@ -223,27 +225,27 @@ class Store:
         Args:
             digest: of the test split.
         """
-        experiments: list[str] = []
-        token: str | None = None
-        while True:
-            page = self.client.search_experiments(ViewType.ALL, page_token=token)
-            experiments += [one.experiment_id for one in page]
-            token = page.token
-            if not token:
-                break
-        total = 0
-        while True:
-            runs = self.client.search_runs(
-                experiments, f"tags.`{TEST_DIGEST}` = '{digest}'", ViewType.ALL, page_token=token
-            )
-            total += sum(int(run.data.tags.get(OPENINGS, "0")) for run in runs)
-            token = runs.token
-            if not token:
-                return total
+        experiments = pages(self.client.search_experiments, ViewType.ALL)
+        ids = [one.experiment_id for one in experiments]
+        wanted = f"tags.`{TEST_DIGEST}` = '{digest}'"
+        runs = pages(self.client.search_runs, ids, wanted, ViewType.ALL)
+        return sum(int(run.data.tags.get(OPENINGS, "0")) for run in runs)
 
     def end(self, run_id: str, status: str, time: int | None = None) -> None:
         """End a run: FINISHED, FAILED or KILLED. `time`: in ms since 1970, None: now."""
         self.client.set_terminated(run_id, status, time)
+
+
+def pages(search: Callable[..., PagedList[T]], *asked: Any) -> list[T]:
+    """Return all that a search of MLflow's client finds, page by page."""
+    found: list[T] = []
+    token: str | None = None
+    while True:
+        page = search(*asked, page_token=token)
+        found += page
+        token = page.token
+        if not token:
+            return found
 
 
 def recall_metrics(recall: Mapping[str, Proportion]) -> dict[str, float]:
@@ -375,11 +377,3 @@ def impatient() -> contextlib.ExitStack:
             os.environ[name] = value
             stack.callback(os.environ.pop, name, None)
     return stack
-
-
-@contextlib.contextmanager
-def without_mlflow_warnings() -> Iterator[None]:
-    """MLflow warns that a model has no input example and no type hint; ours has a signature."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield

@@ -17,7 +17,7 @@ from mineralsweep.data.dataset import Dataset
 from mineralsweep.evaluation import Scores
 from mineralsweep.tracking.figures import confusion_matrix
 from mineralsweep.tracking.outbox import Best, Card
-from mineralsweep.tracking.store import Store, recall_metrics
+from mineralsweep.tracking.store import Store, pages, recall_metrics
 from mineralsweep.tracking.trial_run import MODEL, REASON, STATE, STUDY, TRIAL, TrialRun
 
 ATTEMPT = "mineralsweep.attempt"
@@ -247,16 +247,8 @@ def sweep_params(sweep: Sweep, dataset: Dataset) -> dict[str, Any]:
 def trial_runs(store: Store, run_id: str) -> list[Run]:
     """Return the runs under a study's run; those that the user deleted are not among them."""
     experiment = store.client.get_run(run_id).info.experiment_id
-    runs: list[Run] = []
-    token: str | None = None
-    while True:
-        page = store.client.search_runs(
-            [experiment], f"tags.`{PARENT}` = '{run_id}'", ViewType.ACTIVE_ONLY, page_token=token
-        )
-        runs.extend(page)
-        token = page.token
-        if not token:
-            return runs
+    wanted = f"tags.`{PARENT}` = '{run_id}'"
+    return pages(store.client.search_runs, [experiment], wanted, ViewType.ACTIVE_ONLY)
 
 
 def standing(runs: Iterable[Run]) -> dict[int, Run]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 import tempfile
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,11 @@ from mlflow.tracking.context.registry import resolve_tags
 from mineralsweep.core import objective as objectives
 from mineralsweep.core.trial import TrialResult
 from mineralsweep.data.dataset import Dataset
-from mineralsweep.evaluation import FoldMean, Scores
+from mineralsweep.evaluation import FoldMean, Scores, score
 from mineralsweep.serving import pyfunc
 from mineralsweep.tracking import figures
-from mineralsweep.tracking.outbox import Point
-from mineralsweep.tracking.store import Store, without_mlflow_warnings
+from mineralsweep.tracking.outbox import End, Point
+from mineralsweep.tracking.store import Store
 from mineralsweep.training.folds import Predicted
 from mineralsweep.urls import without_secrets
 
@@ -82,39 +83,30 @@ class TrialRun:
             if point.metrics and (next(iter(point.metrics)), point.step, point.time) not in there
         ]
 
-    def finish(
-        self,
-        result: TrialResult,
-        scores: Scores,
-        state: str,
-        reason: str,
-        predicted: Predicted,
-        time: int,
-        doubt: bool = False,
-    ) -> str:
+    def finish(self, end: End, doubt: bool = False) -> str:
         """Write what a trained trial leaves behind, end the run, and return the model's id.
 
         Args:
-            result: of the training.
-            scores: of the kept weights on the validation split.
-            state: COMPLETE or PRUNED.
-            reason: why training ended before its last epoch, "" if it did not.
-            predicted: the images that `result.probabilities` answers for.
-            time: of the end, in ms since 1970.
+            end: of an attempt that was trained: it has a result.
             doubt: whether some of it may have been written before.
         """
+        result, predicted = end.result, end.predicted
+        assert result is not None
+        assert predicted is not None
+        labels, classes = self._dataset.labels(), self._dataset.classes
+        scores = score(result.probabilities, [labels[row] for row in predicted.rows], classes)
         if result.folds:  # each fold's epochs were written as they came, under its name
-            points = [Point(one.metrics(), one.epoch, time) for one in result.history]
+            points = [Point(one.metrics(), one.epoch, end.time) for one in result.history]
             self.write(self.without_known(points) if doubt else points)
         self._log_figures(result, scores)
         self._log_predictions(result, predicted)
         mean = predicted.over_folds(result)
         summary = _summary(result, scores, mean)
         model_id = ensure_model(
-            self._store, self.run_id, self._architecture, result.folder, summary, time, doubt
+            self._store, self.run_id, self._architecture, result.folder, summary, end.time, doubt
         )
         self._store.log(self.run_id, params={"precision": result.precision}, tags={MODEL: model_id})
-        self._end(state, reason, str(mean or scores.accuracy), time)
+        self._end(end.state, end.reason, str(mean or scores.accuracy), end.time)
         return model_id
 
     def fail(self, reason: str, log: str = "", time: int | None = None) -> None:
@@ -293,7 +285,9 @@ def _upload(
         model_id=model.model_id,
         metadata={"architecture": architecture},
     )
-    with tempfile.TemporaryDirectory(prefix="mineralsweep-") as scratch, without_mlflow_warnings():
+    # MLflow warns that a model has no input example and no type hint; ours has a signature.
+    silent = warnings.catch_warnings(action="ignore")
+    with tempfile.TemporaryDirectory(prefix="mineralsweep-") as scratch, silent:
         folder = Path(scratch) / "model"
         pyfunc.save(network, folder, described)
         store.client.log_model_artifacts(model.model_id, str(folder))

@@ -13,11 +13,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
 
 from mineralsweep import files
 from mineralsweep.core.trial import EpochReport, TrialSpec
 
 Arrays = Sequence[NDArray[Any]]
+HISTORY = TypeAdapter(tuple[EpochReport, ...])
 
 STATE = "state.npz"
 VERSION = 2
@@ -98,7 +100,7 @@ def read(folder: Path | None) -> Checkpoint | None:
             if about.get("version") != VERSION:
                 return None
             return Checkpoint(
-                history=tuple(_report(one) for one in about["history"]),
+                history=HISTORY.validate_python(about["history"]),
                 best_epoch=about["best_epoch"],
                 weights=_several(arrays, "weights", about),
                 best_weights=_several(arrays, "best_weights", about),
@@ -155,11 +157,6 @@ class Keeper:
         write(self._spec.checkpoint, state)
         self._last = time.monotonic()
         self._took = self._last - started
-
-
-def _report(about: dict[str, Any]) -> EpochReport:
-    rows = tuple(tuple(row) for row in about["val_confusion"])
-    return EpochReport(**{**about, "val_confusion": rows})
 
 
 def _named(name: str, arrays: Arrays) -> dict[str, NDArray[Any]]:

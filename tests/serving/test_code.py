@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,7 +20,6 @@ from mineralsweep.errors import InputError
 from mineralsweep.registry.files import open_folder
 from mineralsweep.serving import ensemble, estimator, network, pyfunc
 from mineralsweep.serving.estimator import TextureClassifier
-from mineralsweep.tracking.store import without_mlflow_warnings
 from tests.pictures import encode, noisy
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -70,7 +70,7 @@ def a_vote(folder: Path) -> Path:
 
 
 def logged(trained: Path, folder: Path) -> Path:
-    with without_mlflow_warnings():
+    with warnings.catch_warnings(action="ignore"):
         pyfunc.save(trained, folder, Model())
     return folder
 
