@@ -1,10 +1,11 @@
-"""Whom a person means by VERSION, and the evidence for it."""
+"""The version that a person names: its evidence, its data, and its scores on other images."""
 
 from __future__ import annotations
 
 import json
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from mlflow.exceptions import MlflowException
@@ -23,7 +24,7 @@ from mineralsweep.registry.files import (
     open_folder,
     reachable,
 )
-from mineralsweep.registry.versions import DIGEST, MISSING, NAME, Versions
+from mineralsweep.registry.versions import DIGEST, MISSING, NAME, Versions, uri_of
 from mineralsweep.tracking import Store
 from mineralsweep.tracking.store import TEST_DIGEST
 
@@ -91,17 +92,32 @@ def evidence_for(versions: Versions, version: str) -> tuple[Evidence, Dataset | 
     run_id = versions.get(version).run_id or ""
     where = f"version {version} of {versions.name}"
     dataset = dataset_of(versions.store, run_id, where)
-    test = digest_of_split(dataset)
-    uri = f"models:/{versions.name}/{version}"
+    uri = uri_of(versions.name, version)
     with reachable(uri), fetched(uri) as folder:
-        classify = open_folder(folder).predict
-        versions.store.note_opening(run_id, test)
-        evidence = measure(classify, folder, dataset)
-    versions.keep_evidence(run_id, evidence)
+        evidence = examine(versions, run_id, folder, dataset)
     scores = evidence.scores()
     tags = {"test_accuracy": str(scores.accuracy), "test_macro_f1": f"{scores.macro_f1:.3f}"}
-    versions.tag(version, {TEST_DIGEST: test, **tags})
+    versions.tag(version, {TEST_DIGEST: evidence.digest, **tags})
     return evidence, dataset
+
+
+def examine(
+    versions: Versions, run_id: str, folder: Path, dataset: Dataset, opener: str = ""
+) -> Evidence:
+    """Open a data set's test split for a model, and keep its answers.
+
+    Args:
+        versions: of the registered model.
+        run_id: of the model's training; keeps the answers.
+        folder: the model's files.
+        dataset: its test split is read.
+        opener: the run that the opening is noted on; "": that of the training.
+    """
+    classify = open_folder(folder).predict
+    versions.store.note_opening(opener or run_id, digest_of_split(dataset))
+    evidence = measure(classify, folder, dataset)
+    versions.keep_evidence(run_id, evidence)
+    return evidence
 
 
 def dataset_of(store: Store, run_id: str, where: str) -> Dataset:
@@ -126,9 +142,8 @@ def dataset_of(store: Store, run_id: str, where: str) -> Dataset:
             f"VERSION: {where} was never tested, and its run does not tell on which data it was"
             " trained; past the gate: --force --reason TEXT"
         ) from None
-    # A folder may have the name of a built-in source; runs of earlier releases tell the name alone.
-    source = profile.get("source", told.name)
-    source = source if source in SOURCES else uri
+    # A folder may have the name of a built-in source.
+    source = profile["source"] if profile["source"] in SOURCES else uri
     for near_duplicates in NEAR_DUPLICATES:  # the run does not tell which it was
         dataset = open_dataset(source, shares, seed, classes, near_duplicates)
         if dataset.split.digest == expected:

@@ -9,9 +9,8 @@ from collections import deque
 from dataclasses import dataclass
 
 from mineralsweep.errors import StoreRefused
-from mineralsweep.tracking.client import FIRST_PAUSE, LONGEST_PAUSE, may_pass, shorten
+from mineralsweep.tracking.client import FIRST_PAUSE, LONGEST_PAUSE, impatient, may_pass, shorten
 from mineralsweep.tracking.outbox import Change, Entry, Point
-from mineralsweep.tracking.store import impatient
 from mineralsweep.tracking.study_run import StudyRun
 from mineralsweep.tracking.trial_run import TrialRun
 

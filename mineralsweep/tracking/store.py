@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
 import os
@@ -44,7 +43,6 @@ EXPERIMENT_KIND = "mlflow.experimentKind"
 PROBE_SECONDS = 10
 OPENINGS = "mineralsweep.test_split_openings"
 TEST_DIGEST = "mineralsweep.test_digest"
-REQUEST_SECONDS = 15
 DIGEST_LENGTH = 36  # of MLflow's dataset digests, at most
 
 
@@ -357,23 +355,3 @@ def quiet() -> None:
     for name in ("mlflow", "alembic", "mlflow.system_metrics"):
         logging.getLogger(name).setLevel(logging.ERROR)
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-
-
-IMPATIENCE = {
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": str(REQUEST_SECONDS),
-}
-
-
-def impatient() -> contextlib.ExitStack:
-    """Return a context in which MLflow's client gives up on a dead server in seconds, once.
-
-    Its own way is to ask seven times, up to two minutes each: nobody would hear that the server is
-    away. Asked twice, a server that was only slow would also do twice what should be done once.
-    """
-    stack = contextlib.ExitStack()
-    for name, value in IMPATIENCE.items():
-        if name not in os.environ:
-            os.environ[name] = value
-            stack.callback(os.environ.pop, name, None)
-    return stack

@@ -147,10 +147,6 @@ class StudyRun:
         metric = Metric(f"sweep_best_{best.metric}", best.value, time, best.ended)
         self._store.client.log_batch(self.run_id, [metric])
 
-    def open_test_split(self, digest: str) -> None:
-        """Note an opening of the test split, before it is read; see `Store.note_opening`."""
-        self._store.note_opening(self.run_id, digest)
-
     def log_test(self, scores: Scores, title: str, run_id: str = "") -> None:
         """Write scores on a test split, on the study's run or on a trial's."""
         run_id = run_id or self.run_id
