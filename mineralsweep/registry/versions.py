@@ -50,11 +50,6 @@ def option_for(name: str) -> str:
     return "" if name == NAME else f" --model {shlex.quote(name)}"
 
 
-def champion_uri(name: str) -> str:
-    """Return the address of a model's champion."""
-    return f"models:/{name}@{CHAMPION}"
-
-
 class Versions:
     """One registered model.
 

@@ -122,15 +122,9 @@ def class_weights(
     return found
 
 
-class EpochTold(keras.callbacks.Callback):  # type: ignore[misc]
-    """Turns batches to the epoch that begins."""
-
-    def __init__(self, batches: Batches) -> None:
-        super().__init__()
-        self._batches = batches
-
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        self._batches.begin(epoch)
+def turning(batches: Batches) -> keras.callbacks.Callback:
+    """Return what turns batches to each epoch of a training as it begins."""
+    return keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: batches.begin(epoch))
 
 
 class Reseed(keras.callbacks.Callback):  # type: ignore[misc]

@@ -17,7 +17,7 @@ from mineralsweep.core.trial import Report, Say, TrialResult, TrialSpec
 from mineralsweep.models import get as get_architecture
 from mineralsweep.serving import network, own_code
 from mineralsweep.training import checkpoint, phases, recipe
-from mineralsweep.training.batches import EpochTold, Reseed
+from mineralsweep.training.batches import Reseed, turning
 from mineralsweep.training.checkpoint import Checkpoint
 from mineralsweep.training.fit import fit_trial
 from mineralsweep.training.phases import Phase
@@ -48,7 +48,12 @@ def run_trial(spec: TrialSpec, report: Report, say: Say = lambda words: None) ->
     if architecture.kind == "estimator":
         threads = tf.config.threading.get_intra_op_parallelism_threads() or machine.cores()
         return fit_trial(spec, report, say, threads)
-    started = time.monotonic()
+    return _train(spec, report, say)
+
+
+def _train(spec: TrialSpec, report: Report, say: Say) -> TrialResult:
+    """Run a trial of a network."""
+    started, architecture = time.monotonic(), get_architecture(spec.architecture)
     if architecture.address:  # the user's own: told now, not once it is trained
         own_code.check(_without_augmentation(spec), architecture.source)
     precision = choose(spec.precision, architecture.gains_from_bfloat16)
@@ -57,7 +62,8 @@ def run_trial(spec: TrialSpec, report: Report, say: Say = lambda words: None) ->
     watch = Watch(spec, report, whole, state, started)
     _fit(spec, stretches, watch, state)
     assign(watch.changing, watch.best_weights)
-    served = _served(spec, whole)
+    served = _without_augmentation(spec)
+    served.set_weights(whole.get_weights())
     network.save(served, spec.examples.classes, spec.folder, spec.recipe.flips, architecture.source)
     # Where only a part was trained, that part answers: the trunk has its answers ready.
     last = stretches[-1]
@@ -125,7 +131,7 @@ def _fit(spec: TrialSpec, stretches: list[Phase], watch: Watch, state: Checkpoin
             validation_data=(phase.validation, labels),
             validation_batch_size=spec.batch_size,
             callbacks=[
-                EpochTold(phase.batches),
+                turning(phase.batches),
                 Reseed(spec.seed),
                 ValidateAveraged(),
                 watch,
@@ -162,13 +168,6 @@ def _plain(spec: TrialSpec) -> dict[str, Value | None]:
     """Return a trial's hyperparameters without augmentation, which not every network has."""
     own = dict(spec.hyperparameters)
     return {**own, "augmentation": 0.0} if "augmentation" in own else own
-
-
-def _served(spec: TrialSpec, trained: keras.Model) -> keras.Model:
-    """Return the network as it is saved."""
-    plain = _without_augmentation(spec)
-    plain.set_weights(trained.get_weights())
-    return plain
 
 
 def _without_augmentation(spec: TrialSpec) -> keras.Model:

@@ -197,7 +197,7 @@ def test_changed_files_are_refused_before_they_are_run(
     version = client.get_model_version_by_alias("mineral-classifier", "champion")
     uri = client.get_model_version_download_uri("mineral-classifier", version.version)
     folder = Path(uri.removeprefix("file://"))
-    code = next(folder.rglob("model_from_code.py"))
+    code = next(folder.rglob("classifier.py"))
     kept = code.read_bytes()
     code.write_bytes(kept + b"\nraise SystemExit('this must not run')\n")
     try:

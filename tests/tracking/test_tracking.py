@@ -122,7 +122,7 @@ def test_the_model_holds_code_signature_and_explicit_requirements(
     *_, model_id = finished(dataset, tmp_path)
     folder = Path(mlflow.artifacts.download_artifacts(f"models:/{model_id}"))
     files = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
-    assert "model_from_code.py" in files
+    assert "classifier.py" in files
     assert "code/mineralsweep/data/decode.py" in files
     assert not [name for name in files if name.endswith((".pkl", ".pickle"))]
     requirements = (folder / "requirements.txt").read_text()
