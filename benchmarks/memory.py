@@ -71,8 +71,8 @@ def _one(data: str, network: str, how: str) -> dict[str, Any]:
 
     from mineralsweep.config import Training
     from mineralsweep.data.dataset import open_dataset
-    from mineralsweep.search import examples
     from mineralsweep.search.specify import specify
+    from mineralsweep.search.task import examples
     from mineralsweep.training.run import run_trial
 
     tf.config.threading.set_intra_op_parallelism_threads(1)

@@ -23,7 +23,9 @@ from mineralsweep.data import arrays, catalog, sample
 from mineralsweep.data.dataset import open_dataset
 from mineralsweep.data.decode import decode
 from mineralsweep.engines import ENGINES
-from mineralsweep.search import State, Study, Task
+from mineralsweep.search.state import State
+from mineralsweep.search.study import Study
+from mineralsweep.search.task import Task
 from mineralsweep.tracking import Outbox, StudyRun, open_store, trial_run
 from tests.fakes import FakeExecutor, Watcher
 

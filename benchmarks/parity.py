@@ -22,8 +22,8 @@ from mineralsweep.config import Training
 from mineralsweep.core.trial import TrialResult
 from mineralsweep.data import sample
 from mineralsweep.data.dataset import Dataset, open_dataset
-from mineralsweep.search import examples
 from mineralsweep.search.specify import specify
+from mineralsweep.search.task import examples
 
 RESULTS = Path(__file__).parent / "results"
 Variant = Mapping[str, Any]

@@ -118,7 +118,7 @@ def _task(workload: Workload, sweep: dict[str, Any], cache: str, quick: bool) ->
     """Return what the peers get: the decoded images, the split, the space."""
     from mineralsweep.data import arrays
     from mineralsweep.data.dataset import open_dataset
-    from mineralsweep.search import examples
+    from mineralsweep.search.task import examples
 
     dataset = open_dataset(sweep["data"]["source"], sweep["data"]["split"], 0)
     size = tuple(sweep["image_size"])

@@ -8,8 +8,8 @@ from typing import Any
 from mineralsweep.config import Training
 from mineralsweep.core.trial import TrialSpec
 from mineralsweep.data.dataset import Dataset
-from mineralsweep.search import examples
 from mineralsweep.search.specify import specify
+from mineralsweep.search.task import examples
 
 SIDE = 80
 

@@ -74,6 +74,22 @@ def open_sweep_data(sweep: Sweep, say: Say) -> Dataset:
     return dataset
 
 
+UNEVEN = 1.5
+"""The largest class over the smallest one, from which accuracy is said to favour the large."""
+
+
+def uneven(sweep: Sweep, dataset: Dataset) -> str:
+    """Return a warning where the objective may miss small classes; "" elsewhere."""
+    counts = dataset.catalog.counts()
+    small, large = min(counts, key=counts.__getitem__), max(counts, key=counts.__getitem__)
+    if sweep.objective != "accuracy" or counts[large] < UNEVEN * counts[small]:
+        return ""
+    return (
+        f"Classes are uneven ({small} {counts[small]}, {large} {counts[large]}): accuracy can be"
+        f" high without {small}; to weigh classes alike: --objective macro_f1"
+    )
+
+
 def without_weights(sweep: Sweep) -> dict[str, str]:
     """Return the architectures whose weights can't be had, with the reason.
 

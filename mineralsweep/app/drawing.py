@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from mineralsweep.app.checks import open_sweep_data, suited_to_machine
 from mineralsweep.core.record import BASELINE, TrialRecord
 from mineralsweep.errors import ConfigError
+from mineralsweep.executors.worker import print_to
 from mineralsweep.search.lock import study_locked
-from mineralsweep.search.state import State, exists
+from mineralsweep.search.state import State, exists, folder_of
 from mineralsweep.search.task import Task
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from mineralsweep.tracking import Store
 
 FILE = "report.html"
+LOG = "report.log"
+"""In the study's folder: what the process that draws prints, TensorFlow's messages included."""
 
 
 def evidence_of(
@@ -55,7 +58,7 @@ def draw(evidence: Evidence, say: Say) -> Page | None:
     except Exception as error:
         reason = str(error) or type(error).__name__
         if isinstance(error, BrokenProcessPool):
-            reason = "the process that drew it died"
+            reason = f"the process that drew it died, see {folder_of(evidence.study) / LOG}"
         logging.getLogger(__name__).info("no report", exc_info=True)
         say(f"No report: {reason}. Draw it again: mineralsweep report {evidence.study}")
         return None
@@ -66,7 +69,8 @@ def _drawn(evidence: Evidence) -> Page:
     from mineralsweep import report
 
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, context) as pool:
+    log = folder_of(evidence.study) / LOG
+    with ProcessPoolExecutor(1, context, initializer=print_to, initargs=(log,)) as pool:
         return pool.submit(report.make, evidence).result()
 
 

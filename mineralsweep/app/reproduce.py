@@ -22,7 +22,7 @@ from mineralsweep.search.state import State
 if TYPE_CHECKING:
     import pandas as pd
 
-    from mineralsweep.search import Listener
+    from mineralsweep.search.listener import Listener
     from mineralsweep.tracking import Store
 
 OPENINGS = "mineralsweep.test_parts_read"

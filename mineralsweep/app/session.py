@@ -17,6 +17,7 @@ from mineralsweep.app.checks import (
     open_sweep_data,
     storage_url,
     suited_to_machine,
+    uneven,
     without_weights,
 )
 from mineralsweep.app.warm_start import learn_from
@@ -33,7 +34,8 @@ from mineralsweep.search.task import Task
 from mineralsweep.urls import without_password
 
 if TYPE_CHECKING:
-    from mineralsweep.search import Listener, Study
+    from mineralsweep.search.listener import Listener
+    from mineralsweep.search.study import Study
     from mineralsweep.tracking import Outbox, Store, StudyRun
 
 Points = Callable[[State], Sequence[Proposal]]
@@ -127,7 +129,7 @@ class Session:
 
     def study(self) -> Study:
         """Return the loop over all that the budget leaves."""
-        from mineralsweep.search import Study
+        from mineralsweep.search.study import Study
 
         return Study(
             self.task, self.engine, self.executor, self.state, self.outbox, self.run, self.listener
@@ -160,8 +162,9 @@ def opened(
         task = Task(suited_to_machine(state.searched(request.sweep)), dataset)
         _check(state, task, url, is_new)
         check_own_networks(task.sweep, len(dataset.classes), say)
-        for caveat in caveats(task.sweep):
-            say(caveat)
+        for caveat in (*caveats(task.sweep), uneven(task.sweep, dataset)):
+            if caveat and request.kind == "sweep":
+                say(caveat)
         executor = _executor(task.sweep, state.folder / "logs")
         try:
             # MLflow loads while the workers load TensorFlow.
@@ -171,7 +174,7 @@ def opened(
             engine = _engine(state, task, url, points)
             if request.warm_start:
                 learn_from(request.warm_start, state, engine, task.sweep, say)
-            from mineralsweep.search import recover
+            from mineralsweep.search.recovery import recover
             from mineralsweep.tracking import Outbox
 
             outbox = Outbox(state.folder / "outbox")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mineralsweep.app.drawing import draw, evidence_of
+from mineralsweep.app.exclude import EXCLUDED
 from mineralsweep.app.session import Request, Session, opened
 from mineralsweep.core.record import TrialRecord, champion
 from mineralsweep.errors import SweepFailed
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from mineralsweep.app.checks import Say
     from mineralsweep.registry import Crowned
     from mineralsweep.report import Evidence
-    from mineralsweep.search import Listener
+    from mineralsweep.search.listener import Listener
     from mineralsweep.tracking import Store
 
 
@@ -82,7 +83,7 @@ def _crowned(session: Session) -> Evidence:
     from mineralsweep import registry
 
     state, sweep = session.state, session.sweep
-    records = _counted(session)
+    records = counted(session)
     best = champion(records, sweep.objective)
     if best is None:
         raise SweepFailed("no trial is left: all complete ones are excluded")
@@ -96,8 +97,11 @@ def _crowned(session: Session) -> Evidence:
     return evidence_of(session.store, state, session.task, records, crowned)
 
 
-def _counted(session: Session) -> list[TrialRecord]:
-    """Return the records that count, with their runs. A run that the user deleted is excluded."""
+def counted(session: Session) -> list[TrialRecord]:
+    """Return the records that count, the baseline's among them, with their runs.
+
+    A trial whose run the user deleted is excluded from now on, as by `mineralsweep exclude`.
+    """
     state = session.state
     records = session.engine.records()
     baseline = state.baseline_record()
@@ -107,10 +111,15 @@ def _counted(session: Session) -> list[TrialRecord]:
     for record in located:
         if not record.run_id:
             state.excluded.setdefault(str(record.number), "its run was deleted")
-    excluded = [f"{number}: {reason}" for number, reason in sorted(state.excluded.items())]
-    session.run.tag({"mineralsweep.excluded": "; ".join(excluded)})
+    excluded = [
+        f"{record.title()}: {state.excluded[str(record.number)]}"
+        for record in located
+        if str(record.number) in state.excluded
+    ]
     for line in excluded:
-        session.say(f"Excluded: trial {line}")
+        session.say(f"Excluded: {line}")
+    session.run.tag({EXCLUDED: "; ".join(excluded)} if excluded else {})
+    state.save()
     return state.counted(located)
 
 

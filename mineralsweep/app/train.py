@@ -12,7 +12,7 @@ from mineralsweep.engines.engine import Proposal
 from mineralsweep.errors import RunError, SweepFailed
 
 if TYPE_CHECKING:
-    from mineralsweep.search import Listener
+    from mineralsweep.search.listener import Listener
     from mineralsweep.tracking import Store
 
 

@@ -58,7 +58,7 @@ def serve(connection: Connection, log: Path, threads: int, gpu: str | None = Non
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver decides what Ctrl-C means
     _die_with(os.getppid())
-    _print_to(log)
+    print_to(log)
     _configure(threads, gpu)
     from mineralsweep.training.run import run_trial
 
@@ -122,7 +122,9 @@ def _fault(error: Exception) -> Fault:
     return "error"
 
 
-def _print_to(log: Path) -> None:
+def print_to(log: Path) -> None:
+    """Have all that this process prints, in C++ too, appended to a file."""
+    log.parent.mkdir(parents=True, exist_ok=True)
     target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     os.dup2(target, 1)
     os.dup2(target, 2)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from mineralsweep.core.record import TrialRecord
 from mineralsweep.core.trial import EpochReport, FoldResult, TrialSpec
-from mineralsweep.tracking import Away
+
+if TYPE_CHECKING:
+    from mineralsweep.tracking import Away
 
 
 class Listener(Protocol):

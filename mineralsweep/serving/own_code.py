@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import inspect
 import shutil
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 FILE = "own_code.py"
 LAMBDA = "lambda"
+CARRIED = "mineralsweep.Hyperparameter"
+"""What a saved model has for the user's file; it takes no more of this package."""
 
 
 def needs_code(model: keras.Model) -> list[str]:
@@ -51,7 +54,8 @@ def check(model: keras.Model, source: Path | None) -> list[str]:
         source: the file that holds the user's own layers, None without one.
 
     Raises:
-        ArchitectureError: a lambda, which can't be loaded safely; or code outside of `source`.
+        ArchitectureError: a lambda, which can't be loaded safely; code outside of `source`; or a
+            file that imports what a saved model has not.
     """
     names = needs_code(model)
     if LAMBDA in names:
@@ -65,6 +69,12 @@ def check(model: keras.Model, source: Path | None) -> list[str]:
         raise ArchitectureError(
             f"{', '.join(elsewhere)}: a saved network carries one file of code; {where}, and name"
             " it in the sweep file: my_nets.py:build"
+        )
+    absent = _not_carried(source) if names and source else []
+    if absent:
+        raise ArchitectureError(
+            f"{source}: imports {', '.join(absent)}, which a saved model does not carry; a file"
+            f" with layers of its own may import {CARRIED} alone of mineralsweep"
         )
     return names
 
@@ -125,6 +135,17 @@ def _is_of(name: str, source: Path | None) -> bool:
     module = sys.modules.get(name.rpartition(".")[0])
     file = inspect.getsourcefile(module) if module else None
     return file is None or Path(file).resolve() == source.resolve()
+
+
+def _not_carried(source: Path) -> list[str]:
+    """Return what a file imports of this package and a saved model lacks."""
+    names: list[str] = []
+    for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names += [name.name for name in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names += [f"{node.module}.{name.name}" for name in node.names]
+    return [name for name in names if name.startswith("mineralsweep.") and name != CARRIED]
 
 
 def _nodes(config: Any) -> Iterator[dict[str, Any]]:

@@ -213,8 +213,8 @@ class StudyRun:
 
 
 def sweep_params(sweep: Sweep, dataset: Dataset) -> dict[str, Any]:
-    """Return a sweep's settings as its run shows them."""
-    return {
+    """Return a sweep's settings as its run shows them; what was left open is not among them."""
+    settings = {
         "sweep.data": dataset.name,
         "sweep.split": f"{dataset.shares}, seed {dataset.split_seed}",
         "sweep.folds": sweep.folds,
@@ -234,10 +234,11 @@ def sweep_params(sweep: Sweep, dataset: Dataset) -> dict[str, Any]:
         **{f"sweep.{name}": value for name, value in sweep.training},
         "sweep.objective": sweep.metric(),
         "sweep.startup_trials": sweep.engine.startup_trials,
-        "sweep.image_size": sweep.image_size or "auto",
+        "sweep.image_size": sweep.image_size,
         "sweep.weights": sweep.weights,
         **{f"sweep.space.{name}": one.describe() for name, one in sweep.space.entries().items()},
     }
+    return {name: value for name, value in settings.items() if value not in (None, "auto")}
 
 
 def trial_runs(store: Store, run_id: str) -> list[Run]:

@@ -65,17 +65,11 @@ def _train(spec: TrialSpec, report: Report, say: Say) -> TrialResult:
     served = _without_augmentation(spec)
     served.set_weights(whole.get_weights())
     network.save(served, spec.examples.classes, spec.folder, spec.recipe.flips, architecture.source)
-    # Where only a part was trained, that part answers: the trunk has its answers ready.
     last = stretches[-1]
-    model = served if last.model is whole else last.model
-
-    def answer(images: Any) -> Any:
-        return model.predict(images, batch_size=spec.batch_size, verbose=0)
-
     return TrialResult(
         history=tuple(watch.history),
         best_epoch=watch.best_epoch,
-        probabilities=network.over_flips(answer, last.validation, spec.recipe.flips),
+        probabilities=_answers(spec, served if last.model is whole else last.model, last),
         stop_reason=watch.stop_reason,
         pruned=watch.pruned,
         parameters=whole.count_params(),
@@ -85,6 +79,18 @@ def _train(spec: TrialSpec, report: Report, say: Say) -> TrialResult:
         folder=spec.folder,
         seconds=watch.seconds(),
     )
+
+
+def _answers(spec: TrialSpec, model: keras.Model, last: Phase) -> Any:
+    """Answer the validation images: float32 (images, classes).
+
+    Where only a part was trained, `model` is that part: the trunk has its answers ready.
+    """
+
+    def answer(images: Any) -> Any:
+        return model.predict(images, batch_size=spec.batch_size, verbose=0)
+
+    return network.over_flips(answer, last.validation, spec.recipe.flips)
 
 
 def _prepare(spec: TrialSpec, precision: str, say: Say) -> tuple[keras.Model, list[Phase]]:

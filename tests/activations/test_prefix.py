@@ -101,7 +101,7 @@ def run(spec: Any) -> Any:
 
 
 def spec(dataset: Dataset, folder: Path, **changes: Any) -> Any:
-    from mineralsweep.search import examples
+    from mineralsweep.search.task import examples
 
     settings = {"architecture": "vgg16", "image_size": SIZE, "learning_rate": 1e-4, "views": 3}
     found = examples(dataset, SIZE)

@@ -11,7 +11,7 @@ from mineralsweep.app.checks import storage_url, suited_to_machine
 from mineralsweep.config import build
 from mineralsweep.data.dataset import Dataset
 from mineralsweep.errors import ConfigError
-from mineralsweep.search import Task
+from mineralsweep.search.task import Task
 
 
 @pytest.mark.parametrize(

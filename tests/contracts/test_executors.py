@@ -212,7 +212,7 @@ def test_closing_ends_every_process(local: Any) -> None:
 def test_a_trial_says_what_it_does_before_its_first_epoch(
     local: Any, dataset: Dataset, tmp_path: Path
 ) -> None:
-    from mineralsweep.search import examples
+    from mineralsweep.search.task import examples
 
     size = (32, 32)
     local.submit(

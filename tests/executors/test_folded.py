@@ -16,7 +16,7 @@ from mineralsweep.core.trial import EpochReport, Fold, TrialSpec
 from mineralsweep.data.dataset import Dataset
 from mineralsweep.executors import Epoch, Event, Failed, Finished, FoldedExecutor, FoldEnded
 from mineralsweep.executors.folded import mean_history
-from mineralsweep.search import examples
+from mineralsweep.search.task import examples
 from tests.examples import trial
 from tests.fakes import FakeExecutor
 

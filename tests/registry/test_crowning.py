@@ -189,7 +189,7 @@ def test_a_kill_before_the_answers_were_kept_counts_as_an_opening(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(crowning, "measure", killed)
+        patch.setattr(candidate, "measure", killed)
         with pytest.raises(KeyboardInterrupt):
             crown(sweeping.store, run, record, sweeping.dataset, "s")
     assert sweeping.store.openings(digest_of_split(sweeping.dataset)) == 1
@@ -265,7 +265,7 @@ def test_compiled_code_beside_a_registered_model_is_found(sweeping: Sweeping) ->
     assert "its files are those that were registered" in verify(uri)
     assert crowned.record.model_id is not None
     where = sweeping.store.client.get_logged_model(crowned.record.model_id).artifact_location
-    compiled = local_file_uri_to_path(where) / Path("__pycache__") / "model_from_code.pyc"
+    compiled = local_file_uri_to_path(where) / Path("__pycache__") / "classifier.pyc"
     compiled.parent.mkdir()
     compiled.write_bytes(b"anything")
     with pytest.raises(InputError, match="not those that were registered"):

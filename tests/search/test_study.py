@@ -15,9 +15,12 @@ from mineralsweep.data.dataset import Dataset
 from mineralsweep.engines import ENGINES
 from mineralsweep.engines.engine import Proposal
 from mineralsweep.errors import RunError, SweepFailed
-from mineralsweep.search import State, Study, Task, recover
-from mineralsweep.search.state import exists
+from mineralsweep.search.recovery import recover
+from mineralsweep.search.state import State, exists
+from mineralsweep.search.study import Study
+from mineralsweep.search.task import Task
 from mineralsweep.tracking import Outbox, Store, StudyRun, open_store
+from mineralsweep.tracking.study_run import sweep_params
 from mineralsweep.training import checkpoint
 from tests.fakes import FakeExecutor, Watcher, by_learning_rate
 
@@ -57,6 +60,7 @@ class Scene:
         if self.state.run_id:
             told = {record.number for record in self.engine.records()}
             self.run.go_on(told, [entry.card.token for entry in self.outbox.left()])
+        self.run.describe_study(sweep_params(sweep, dataset))
         self.state.run_id = self.run.run_id
         self.state.save()
         self.study = Study(

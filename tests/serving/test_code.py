@@ -69,6 +69,37 @@ def a_vote(folder: Path) -> Path:
     return folder / "both"
 
 
+OWN = """
+import keras
+from mineralsweep import Hyperparameter
+
+HYPERPARAMETERS = [Hyperparameter("power", "float", "of each pixel", default=0.5, low=0, high=1)]
+
+
+@keras.saving.register_keras_serializable("mine")
+class Power(keras.layers.Layer):
+    def call(self, images):
+        return keras.ops.power(keras.ops.cast(images, "float32") / 255, 0.5)
+
+
+def build(input_shape, num_classes, power):
+    inputs = keras.Input(input_shape)
+    x = keras.layers.GlobalAveragePooling2D()(Power()(inputs))
+    return keras.Model(inputs, keras.layers.Dense(num_classes, activation="softmax")(x))
+"""
+
+
+def a_network_of_the_user_s(folder: Path) -> Path:
+    from mineralsweep import models
+
+    file = folder.parent / "my_nets.py"
+    file.write_text(OWN)
+    net = models.get(f"{file}:build")
+    network.save(net.build((24, 24, 3), 3), CLASSES, folder, source=net.source)
+    file.unlink()
+    return folder
+
+
 def logged(trained: Path, folder: Path) -> Path:
     with warnings.catch_warnings(action="ignore"):
         pyfunc.save(trained, folder, Model())
@@ -90,7 +121,7 @@ def answers_elsewhere(folder: Path, scratch: Path) -> dict[str, float]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("make", [a_network, an_estimator, a_vote])
+@pytest.mark.parametrize("make", [a_network, an_estimator, a_vote, a_network_of_the_user_s])
 def test_a_model_answers_by_the_little_code_that_it_carries(
     tmp_path: Path, make: Callable[[Path], Path]
 ) -> None:
@@ -108,7 +139,8 @@ def test_a_model_answers_by_the_little_code_that_it_carries(
 
 def test_the_code_is_what_answers_and_nothing_that_searches_or_trains() -> None:
     packages = {file.parts[0] for file in pyfunc.code()}
-    assert packages == {"__init__.py", "core", "data", "descriptors", "errors.py", "serving"}
+    top = {"__init__.py", "errors.py", "machine.py"}
+    assert packages == {*top, "core", "data", "descriptors", "serving"}
     assert Path("data/decode.py") in pyfunc.code()
 
 

@@ -144,6 +144,16 @@ def test_a_layer_outside_of_the_file_is_refused(nets: Any, tmp_path: Path) -> No
             network.save(nets.own(), CLASSES, tmp_path / "saved", source=file)
 
 
+def test_a_file_that_needs_more_of_the_package_than_a_model_carries_is_refused(
+    nets: Any, tmp_path: Path
+) -> None:
+    with source(nets).open("a") as file:
+        file.write("from mineralsweep import Architecture, Hyperparameter\n")
+    with pytest.raises(ArchitectureError, match=r"imports mineralsweep\.Architecture, which"):
+        network.save(nets.own(), CLASSES, tmp_path / "saved", source=source(nets))
+    network.save(nets.plain(), CLASSES, tmp_path / "plain", source=source(nets))
+
+
 def test_a_file_that_lacks_a_library_says_so(nets: Any, tmp_path: Path) -> None:
     network.save(nets.own(), CLASSES, tmp_path / "saved", source=source(nets))
     (tmp_path / "saved" / own_code.FILE).write_text("import no_such_library")

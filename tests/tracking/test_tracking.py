@@ -17,7 +17,7 @@ from mlflow import MlflowClient
 from mineralsweep.core.record import TrialRecord
 from mineralsweep.data.dataset import Dataset
 from mineralsweep.evaluation import wilson
-from mineralsweep.search import examples
+from mineralsweep.search.task import examples
 from mineralsweep.tracking import End, Outbox, Point, StudyRun, SystemMetrics, now_ms, open_store
 from mineralsweep.tracking.store import recall_metrics
 from mineralsweep.training.folds import Predicted

@@ -85,7 +85,7 @@ def test_stopped_after_an_epoch_it_ends_as_if_it_had_not_been(
     die_after: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from mineralsweep.search import examples
+    from mineralsweep.search.task import examples
 
     monkeypatch.setattr(checkpoint, "MOST_OF_THE_TIME", 0)  # each epoch's state, whatever it costs
 

@@ -13,7 +13,7 @@ from mineralsweep.data import arrays
 from mineralsweep.data.dataset import Dataset
 from mineralsweep.errors import ArchitectureError
 from mineralsweep.models.colour_texture import ESTIMATORS
-from mineralsweep.search import examples
+from mineralsweep.search.task import examples
 from mineralsweep.serving import network
 from mineralsweep.training.fit import fit_trial
 from tests.examples import trial

@@ -70,7 +70,7 @@ def test_what_is_saved_has_no_augmentation_and_no_custom_layer(
 def test_a_seed_gives_the_same_result_twice(
     dataset: Dataset, tmp_path: Path, changes: dict[str, Any]
 ) -> None:
-    from mineralsweep.search import examples
+    from mineralsweep.search.task import examples
 
     if "image_size" in changes:
         changes = {**changes, "examples": examples(dataset, changes["image_size"])}
@@ -110,7 +110,7 @@ def test_a_recipe_s_network_on_disk_answers_as_the_averaged_and_flipped_one_did(
 
 
 def test_every_option_works_with_a_network_of_the_study(dataset: Dataset, tmp_path: Path) -> None:
-    from mineralsweep.search import examples
+    from mineralsweep.search.task import examples
 
     options: dict[str, Any] = {
         "schedule": "cosine", "warmup": 1, "weight_decay": 0.01, "label_smoothing": 0.1,
