@@ -19,7 +19,7 @@ from mineralsweep.core.record import TrialRecord
 from mineralsweep.data import duplicates
 from mineralsweep.data.dataset import Dataset, open_dataset
 from mineralsweep.errors import DataError, InputError
-from mineralsweep.registry import NAME, Crowned, Versions, crown, crowning, decide
+from mineralsweep.registry import NAME, Crowned, Versions, candidate, crown, crowning, decide
 from mineralsweep.registry.evidence import digest_of_split
 from mineralsweep.registry.files import load_classifier, verify
 from mineralsweep.registry.gate import fair_images
