@@ -5,9 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import shlex
-import tempfile
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 import mlflow
 from mlflow.entities.model_registry import ModelVersion
@@ -209,19 +207,15 @@ class Versions:
 
         Where the store does not answer, nothing is known: that error is the caller's.
         """
-        with tempfile.TemporaryDirectory(prefix="mineralsweep-") as scratch:
-            try:
-                there = self._client.list_artifacts(run_id, file.rpartition("/")[0])
-                if file not in {one.path for one in there}:
-                    return None
-                path = mlflow.artifacts.download_artifacts(
-                    run_id=run_id, artifact_path=file, dst_path=scratch
-                )
-            except MlflowException as error:
-                if error.error_code not in MISSING:
-                    raise
+        try:
+            there = self._client.list_artifacts(run_id, file.rpartition("/")[0])
+            if file not in {one.path for one in there}:
                 return None
-            return Path(path).read_text(encoding="utf-8")
+            return mlflow.artifacts.load_text(f"runs:/{run_id}/{file}")
+        except MlflowException as error:
+            if error.error_code not in MISSING:
+                raise
+            return None
 
 
 def _evidence_file(digest: str) -> str:

@@ -15,7 +15,6 @@ from typing import Any, TypeVar
 
 import mlflow
 import pandas as pd
-import requests
 from mlflow import MlflowClient
 from mlflow.entities import Dataset as MlflowDataset
 from mlflow.entities import DatasetInput, InputTag, Metric, Param, RunTag, ViewType
@@ -29,7 +28,7 @@ from mineralsweep.data.dataset import Dataset
 from mineralsweep.errors import InputError
 from mineralsweep.evaluation import Proportion
 from mineralsweep.machine import typed_in
-from mineralsweep.tracking.client import bare, patient
+from mineralsweep.tracking.client import bare, impatient, patient
 from mineralsweep.urls import without_password, without_secrets
 
 T = TypeVar("T")
@@ -40,7 +39,6 @@ PATIENCE = 60.0
 """Seconds that one call waits for an MLflow that is unreachable."""
 DEFAULT_EXPERIMENT = "mineralsweep"
 EXPERIMENT_KIND = "mlflow.experimentKind"
-PROBE_SECONDS = 10
 OPENINGS = "mineralsweep.test_split_openings"
 TEST_DIGEST = "mineralsweep.test_digest"
 DIGEST_LENGTH = 36  # of MLflow's dataset digests, at most
@@ -271,11 +269,11 @@ def open_store(experiment: str | None = None) -> Store:
     mlflow.set_tracking_uri(uri)
     # Children and libraries must not take the given run for theirs.
     given_run = os.environ.pop("MLFLOW_RUN_ID", None)
-    _check_answers(uri)
     try:
         # MLflow makes a new database's tables on first use, and two processes at once get
         # into each other's way.
-        with files.one_at_a_time(uri):
+        # A server that is not there is asked once: MLflow's own way takes minutes.
+        with impatient(), files.one_at_a_time(uri):
             client = MlflowClient(uri)
             if given_run is not None:
                 experiment_id = client.get_run(given_run).info.experiment_id
@@ -315,20 +313,6 @@ def at(uri: str, run_id: str) -> Store:
     quiet()
     mlflow.set_tracking_uri(uri)
     return Store(MlflowClient(uri), uri, "", "", None).waiting(PATIENCE).where(run_id)
-
-
-def _check_answers(uri: str) -> None:
-    """MLflow's client asks a server that is not there again and again, for minutes."""
-    if not uri.startswith(("http://", "https://")):
-        return
-    try:
-        requests.get(uri, timeout=PROBE_SECONDS)
-    except requests.RequestException as error:
-        raise InputError(
-            f"MLFLOW_TRACKING_URI: {without_password(uri)} does not answer"
-            f" ({type(error).__name__}); start the server, or unset the variable to use"
-            f" {DEFAULT_FILE} in this folder"
-        ) from None
 
 
 def _mark_as_model_training(client: MlflowClient, experiment_id: str) -> None:

@@ -310,7 +310,7 @@ def test_a_store_that_does_not_answer_is_no_missing_evidence(
                 if where == "list":
                     patch.setattr(versions.store.client, "list_artifacts", fails)
                 else:
-                    patch.setattr(mlflow.artifacts, "download_artifacts", fails)
+                    patch.setattr(mlflow.artifacts, "load_text", fails)
                 with pytest.raises(type(error), match="no answer"):
                     versions.kept_evidence(run_id, digest)
 
