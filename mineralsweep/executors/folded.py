@@ -221,13 +221,7 @@ FOLDS = "folds"
 
 
 def fold_result(spec: TrialSpec, index: int, result: TrialResult) -> FoldResult:
-    """Score one fold's training on the fold's validation images.
-
-    Args:
-        spec: of the trial.
-        index: of the fold, from 0.
-        result: of the training.
-    """
+    """Score one fold's training (from 0) on the fold's validation images."""
     examples = spec.examples.of_fold(spec.examples.folds[index])
     scores = score(result.probabilities, examples.validation_labels, examples.classes)
     return FoldResult(

@@ -123,11 +123,6 @@ def examine(
 def dataset_of(store: Store, run_id: str, where: str) -> Dataset:
     """Open the data that a model was trained on, as its run tells of it.
 
-    Args:
-        store: where the run is.
-        run_id: of the training.
-        where: the model's name, for the error.
-
     Raises:
         InputError: the run does not tell, or the data is not there or is other data now.
     """

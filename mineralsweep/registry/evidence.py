@@ -116,11 +116,6 @@ def digest_of_split(dataset: Dataset) -> str:
 def measure(classify: Classify, folder: Path, dataset: Dataset) -> Evidence:
     """Open the test split for a model: ask it for every image, as it is served.
 
-    Args:
-        classify: the loaded model.
-        folder: its files.
-        dataset: its test split is read.
-
     Raises:
         DataError: a file was changed or removed since the catalogue was read, or the model
             knows other classes.

@@ -49,12 +49,7 @@ def option_for(name: str) -> str:
 
 
 class Versions:
-    """One registered model.
-
-    Args:
-        store: where it is.
-        name: the registered model's.
-    """
+    """One registered model."""
 
     def __init__(self, store: Store, name: str = NAME) -> None:
         self.store = store

@@ -131,9 +131,6 @@ class Courier:
     An error that may pass is waited out, for as long as it takes; nothing overtakes what waits.
     One that can't pass ends all delivering, and is raised by the next `check`. Used from one
     thread.
-
-    Args:
-        run: the study's run.
     """
 
     def __init__(self, run: StudyRun) -> None:

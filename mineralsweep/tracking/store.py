@@ -217,9 +217,6 @@ class Store:
         """Return how often a test split was opened, over all studies of all experiments.
 
         Deleted runs count: the look was taken.
-
-        Args:
-            digest: of the test split.
         """
         experiments = pages(self.client.search_experiments, ViewType.ALL)
         ids = [one.experiment_id for one in experiments]

@@ -40,12 +40,6 @@ class TrialRun:
 
     Every method may be called again after an error, or by another process after this one died:
     what is there already does not stand twice.
-
-    Args:
-        store: where it is.
-        run_id: of a run that exists.
-        architecture: of the trial.
-        dataset: what it is trained on.
     """
 
     def __init__(self, store: Store, run_id: str, architecture: str, dataset: Dataset) -> None:

@@ -132,9 +132,6 @@ class Reseed(keras.callbacks.Callback):  # type: ignore[misc]
 
     Dropout and augmentation draw from generators that go on from step to step. With this, a
     training taken up at an epoch draws what one that was not stopped would have drawn.
-
-    Args:
-        seed: of the trial.
     """
 
     def __init__(self, seed: int) -> None:

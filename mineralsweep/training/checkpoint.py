@@ -127,9 +127,6 @@ class Keeper:
 
     A state is written at the end of an epoch once `checkpoint_every` seconds have passed since the
     last one, and twenty times as long as the last one took to write.
-
-    Args:
-        spec: the trial.
     """
 
     def __init__(self, spec: TrialSpec) -> None:

@@ -88,11 +88,7 @@ class ValidateAveraged(keras.callbacks.Callback):  # type: ignore[misc]
 
 
 class CountedAccuracy(keras.metrics.Metric):  # type: ignore[misc]
-    """Keras' accuracy, to the bit, that keeps what it counts: the images of each pair of classes.
-
-    Args:
-        classes: how many there are.
-    """
+    """Keras' accuracy, to the bit, that keeps its counts: the images of each pair of classes."""
 
     def __init__(self, classes: int) -> None:
         super().__init__(name="accuracy", dtype="float32")
