@@ -26,7 +26,7 @@ from mineralsweep.engines import ENGINES
 from mineralsweep.search.state import State
 from mineralsweep.search.study import Study
 from mineralsweep.search.task import Task
-from mineralsweep.tracking import Outbox, StudyRun, logged_model, open_store
+from mineralsweep.tracking import Outbox, StudyRun, open_store, trial_run
 from tests.fakes import FakeExecutor, Watcher
 
 RESULTS = Path(__file__).parent / "results"
@@ -149,7 +149,7 @@ def _trials(folder: Path, trials: int) -> dict[str, float]:
 def _timed_uploads() -> Iterator[list[float]]:
     """Collect the seconds that each logged model takes."""
     seconds: list[float] = []
-    original = logged_model.ensure
+    original = trial_run.ensure_model
 
     def log(*arguments: Any, **named: Any) -> Any:
         started = time.perf_counter()
@@ -158,11 +158,11 @@ def _timed_uploads() -> Iterator[list[float]]:
         finally:
             seconds.append(time.perf_counter() - started)
 
-    logged_model.ensure = log
+    trial_run.ensure_model = log
     try:
         yield seconds
     finally:
-        logged_model.ensure = original
+        trial_run.ensure_model = original
 
 
 class _Clock(Watcher):

@@ -26,7 +26,7 @@ from optuna.storages import InMemoryStorage
 from mineralsweep.config import build
 from mineralsweep.core.record import State, TrialRecord, champion
 from mineralsweep.engines.optuna import OptunaEngine
-from mineralsweep.engines.optuna_pruners import PRUNERS
+from mineralsweep.engines.optuna_options import PRUNERS
 from mineralsweep.errors import ConfigError
 
 REPLAYED = [name for name in PRUNERS if name not in ("wilcoxon", "threshold")]

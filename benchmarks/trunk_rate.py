@@ -16,8 +16,8 @@ def measure() -> dict[str, float]:
     import tensorflow as tf
 
     from mineralsweep.models import get
-    from mineralsweep.training import flops
-    from mineralsweep.training.precision import choose, used
+    from mineralsweep.training.recipe import choose, used
+    from mineralsweep.training.run import count_flops
 
     precision = choose("auto")
     with used(precision):
@@ -28,7 +28,7 @@ def measure() -> dict[str, float]:
     matrix = tf.cast(tf.random.normal((SIDE, SIDE)), precision)
     images = tf.random.uniform((IMAGES, 180, 180, 3)) * 255
     product = tf.function(lambda: tf.matmul(matrix, matrix))
-    work = IMAGES * flops.count(model.get_layer("trunk"))
+    work = IMAGES * count_flops(model.get_layer("trunk"))
     rates: dict[str, list[float]] = {"product": [], "trunk": []}
     for _ in range(5):
         rates["product"].append(2 * SIDE**3 / _seconds(product))

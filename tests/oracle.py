@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,7 +12,6 @@ from mlflow.models import Model
 
 from mineralsweep.serving import pyfunc
 from mineralsweep.tracking import Store
-from mineralsweep.tracking.store import without_mlflow_warnings
 
 CODE = """
 import hashlib, json, pathlib
@@ -54,7 +54,7 @@ def log(store: Store, folder: Path, classes: tuple[str, ...], said: Mapping[str,
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "oracle.py").write_text(CODE)
     (folder / "answers.json").write_text(json.dumps({"classes": classes, "answers": dict(said)}))
-    with without_mlflow_warnings():
+    with warnings.catch_warnings(action="ignore"):
         info = Model.log(
             artifact_path=None,
             name="model",

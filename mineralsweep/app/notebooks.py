@@ -13,7 +13,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from mineralsweep.config import Sweep, load
 from mineralsweep.core.trial import Examples, TrialSpec
 from mineralsweep.data.dataset import open_dataset
-from mineralsweep.engines.keras_tuner_oracles import declare
+from mineralsweep.engines.keras_tuner import declare
 from mineralsweep.errors import ConfigError, StudyConflict, SweepFailed
 from mineralsweep.models import get as get_architecture
 from mineralsweep.search.specify import Conditions, specify

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mineralsweep.data.source import open_catalog
 
 if TYPE_CHECKING:
-    from mineralsweep.registry.evaluate import Evaluated
+    from mineralsweep.registry.candidate import Evaluated
 
 
 def run(options: Namespace) -> int:
@@ -17,7 +17,7 @@ def run(options: Namespace) -> int:
     catalog = open_catalog(options.path)
 
     from mineralsweep.registry import CHAMPION_URI
-    from mineralsweep.registry.evaluate import evaluate
+    from mineralsweep.registry.candidate import evaluate
     from mineralsweep.tracking import open_store
 
     uri = options.model or CHAMPION_URI

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from mineralsweep.descriptors.colour import Numbers
-from mineralsweep.descriptors.planes import Planes
+from mineralsweep.descriptors.colour import Numbers, Planes
 
 BLURS = (0.0, 1.0, 2.0, 4.0)
 """Standard deviations in pixels of the Gaussians before edges are taken; 0: none."""

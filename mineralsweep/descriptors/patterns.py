@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from mineralsweep.descriptors.colour import Numbers, cells, centre, shares
-from mineralsweep.descriptors.planes import Planes
+from mineralsweep.descriptors.colour import Numbers, Planes, cells, centre, shares
 
 RADII = ((8, 1), (16, 2), (24, 3))
 """(points, radius in pixels) of local binary patterns."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mineralsweep import files
 from mineralsweep.data import arrays
-from mineralsweep.descriptors.features import VERSION, Block, blocks, compute
+from mineralsweep.descriptors import VERSION, Block, blocks, compute
 
 Numbers = NDArray[np.float32]
 

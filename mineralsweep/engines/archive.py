@@ -30,7 +30,7 @@ def records_of(study: str, folder: Path, storage: str | None) -> list[TrialRecor
         if (folder / KERAS_TUNER_FILE).exists():
             from mineralsweep.engines import keras_tuner
 
-            return keras_tuner.stored_records(folder) or []
+            return keras_tuner.stored_records(folder)
         from mineralsweep.engines import optuna
 
         return optuna.stored_records(study, folder, storage)

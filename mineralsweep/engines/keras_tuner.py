@@ -6,6 +6,7 @@ import contextlib
 import copy
 import json
 import tempfile
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -16,14 +17,14 @@ import keras_tuner.engine.base_tuner
 from keras_tuner.engine.trial import Trial as OracleTrial
 
 from mineralsweep import files
-from mineralsweep.config import Sweep
+from mineralsweep.config import Range, Space, Sweep
+from mineralsweep.core import objective as objectives
 from mineralsweep.core.hyperparameter import Params
 from mineralsweep.core.record import TrialRecord
+from mineralsweep.engines.archive import KERAS_TUNER_FILE as FILE
 from mineralsweep.engines.engine import Proposal, proposal_seed
-from mineralsweep.engines.keras_tuner_oracles import drawn, oracle, quiet
 from mineralsweep.errors import ConfigError
 
-FILE = "keras-tuner.json"
 STARTS_WITH = "tuner/"
 """How KerasTuner names what Hyperband adds to a trial's values."""
 
@@ -113,11 +114,7 @@ class KerasTunerEngine:
         self._save()
 
     def records(self) -> list[TrialRecord]:
-        return [
-            TrialRecord.from_dict(trial.record)
-            for trial in self._memory.trials
-            if trial.record is not None
-        ]
+        return _records(self._memory)
 
     def learn(self, records: Sequence[TrialRecord]) -> None:
         """Take an older study's trials as knowledge; of the oracles, only bayesian uses it."""
@@ -161,7 +158,9 @@ class KerasTunerEngine:
         """Return the values of a trial that a point stands for; what it leaves open is drawn."""
         own = {key: one for key, one in values.items() if key.startswith(STARTS_WITH)}
         full = {**values, **self._points[number]}
-        drawn(led.get_space(), full, proposal_seed(self._sweep.seed, number))
+        seed = proposal_seed(self._sweep.seed, number)
+        for place, one in enumerate(led.get_space().space):
+            full.setdefault(one.name, one.random_sample(seed + place))
         params = self._sweep.space.propose(lambda name, _: full[name])
         return {**self._searched(params), **own}
 
@@ -181,7 +180,9 @@ class KerasTunerEngine:
     def _oracle(self, number: int) -> Iterator[keras_tuner.Oracle]:
         """Give a new oracle that knows what the file knows; its draws follow from `number`."""
         seed = max(1, proposal_seed(self._sweep.seed, number))
-        with quiet(), tempfile.TemporaryDirectory(prefix="mineralsweep-") as scratch:
+        # It calls outdated functions of threading, and scikit-learn tells of slow fits.
+        silent = warnings.catch_warnings(action="ignore")
+        with silent, tempfile.TemporaryDirectory(prefix="mineralsweep-") as scratch:
             led = oracle(self._sweep, seed)
             # A tuner gives its oracle the folder that it wants to write into.
             keras_tuner.engine.base_tuner.BaseTuner(led, directory=scratch, project_name="study")
@@ -225,16 +226,17 @@ class KerasTunerEngine:
         files.write_atomically(self._file, lambda path: path.write_text(text))
 
 
-def stored_records(folder: Path) -> list[TrialRecord] | None:
-    """Return the records of a study that is only read, by number; None: it is another engine's.
+def stored_records(folder: Path) -> list[TrialRecord]:
+    """Return the records of a study that is only read, by number.
 
     Raises:
         ConfigError: the file can't be read.
     """
-    if not (folder / FILE).exists():
-        return None
-    trials = _read(folder / FILE).trials
-    return [TrialRecord.from_dict(one.record) for one in trials if one.record is not None]
+    return _records(_read(folder / FILE))
+
+
+def _records(memory: _Memory) -> list[TrialRecord]:
+    return [TrialRecord.from_dict(one.record) for one in memory.trials if one.record is not None]
 
 
 def _read(file: Path) -> _Memory:
@@ -254,3 +256,69 @@ def _status(trial: _Trial) -> str:
     if trial.record is None:
         return "RUNNING"
     return "FAILED" if trial.score is None else "COMPLETED"
+
+
+NO_LIMIT = 10**9
+"""Of failures in a row: the sweep has a limit of its own."""
+
+
+def oracle(sweep: Sweep, seed: int) -> keras_tuner.Oracle:
+    """Return a new oracle, of the sweep's kind, over its space.
+
+    Args:
+        sweep: the space, the kind, its options and the objective.
+        seed: from 1; KerasTuner takes 0 for none.
+    """
+    direction = objectives.get(sweep.objective).direction
+    options: dict[str, Any] = {
+        "objective": keras_tuner.Objective(sweep.metric(), direction[:3]),
+        "hyperparameters": declare(keras_tuner.HyperParameters(), sweep.space),
+        "seed": seed,
+        "max_consecutive_failed_trials": NO_LIMIT,
+    }
+    kind, given = sweep.engine.resolved(), dict(sweep.engine.sampler_options)
+    if kind == "hyperband":
+        made = keras_tuner.oracles.HyperbandOracle(
+            **options, max_epochs=sweep.budget.epochs, **given
+        )
+    elif kind == "bayesian":
+        if "startup_trials" in sweep.engine.model_fields_set:
+            given.setdefault("num_initial_points", sweep.engine.startup_trials)
+        made = keras_tuner.oracles.BayesianOptimizationOracle(**options, max_trials=None, **given)
+    else:
+        made = keras_tuner.oracles.RandomSearchOracle(**options, max_trials=None, **given)
+    made.verbose = 0
+    return made
+
+
+def declare(declared: keras_tuner.HyperParameters, space: Space) -> keras_tuner.HyperParameters:
+    """Put a space in KerasTuner's terms, and return it; constants are left out.
+
+    An entry that some of the architectures don't have stands in a conditional scope.
+    """
+    every = len(space.architectures())
+    for name in space.searched():
+        owners = [one.name for one in space.owners(name)]
+        if len(owners) == every:
+            _declare(declared, name, space)
+        else:
+            with declared.conditional_scope("architecture", owners):
+                _declare(declared, name, space)
+    return declared
+
+
+def _declare(declared: keras_tuner.HyperParameters, name: str, space: Space) -> None:
+    entry, kind = space.entries()[name], space.hyperparameter(name)
+    values = entry.ladder()
+    if values is not None:
+        choices = [kind.typed(value) for value in values]
+        # A ladder is written out: KerasTuner's steps are not always its values, to the last bit.
+        ordered = not any(isinstance(one, str) for one in choices)
+        declared.Choice(name, choices, ordered=ordered)
+        return
+    assert isinstance(entry, Range)
+    sampling = "log" if entry.log else "linear"
+    if kind.kind == "int":
+        declared.Int(name, int(entry.low), int(entry.high), sampling=sampling)
+    else:
+        declared.Float(name, entry.low, entry.high, sampling=sampling)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import copy
 import json
 import random
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import optuna
+import tenacity
 from optuna.distributions import (
     BaseDistribution,
     CategoricalDistribution,
@@ -28,8 +28,7 @@ from mineralsweep.core import objective as objectives
 from mineralsweep.core.hyperparameter import Params, Value
 from mineralsweep.core.record import TrialRecord
 from mineralsweep.engines.engine import Proposal, proposal_seed
-from mineralsweep.engines.optuna_pruners import PRUNERS, explain
-from mineralsweep.engines.optuna_samplers import ask_for, sampler
+from mineralsweep.engines.optuna_options import PRUNERS, ask_for, explain, sampler
 from mineralsweep.errors import ConfigError
 
 RECORD = "mineralsweep.record"
@@ -307,9 +306,10 @@ def _open_database(url: str) -> RDBStorage:
     """Open a database; once more where another machine has just made its tables."""
     from sqlalchemy.exc import IntegrityError, ProgrammingError
 
-    for pause in (1.0, 3.0):
-        try:
-            return RDBStorage(url, engine_kwargs={"pool_pre_ping": True})
-        except (IntegrityError, ProgrammingError):
-            time.sleep(pause)
-    return RDBStorage(url, engine_kwargs={"pool_pre_ping": True})
+    retrying = tenacity.Retrying(
+        retry=tenacity.retry_if_exception_type((IntegrityError, ProgrammingError)),
+        wait=tenacity.wait_fixed(2),
+        stop=tenacity.stop_after_attempt(3),
+        reraise=True,
+    )
+    return retrying(RDBStorage, url, engine_kwargs={"pool_pre_ping": True})

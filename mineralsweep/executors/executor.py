@@ -56,7 +56,7 @@ class Failed:
 
     number: int
     reason: str
-    log: str
+    log: str = ""
     fault: Fault = "error"
 
 

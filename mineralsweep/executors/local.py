@@ -6,13 +6,14 @@ import contextlib
 import multiprocessing
 import signal
 import time
+from dataclasses import replace
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
 from mineralsweep import machine
-from mineralsweep.core.trial import EpochReport, TrialSpec
+from mineralsweep.core.trial import TrialSpec
 from mineralsweep.executors import worker
-from mineralsweep.executors.executor import Doing, Epoch, Event, Failed, Fault, Finished
+from mineralsweep.executors.executor import Event, Failed, Fault, Finished
 
 TRIALS_A_WORKER = 25
 GROWTH_LIMIT = 2 * 2**30
@@ -70,12 +71,13 @@ class LocalExecutor:
         for pipe in wait(list(busy), timeout):
             one = busy[pipe]  # type: ignore[index]
             try:
-                events.append(self._translate(one, one.pipe.recv()))
+                events.append(self._receive(one))
             except (EOFError, OSError):  # also in the middle of a message
                 events.append(self._bury(one))
-        for one in self._workers:
+        for one in list(self._workers):
             if one.spec and (reason := self._too_late(one)):
-                events.append(self._end_late(one, reason))
+                events.append(Failed(one.number(), reason, one.log_tail(), "timeout"))
+                self._replace(one)
         return events
 
     def _too_late(self, one: _Worker) -> str | None:
@@ -107,22 +109,17 @@ class LocalExecutor:
         gpu = self._gpus[place % len(self._gpus)] if self._gpus else None
         return _Worker(log, self._threads, gpu)
 
-    def _translate(self, one: _Worker, message: worker.Message) -> Event:
-        number = one.number()
+    def _receive(self, one: _Worker) -> Event:
+        event, memory = one.receive()
         one.heard = time.monotonic()
-        if isinstance(message, EpochReport):
-            return Epoch(number, message)
-        if isinstance(message, worker.Said):
-            return Doing(number, message.words)
+        if not isinstance(event, Finished | Failed):
+            return event
+        if isinstance(event, Failed):
+            event = replace(event, log=one.log_tail())
         one.spec = None
         one.served += 1
-        one.first_memory = one.first_memory or message.memory
-        event: Event
-        if isinstance(message, worker.Done):
-            event = Finished(number, message.result)
-        else:
-            event = Failed(number, message.reason, one.log_tail(), message.fault)
-        if one.served >= TRIALS_A_WORKER or message.memory - one.first_memory > GROWTH_LIMIT:
+        one.first_memory = one.first_memory or memory
+        if one.served >= TRIALS_A_WORKER or memory - one.first_memory > GROWTH_LIMIT:
             self._replace(one)
         return event
 
@@ -135,11 +132,6 @@ class LocalExecutor:
         if how == "signal SIGKILL" and machine.oom_kills() > one.oom_kills:
             how, fault = "the machine was out of memory", "memory"
         event = Failed(number, f"the worker process died: {how}", one.log_tail(), fault)
-        self._replace(one)
-        return event
-
-    def _end_late(self, one: _Worker, reason: str) -> Event:
-        event = Failed(one.number(), reason, one.log_tail(), "timeout")
         self._replace(one)
         return event
 
@@ -173,6 +165,10 @@ class _Worker:
     def take(self, spec: TrialSpec) -> None:
         self.spec = spec
         self.started = self.heard = time.monotonic()
+
+    def receive(self) -> worker.Message:
+        message: worker.Message = self.pipe.recv()
+        return message
 
     def number(self) -> int:
         assert self.spec is not None

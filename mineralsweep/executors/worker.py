@@ -14,13 +14,13 @@ import sys
 import threading
 import time
 import traceback
-from dataclasses import dataclass
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 from mineralsweep.core.trial import EpochReport, TrialResult, TrialSpec
 from mineralsweep.errors import MineralsweepError
-from mineralsweep.executors.executor import Fault
+from mineralsweep.executors.executor import Doing, Epoch, Event, Failed, Fault, Finished
 
 WATCH_SECONDS = 0.2
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
@@ -39,31 +39,8 @@ MEMORY_OPTIONS = {
 }
 
 
-@dataclass(frozen=True)
-class Done:
-    """A trial's result, and the worker's memory in bytes after it."""
-
-    result: TrialResult
-    memory: int
-
-
-@dataclass(frozen=True)
-class Raised:
-    """A trial's exception in one line, and the worker's memory in bytes after it."""
-
-    reason: str
-    memory: int
-    fault: Fault = "error"
-
-
-@dataclass(frozen=True)
-class Said:
-    """What the trial does now, in a few words. Wants no answer."""
-
-    words: str
-
-
-Message = EpochReport | Said | Done | Raised
+Message = tuple[Event, int]
+"""What became of the trial, and the worker's memory in bytes."""
 
 
 class _DriverIsGoneError(Exception):
@@ -85,9 +62,23 @@ def serve(connection: Connection, log: Path, threads: int, gpu: str | None = Non
     _configure(threads, gpu)
     from mineralsweep.training.run import run_trial
 
+    while True:
+        try:
+            spec: TrialSpec = connection.recv()
+            event = _end_of(spec, run_trial, connection)
+        except (EOFError, OSError, _DriverIsGoneError):
+            return
+        connection.send((event, _memory()))
+
+
+def _end_of(
+    spec: TrialSpec, run_trial: Callable[..., TrialResult], connection: Connection
+) -> Finished | Failed:
+    """Run a trial; an exception of its is a failure."""
+
     def report(epoch: EpochReport) -> str | None:
         try:
-            connection.send(epoch)
+            connection.send((Epoch(spec.number, epoch), _memory()))
             answer: str | None = connection.recv()
         except (EOFError, OSError) as error:
             raise _DriverIsGoneError from error
@@ -95,24 +86,18 @@ def serve(connection: Connection, log: Path, threads: int, gpu: str | None = Non
 
     def say(words: str) -> None:
         with contextlib.suppress(OSError):  # the next report finds the driver gone
-            connection.send(Said(words))
+            connection.send((Doing(spec.number, words), _memory()))
 
-    while True:
-        try:
-            spec: TrialSpec = connection.recv()
-        except (EOFError, OSError):
-            return
-        try:
-            message: Message = Done(run_trial(spec, report, say), _memory())
-        except MineralsweepError as error:
-            message = Raised(str(error), _memory())
-        except _DriverIsGoneError:
-            return
-        except Exception as error:
-            traceback.print_exc()
-            first = (str(error).splitlines() or [""])[0]
-            message = Raised(f"{type(error).__name__}: {first}", _memory(), _fault(error))
-        connection.send(message)
+    try:
+        return Finished(spec.number, run_trial(spec, report, say))
+    except MineralsweepError as error:
+        return Failed(spec.number, str(error))
+    except _DriverIsGoneError:
+        raise
+    except Exception as error:
+        traceback.print_exc()
+        first = (str(error).splitlines() or [""])[0]
+        return Failed(spec.number, f"{type(error).__name__}: {first}", fault=_fault(error))
 
 
 def _die_with(driver: int) -> None:

@@ -222,6 +222,18 @@ class Architecture:
             )
 
 
+def image_input(input_shape: tuple[int, int, int], augmentation: float) -> tuple[Any, Any]:
+    """Return a network's input, uint8 or float in [0, 255], and the same augmented in training."""
+    import keras
+
+    from mineralsweep.data import augment
+
+    inputs = x = keras.Input(input_shape, name="image")
+    for layer in augment.layers(augmentation):
+        x = layer(x)
+    return inputs, x
+
+
 def probabilities(num_classes: int) -> keras.layers.Layer:
     """Return the last layer of every network: a softmax, in float32 also under mixed precision."""
     from keras import layers

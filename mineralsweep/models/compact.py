@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from mineralsweep.core.hyperparameter import Hyperparameter
 from mineralsweep.core.recipe import Recipe
-from mineralsweep.models.architecture import AUGMENTATION, DROPOUT, Architecture, probabilities
+from mineralsweep.models.architecture import (
+    AUGMENTATION,
+    DROPOUT,
+    Architecture,
+    image_input,
+    probabilities,
+)
 
 if TYPE_CHECKING:
     import keras
@@ -42,11 +48,7 @@ def build(
     import keras
     from keras import layers
 
-    from mineralsweep.data import augment
-
-    inputs = x = keras.Input(input_shape, name="image")
-    for layer in augment.layers(augmentation):
-        x = layer(x)
+    inputs, x = image_input(input_shape, augmentation)
     x = layers.Rescaling(1 / 127.5, offset=-1)(x)
     x = _convolution(x, width, stride=2)
     x = layers.ReLU()(x)

@@ -5,7 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mineralsweep.models.architecture import AUGMENTATION, DROPOUT, Architecture, probabilities
+from mineralsweep.models.architecture import (
+    AUGMENTATION,
+    DROPOUT,
+    Architecture,
+    image_input,
+    probabilities,
+)
 
 if TYPE_CHECKING:
     import keras
@@ -29,11 +35,7 @@ def build(
     import keras
     from keras import layers
 
-    from mineralsweep.data import augment
-
-    inputs = x = keras.Input(input_shape, name="image")
-    for layer in augment.layers(augmentation):
-        x = layer(x)
+    inputs, x = image_input(input_shape, augmentation)
     x = layers.Rescaling(1 / 255)(x)
     for filters in (32, 64, 128, 256):
         x = layers.Conv2D(filters, 3, activation="relu")(x)

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-import os
 import sys
 import traceback
 from collections.abc import Callable, Iterable
@@ -34,6 +33,7 @@ import numpy as np
 from mineralsweep.core.hyperparameter import Hyperparameter, Kind, Value
 from mineralsweep.core.reference import absolute, parts, readable
 from mineralsweep.errors import ArchitectureError, did_you_mean
+from mineralsweep.machine import stderr_silenced
 from mineralsweep.models.architecture import Architecture
 
 if TYPE_CHECKING:
@@ -130,18 +130,9 @@ def _module(place: str, name: str) -> ModuleType:
 
 def _load_keras_quietly(source: str | None) -> None:
     """Load Keras before a module that names it: TensorFlow greets on stderr, whatever is set."""
-    if source is None or not Path(source).is_file() or b"keras" not in Path(source).read_bytes():
-        return
-    sys.stderr.flush()
-    stderr = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        import_module("keras")
-    finally:
-        os.dup2(stderr, 2)
-        os.close(stderr)
-        os.close(nowhere)
+    if source and Path(source).is_file() and b"keras" in Path(source).read_bytes():
+        with stderr_silenced():
+            import_module("keras")
 
 
 def _from_file(path: Path) -> ModuleType:

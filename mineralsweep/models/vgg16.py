@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING
 
 from mineralsweep.core.hyperparameter import Hyperparameter
 from mineralsweep.models import weights as pretrained
-from mineralsweep.models.architecture import AUGMENTATION, DROPOUT, Architecture, probabilities
+from mineralsweep.models.architecture import (
+    AUGMENTATION,
+    DROPOUT,
+    Architecture,
+    image_input,
+    probabilities,
+)
 
 if TYPE_CHECKING:
     import keras
@@ -43,11 +49,7 @@ def build(
     import keras
     from keras import layers
 
-    from mineralsweep.data import augment
-
-    inputs = x = keras.Input(input_shape, name="image")
-    for layer in augment.layers(augmentation):
-        x = layer(x)
+    inputs, x = image_input(input_shape, augmentation)
     x = keras.applications.vgg16.preprocess_input(x)
     x = _trunk(input_shape, unfrozen, weights)(x)
     x = layers.Flatten()(x)

@@ -5,9 +5,9 @@ from mineralsweep.registry.decision import Decision
 from mineralsweep.registry.evidence import Evidence
 from mineralsweep.registry.files import load_classifier, verify
 from mineralsweep.registry.promotion import decide, force, rollback
-from mineralsweep.registry.versions import CHAMPION_URI, NAME, Versions, champion_uri
+from mineralsweep.registry.versions import CHAMPION_URI, NAME, Versions
 
 __all__ = [
-    "CHAMPION_URI", "NAME", "Crowned", "Decision", "Evidence", "Versions", "champion_uri", "crown",
+    "CHAMPION_URI", "NAME", "Crowned", "Decision", "Evidence", "Versions", "crown",
     "decide", "force", "load_classifier", "rollback", "tested", "verify",
 ]  # fmt: skip

@@ -1,18 +1,22 @@
-"""Whom a person means by VERSION, and the evidence for it."""
+"""The version that a person names: its evidence, its data, and its scores on other images."""
 
 from __future__ import annotations
 
 import json
 import re
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from mlflow.exceptions import MlflowException
 
 from mineralsweep.config import Gate
+from mineralsweep.data.catalog import Catalog
 from mineralsweep.data.dataset import Dataset, NearDuplicates, open_dataset
 from mineralsweep.data.source import SOURCES
 from mineralsweep.errors import DataError, InputError
-from mineralsweep.registry.evidence import Evidence, digest_of_split, measure
+from mineralsweep.evaluation import Scores, score
+from mineralsweep.registry.evidence import Evidence, ask, digest_of_split, measure
 from mineralsweep.registry.files import (
     digest_of_folder,
     downloaded,
@@ -20,7 +24,7 @@ from mineralsweep.registry.files import (
     open_folder,
     reachable,
 )
-from mineralsweep.registry.versions import DIGEST, NAME, Versions
+from mineralsweep.registry.versions import DIGEST, MISSING, NAME, Versions, uri_of
 from mineralsweep.tracking import Store
 from mineralsweep.tracking.store import TEST_DIGEST
 
@@ -88,26 +92,36 @@ def evidence_for(versions: Versions, version: str) -> tuple[Evidence, Dataset | 
     run_id = versions.get(version).run_id or ""
     where = f"version {version} of {versions.name}"
     dataset = dataset_of(versions.store, run_id, where)
-    test = digest_of_split(dataset)
-    uri = f"models:/{versions.name}/{version}"
+    uri = uri_of(versions.name, version)
     with reachable(uri), fetched(uri) as folder:
-        classify = open_folder(folder).predict
-        versions.store.note_opening(run_id, test)
-        evidence = measure(classify, folder, dataset)
-    versions.keep_evidence(run_id, evidence)
+        evidence = examine(versions, run_id, folder, dataset)
     scores = evidence.scores()
     tags = {"test_accuracy": str(scores.accuracy), "test_macro_f1": f"{scores.macro_f1:.3f}"}
-    versions.tag(version, {TEST_DIGEST: test, **tags})
+    versions.tag(version, {TEST_DIGEST: evidence.digest, **tags})
     return evidence, dataset
+
+
+def examine(
+    versions: Versions, run_id: str, folder: Path, dataset: Dataset, opener: str = ""
+) -> Evidence:
+    """Open a data set's test split for a model, and keep its answers.
+
+    Args:
+        versions: of the registered model.
+        run_id: of the model's training; keeps the answers.
+        folder: the model's files.
+        dataset: its test split is read.
+        opener: the run that the opening is noted on; "": that of the training.
+    """
+    classify = open_folder(folder).predict
+    versions.store.note_opening(opener or run_id, digest_of_split(dataset))
+    evidence = measure(classify, folder, dataset)
+    versions.keep_evidence(run_id, evidence)
+    return evidence
 
 
 def dataset_of(store: Store, run_id: str, where: str) -> Dataset:
     """Open the data that a model was trained on, as its run tells of it.
-
-    Args:
-        store: where the run is.
-        run_id: of the training.
-        where: the model's name, for the error.
 
     Raises:
         InputError: the run does not tell, or the data is not there or is other data now.
@@ -123,9 +137,8 @@ def dataset_of(store: Store, run_id: str, where: str) -> Dataset:
             f"VERSION: {where} was never tested, and its run does not tell on which data it was"
             " trained; past the gate: --force --reason TEXT"
         ) from None
-    # A folder may have the name of a built-in source; runs of earlier releases tell the name alone.
-    source = profile.get("source", told.name)
-    source = source if source in SOURCES else uri
+    # A folder may have the name of a built-in source.
+    source = profile["source"] if profile["source"] in SOURCES else uri
     for near_duplicates in NEAR_DUPLICATES:  # the run does not tell which it was
         dataset = open_dataset(source, shares, seed, classes, near_duplicates)
         if dataset.split.digest == expected:
@@ -147,3 +160,92 @@ def rules_of(versions: Versions, version: str) -> Gate:
         return Gate(**{**(kept.rules if kept else {}), "model": versions.name})
     except (ValueError, TypeError):  # another release's
         return Gate(model=versions.name)
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """Scores on some images.
+
+    Attributes:
+        scores: with their intervals.
+        learned: images that were left out, for the model has learned from them; None where
+            it is not known which these are.
+        tested: images among those asked that are in the model's own test split.
+    """
+
+    scores: Scores
+    learned: int | None
+    tested: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data that JSON can hold."""
+        return {"scores": self.scores.to_dict(), "learned": self.learned, "tested": self.tested}
+
+
+def evaluate(store: Store, uri: str, catalog: Catalog) -> Evaluated:
+    """Ask a model about every image of a catalogue that it has not learned from.
+
+    Raises:
+        InputError: the model can't be loaded or knows other classes, or it has learned from
+            every image.
+    """
+    known = _known(store, uri)
+    learned = known.learned if known else frozenset()
+    images = [image for image in catalog.images if image.digest not in learned]
+    if not images:
+        raise DataError(
+            f"{catalog.root}: the model has learned from every usable image; give others"
+        )
+    tested = sum(image.digest in known.tested for image in images) if known else 0
+    with fetched(uri) as folder:
+        classify = open_folder(folder).predict
+        if known and tested:
+            store.note_opening(known.run_id, known.test_digest)
+        probabilities = ask(classify, images, catalog.classes)
+    labels = [catalog.classes.index(image.label) for image in images]
+    return Evaluated(
+        score(probabilities, labels, catalog.classes),
+        len(catalog.images) - len(images) if known else None,
+        tested,
+    )
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What is known of a model's training: its run, and its images by their SHA-256."""
+
+    run_id: str
+    test_digest: str
+    learned: frozenset[str]
+    tested: frozenset[str]
+
+
+def _known(store: Store, uri: str) -> _Known | None:
+    """Return what a model left, or else what its run tells of its data; None without either."""
+    logged = LOGGED.fullmatch(uri)
+    if not logged and not uri.startswith("models:/"):
+        return None
+    try:
+        if logged:
+            run_id = store.client.get_logged_model(logged[1]).source_run_id or ""
+        else:
+            versions, version = find(store, uri)
+            evidence = versions.evidence(version)
+            run_id = versions.get(version).run_id or ""
+            if evidence is not None:
+                images = frozenset(evidence.images)
+                return _Known(run_id, evidence.digest, evidence.learned, images)
+        dataset = dataset_of(store, run_id, uri)
+    except InputError:
+        return None  # loading it says what is wrong with it
+    except MlflowException as error:
+        if error.error_code not in MISSING:
+            raise
+        return None
+    images_of = [image.digest for image in dataset.catalog.images]
+    return _Known(
+        run_id,
+        digest_of_split(dataset),
+        frozenset(images_of[row] for row in dataset.pool()),
+        frozenset(images_of[row] for row in dataset.split.test),
+    )

@@ -15,9 +15,10 @@ from mineralsweep.data.catalog import Catalog
 from mineralsweep.data.dataset import Dataset
 from mineralsweep.errors import InputError
 from mineralsweep.evaluation import Scores
+from mineralsweep.registry.candidate import examine
 from mineralsweep.registry.card import card
 from mineralsweep.registry.decision import Decision
-from mineralsweep.registry.evidence import Evidence, ask, digest_of_split, measure
+from mineralsweep.registry.evidence import Evidence, ask, digest_of_split
 from mineralsweep.registry.files import digest_of_folder, downloaded, fetched, open_folder
 from mineralsweep.registry.promotion import Answers, decide
 from mineralsweep.registry.versions import DIGEST, Versions, uri_of
@@ -102,9 +103,7 @@ def crown(
         test = digest_of_split(dataset)
         evidence = versions.kept_evidence(record.run_id, test)
         if evidence is None:
-            run.open_test_split(test)
-            evidence = measure(open_folder(folder).predict, folder, dataset)
-            versions.keep_evidence(record.run_id, evidence)
+            evidence = examine(versions, record.run_id, folder, dataset, run.run_id)
     scores, openings = evidence.scores(), store.openings(test)
     run.log_test(scores, f"test split, {record.title()}")
     tags = {**_tags(record, scores, study), DIGEST: files, TEST_DIGEST: test}
@@ -123,10 +122,7 @@ def tested(store: Store, record: TrialRecord, dataset: Dataset) -> tuple[Evidenc
     if evidence is not None:
         return evidence, False
     with downloaded(f"models:/{record.model_id}") as folder:
-        store.note_opening(record.run_id, test)
-        evidence = measure(open_folder(folder).predict, folder, dataset)
-    versions.keep_evidence(record.run_id, evidence)
-    return evidence, True
+        return examine(versions, record.run_id, folder, dataset), True
 
 
 def answers_from(versions: Versions, catalog: Catalog) -> Answers:

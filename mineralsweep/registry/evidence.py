@@ -82,20 +82,9 @@ class Evidence:
 
     def to_json(self) -> str:
         """Return text that `from_json` reads."""
-        return json.dumps(
-            {
-                "source": self.source,
-                "drawn": self.drawn,
-                "classes": self.classes,
-                "images": self.images,
-                "groups": self.groups,
-                "labels": self.labels,
-                "probabilities": self.probabilities.astype(float).tolist(),
-                "learned": sorted(self.learned),
-                "latency_ms": self.latency_ms,
-                "size_bytes": self.size_bytes,
-            }
-        )
+        probabilities = self.probabilities.astype(float).tolist()
+        plain = {"probabilities": probabilities, "learned": sorted(self.learned)}
+        return json.dumps({**vars(self), **plain})
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -105,19 +94,11 @@ class Evidence:
             ValueError, KeyError, TypeError: it is something else.
         """
         data: dict[str, Any] = json.loads(text)
-        return cls(
-            **{
-                **data,
-                "classes": tuple(data["classes"]),
-                "images": tuple(data["images"]),
-                "groups": tuple(data["groups"]),
-                "labels": tuple(data["labels"]),
-                "probabilities": np.asarray(data["probabilities"], np.float32).reshape(
-                    len(data["images"]), len(data["classes"])
-                ),
-                "learned": frozenset(data["learned"]),
-            }
-        )
+        shape = len(data["images"]), len(data["classes"])
+        data["probabilities"] = np.asarray(data["probabilities"], np.float32).reshape(shape)
+        data["learned"] = frozenset(data["learned"])
+        lists = {key: tuple(one) for key, one in data.items() if isinstance(one, list)}
+        return cls(**data | lists)
 
 
 def digest_of(labelled: Iterable[tuple[str, str]]) -> str:
@@ -134,11 +115,6 @@ def digest_of_split(dataset: Dataset) -> str:
 
 def measure(classify: Classify, folder: Path, dataset: Dataset) -> Evidence:
     """Open the test split for a model: ask it for every image, as it is served.
-
-    Args:
-        classify: the loaded model.
-        folder: its files.
-        dataset: its test split is read.
 
     Raises:
         DataError: a file was changed or removed since the catalogue was read, or the model

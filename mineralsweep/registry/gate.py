@@ -160,19 +160,25 @@ def _by_test(
         [own[image] == truth[image] for image in alone],
     )
     better = paired.p <= rules.alpha and _low(paired, rules.alpha) > rules.min_difference
-    words = f"Against {name}: {paired}."
-    left = len(challenger.images) - len(fair)
-    if left:
+    left_out = _left_out(len(challenger.images) - len(fair), len(fair) - len(alone), name)
+    why = f"Against {name}: {paired}.{left_out} {_verdict(paired, rules, better)}"
+    return Ruling(better, "paired test", why, paired)
+
+
+def _left_out(unfair: int, duplicates: int, name: str) -> str:
+    """Say how many test images were not compared, "" where all were."""
+    words = ""
+    if unfair:
         words += (
-            f" {left} test images are left out: one of the two has learned from them or from a"
+            f" {unfair} test images are left out: one of the two has learned from them or from a"
             f" near-duplicate, or {name} never saw them."
         )
-    if len(alone) < len(fair):
+    if duplicates:
         words += (
-            f" Near-duplicates count once: {len(fair) - len(alone)} more are left out, and one"
-            " image of each group is compared."
+            f" Near-duplicates count once: {duplicates} more are left out, and one image of each"
+            " group is compared."
         )
-    return Ruling(better, "paired test", f"{words} {_verdict(paired, rules, better)}", paired)
+    return words
 
 
 def _low(paired: Paired, alpha: float) -> float:

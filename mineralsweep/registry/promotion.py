@@ -11,7 +11,7 @@ from mlflow.tracking.context.registry import resolve_tags
 from mineralsweep.config import Gate
 from mineralsweep.errors import InputError
 from mineralsweep.registry import gate
-from mineralsweep.registry.decision import GATE, Decision, Numbers, Verdict
+from mineralsweep.registry.decision import GATE, Decision, Numbers
 from mineralsweep.registry.evidence import Evidence
 from mineralsweep.registry.gate import MB
 from mineralsweep.registry.versions import (
@@ -59,21 +59,11 @@ def decide(
             ruling = gate.rule(evidence, theirs, rules, known, f"version {standing}")
         else:
             ruling = gate.first(evidence, rules)
-        decision = Decision(
+        decision = _decision(
+            versions, version, evidence, standing, theirs, rules=rules.model_dump(), note=note,
             verdict="promoted" if ruling.takes else "refused",
-            version=version,
-            against=standing,
-            basis=ruling.basis,
-            why=ruling.why,
-            note=note,
-            rules=rules.model_dump(),
-            openings=versions.store.openings(evidence.digest),
-            paired=ruling.paired,
-            challenger=Numbers.of(version, evidence),
-            champion=Numbers.of(standing, theirs) if standing and theirs else None,
-            by=_who(),
-            time=_now(),
-        )
+            basis=ruling.basis, why=ruling.why, paired=ruling.paired,
+        )  # fmt: skip
         _carry_out(versions, decision)
     return decision
 
@@ -86,18 +76,11 @@ def _stands(versions: Versions, version: str, evidence: Evidence, rules: Gate) -
     kept = versions.decision(version)
     if kept is not None and kept.takes:
         return kept
-    decision = versions.unnoted(version) or Decision(
-        verdict="promoted",
-        version=version,
-        against=versions.holder(PREVIOUS),
-        basis="no champion",
+    decision = versions.unnoted(version) or _decision(
+        versions, version, evidence, versions.holder(PREVIOUS), None, rules=rules.model_dump(),
+        verdict="promoted", basis="no champion",
         why="It holds the alias already; how it came by it was not written down.",
-        rules=rules.model_dump(),
-        openings=versions.store.openings(evidence.digest),
-        challenger=Numbers.of(version, evidence),
-        by=_who(),
-        time=_now(),
-    )
+    )  # fmt: skip
     versions.note(decision)
     return decision
 
@@ -120,9 +103,17 @@ def force(
     """Make a version champion by hand, whatever the gate would say; it is recorded as such."""
     with versions.locked():
         standing = versions.holder(CHAMPION)
-        _refuse_same(versions, version, standing)
-        decision = _by_hand(versions, "forced", version, standing, "Made champion by hand, past"
-                            " the gate.", note, rules, evidence)  # fmt: skip
+        if version == standing:
+            raise InputError(
+                f"VERSION: version {version} of {versions.name} is the champion already;"
+                f" see: mineralsweep champion{option_for(versions.name)}"
+            )
+        evidence = evidence or versions.evidence(version)
+        theirs = versions.evidence(standing) if standing else None
+        decision = _decision(
+            versions, version, evidence, standing, theirs, rules=rules.model_dump(), note=note,
+            verdict="forced", basis="by hand", why="Made champion by hand, past the gate.",
+        )  # fmt: skip
         _carry_out(versions, decision)
     return decision
 
@@ -145,46 +136,34 @@ def rollback(versions: Versions, note: str = "") -> Decision:
                 f" another version champion: mineralsweep promote VERSION{option} --force"
                 " --reason TEXT"
             )
-        decision = _by_hand(versions, "rolled back", former, standing,
-                            f"Rolled back from version {standing}.", note)  # fmt: skip
+        evidence, theirs = versions.evidence(former), versions.evidence(standing)
+        decision = _decision(
+            versions, former, evidence, standing, theirs, note=note, verdict="rolled back",
+            basis="by hand", why=f"Rolled back from version {standing}.",
+        )  # fmt: skip
         _carry_out(versions, decision)
     return decision
 
 
-def _by_hand(
+def _decision(
     versions: Versions,
-    verdict: Verdict,
     version: str,
+    evidence: Evidence | None,
     standing: str,
-    why: str,
-    note: str,
-    rules: Gate | None = None,
-    evidence: Evidence | None = None,
+    theirs: Evidence | None,
+    **said: Any,
 ) -> Decision:
-    evidence = evidence or versions.evidence(version)
-    theirs = versions.evidence(standing) if standing else None
+    """Return a decision about a version, with what it and the standing champion were judged by."""
     return Decision(
-        verdict=verdict,
         version=version,
         against=standing,
-        basis="by hand",
-        why=why,
-        note=note,
-        rules=rules.model_dump() if rules else {},
         openings=versions.store.openings(evidence.digest) if evidence else 0,
         challenger=Numbers.of(version, evidence) if evidence else None,
         champion=Numbers.of(standing, theirs) if theirs else None,
-        by=_who(),
-        time=_now(),
+        by=str(resolve_tags().get("mlflow.user") or "unknown"),
+        time=datetime.now(UTC).isoformat(timespec="seconds"),
+        **said,
     )
-
-
-def _refuse_same(versions: Versions, version: str, standing: str) -> None:
-    if version == standing:
-        raise InputError(
-            f"VERSION: version {version} of {versions.name} is the champion already;"
-            f" see: mineralsweep champion{option_for(versions.name)}"
-        )
 
 
 def _carry_out(versions: Versions, decision: Decision) -> None:
@@ -215,14 +194,6 @@ def _move(versions: Versions, decision: Decision) -> None:
     if decision.against:
         by = f"version {decision.version}, {decision.time} ({decision.verdict})"
         versions.tag(decision.against, {REPLACED: by})
-
-
-def _who() -> str:
-    return str(resolve_tags().get("mlflow.user") or "unknown")
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def status(versions: Versions) -> dict[str, Any]:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import shlex
-import tempfile
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 import mlflow
 from mlflow.entities.model_registry import ModelVersion
@@ -18,7 +16,7 @@ from mineralsweep.errors import InputError
 from mineralsweep.registry.decision import GATE, Decision, brief, tags_of, with_decisions
 from mineralsweep.registry.evidence import Evidence
 from mineralsweep.tracking import Store
-from mineralsweep.tracking.store import TEST_DIGEST
+from mineralsweep.tracking.store import TEST_DIGEST, pages
 from mineralsweep.tracking.trial_run import MODEL
 
 NAME = "mineral-classifier"
@@ -50,18 +48,8 @@ def option_for(name: str) -> str:
     return "" if name == NAME else f" --model {shlex.quote(name)}"
 
 
-def champion_uri(name: str) -> str:
-    """Return the address of a model's champion."""
-    return f"models:/{name}@{CHAMPION}"
-
-
 class Versions:
-    """One registered model.
-
-    Args:
-        store: where it is.
-        name: the registered model's.
-    """
+    """One registered model."""
 
     def __init__(self, store: Store, name: str = NAME) -> None:
         self.store = store
@@ -93,14 +81,9 @@ class Versions:
 
     def every(self) -> list[ModelVersion]:
         """Return every version, the newest first."""
-        found: list[ModelVersion] = []
-        token: str | None = None
-        while True:
-            page = self._client.search_model_versions(f"name = '{self.name}'", page_token=token)
-            found.extend(page)
-            token = page.token
-            if not token:
-                return sorted(found, key=lambda one: int(one.version), reverse=True)
+        wanted = f"name = '{self.name}'"
+        found = pages(self._client.search_model_versions, wanted)
+        return sorted(found, key=lambda one: int(one.version), reverse=True)
 
     def get(self, version: str) -> ModelVersion:
         """Return one version.
@@ -219,19 +202,15 @@ class Versions:
 
         Where the store does not answer, nothing is known: that error is the caller's.
         """
-        with tempfile.TemporaryDirectory(prefix="mineralsweep-") as scratch:
-            try:
-                there = self._client.list_artifacts(run_id, file.rpartition("/")[0])
-                if file not in {one.path for one in there}:
-                    return None
-                path = mlflow.artifacts.download_artifacts(
-                    run_id=run_id, artifact_path=file, dst_path=scratch
-                )
-            except MlflowException as error:
-                if error.error_code not in MISSING:
-                    raise
+        try:
+            there = self._client.list_artifacts(run_id, file.rpartition("/")[0])
+            if file not in {one.path for one in there}:
                 return None
-            return Path(path).read_text(encoding="utf-8")
+            return mlflow.artifacts.load_text(f"runs:/{run_id}/{file}")
+        except MlflowException as error:
+            if error.error_code not in MISSING:
+                raise
+            return None
 
 
 def _evidence_file(digest: str) -> str:

@@ -71,10 +71,6 @@ def is_ensemble(folder: Path) -> bool:
 def load(folder: Path, load_member: Callable[[Path], Classifier]) -> Ensemble:
     """Read what `combine` wrote.
 
-    Args:
-        folder: of the ensemble.
-        load_member: reads one member's folder.
-
     Raises:
         OSError, ValueError: a member lacks a file, or one is damaged, or their classes differ.
     """

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +13,7 @@ from numpy.typing import NDArray
 
 from mineralsweep.core.recipe import Flips
 from mineralsweep.data.decode import Pixels
+from mineralsweep.machine import stderr_silenced
 from mineralsweep.serving import ensemble, estimator, own_code
 from mineralsweep.serving.ensemble import CLASSES_FILE, Classifier
 
@@ -135,7 +133,7 @@ def load(folder: Path) -> Classifier:
         return ensemble.load(folder, load)
     if (folder / estimator.ESTIMATOR_FILE).is_file():
         return estimator.load(folder)
-    with _tensorflow_silenced():
+    with stderr_silenced():
         import keras
 
         model = keras.saving.load_model(
@@ -156,18 +154,3 @@ def _flips(path: Path) -> Flips:
     if flips not in AXES:
         raise ValueError(f"{path}: must be one of {', '.join(AXES)}, got {flips!r}")
     return flips
-
-
-@contextlib.contextmanager
-def _tensorflow_silenced() -> Iterator[None]:
-    """TensorFlow's C++ side greets on stderr while it loads, whatever its log level says."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)

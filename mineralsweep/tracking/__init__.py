@@ -1,8 +1,7 @@
 """MLflow: the only package that writes runs, parameters, metrics and artifacts."""
 
 from mineralsweep.tracking.courier import Away, Courier
-from mineralsweep.tracking.end import Best, End
-from mineralsweep.tracking.outbox import Change, Entry, Outbox, Point, now_ms
+from mineralsweep.tracking.outbox import Best, Change, End, Entry, Outbox, Point, now_ms
 from mineralsweep.tracking.store import Store, open_store
 from mineralsweep.tracking.study_run import StudyRun
 from mineralsweep.tracking.system import SystemMetrics

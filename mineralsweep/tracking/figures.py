@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -21,16 +22,14 @@ def learning_curves(
         validation: the same names and lengths.
         best_epoch: counted from 1; marked, since its weights are the ones kept.
     """
-    figure = Figure(figsize=(4.8 * len(train), 3.6), layout="constrained")
-    for axes, name in zip(figure.subplots(1, len(train), squeeze=False)[0], train, strict=True):
+    figure, panels = _panels(len(train))
+    for axes, name in zip(panels, train, strict=True):
         epochs = range(1, len(train[name]) + 1)
         axes.plot(epochs, train[name], "o-", ms=3, color=TRAIN, label="train")
         axes.plot(epochs, validation[name], "s-", ms=3, color=VALIDATION, label="validation")
         axes.axvline(best_epoch, color=MARK, ls=":", lw=1, label=f"kept: epoch {best_epoch}")
-        axes.set(title=name, xlabel="epoch")
-        axes.xaxis.get_major_locator().set_params(integer=True)
-        axes.grid(alpha=0.25)
-    axes.legend(frameon=False)
+        axes.set(title=name)
+    panels[-1].legend(frameon=False)
     return figure
 
 
@@ -41,20 +40,30 @@ def fold_curves(folds: dict[str, Sequence[Sequence[float]]], kept: Sequence[int]
         folds: metric name -> for each fold one value an epoch.
         kept: the epoch (from 1) of each fold whose weights are kept.
     """
-    figure = Figure(figsize=(4.8 * len(folds), 3.6), layout="constrained")
-    for axes, name in zip(figure.subplots(1, len(folds), squeeze=False)[0], folds, strict=True):
+    figure, panels = _panels(len(folds))
+    for axes, name in zip(panels, folds, strict=True):
         for values, epoch in zip(folds[name], kept, strict=True):
             axes.plot(range(1, len(values) + 1), values, lw=1, color=VALIDATION, alpha=0.5)
             axes.plot(epoch, values[epoch - 1], "o", ms=4, color=VALIDATION)
         mean = [float(np.mean(values)) for values in zip(*folds[name], strict=False)]
         axes.plot(range(1, len(mean) + 1), mean, lw=2.5, color=TRAIN)
-        axes.set(title=f"validation {name}, {len(kept)} folds", xlabel="epoch")
+        axes.set(title=f"validation {name}, {len(kept)} folds")
+    last = panels[-1]
+    last.plot([], [], "-o", lw=1, ms=4, color=VALIDATION, label="a fold; dot: the epoch kept")
+    last.plot([], [], lw=2.5, color=TRAIN, label="mean of the folds")
+    last.legend(frameon=False)
+    return figure
+
+
+def _panels(count: int) -> tuple[Figure, list[Axes]]:
+    """Return a figure with panels side by side over epochs."""
+    figure = Figure(figsize=(4.8 * count, 3.6), layout="constrained")
+    panels = list(figure.subplots(1, count, squeeze=False)[0])
+    for axes in panels:
+        axes.set_xlabel("epoch")
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(alpha=0.25)
-    axes.plot([], [], "-o", lw=1, ms=4, color=VALIDATION, label="a fold; dot: the epoch kept")
-    axes.plot([], [], lw=2.5, color=TRAIN, label="mean of the folds")
-    axes.legend(frameon=False)
-    return figure
+    return figure, panels
 
 
 def confusion_matrix(counts: NDArray[np.int64], classes: Sequence[str], title: str) -> Figure:

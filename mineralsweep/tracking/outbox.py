@@ -5,21 +5,26 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
+import io
 import json
 import os
 import shutil
 import threading
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
 
+import numpy as np
+from pydantic import TypeAdapter
+
 from mineralsweep import files, machine
-from mineralsweep.core.trial import TrialSpec
-from mineralsweep.tracking.end import End
+from mineralsweep.core.record import State
+from mineralsweep.core.trial import EpochReport, FoldResult, TrialResult, TrialSpec
 from mineralsweep.tracking.system import PREFIX
+from mineralsweep.training.folds import Predicted
 
 SPEC, EVENTS, END = "spec.json", "events.jsonl", "end.json"
 ATTEMPTS = "attempts.json"
@@ -205,19 +210,6 @@ class Outbox:
         files.write_atomically(folder / SPEC, lambda path: path.write_text(text))
         return Entry(folder, card, [])
 
-    def adopt(self, other: Path) -> int:
-        """Take the entries of another outbox of the same study, whose driver is gone.
-
-        Returns:
-            How many there were.
-        """
-        taken = 0
-        for folder in other.iterdir() if other.is_dir() else ():
-            if (folder / SPEC).is_file():
-                folder.rename(self.folder / f"{folder.name}-{uuid.uuid4().hex[:8]}")
-                taken += 1
-        return taken
-
     def left(self) -> list[Entry]:
         """Return the entries that are there, oldest first.
 
@@ -238,18 +230,13 @@ class Outbox:
 
     def next_attempt(self, number: int) -> int:
         """Count an attempt at a trial, from 1, earlier sessions' included."""
-        counts = self._attempts()
-        attempt = counts.get(str(number), 0) + 1
-        text = json.dumps({**counts, str(number): attempt})
+        counts: dict[str, int] = {}
+        with contextlib.suppress(OSError, ValueError):
+            counts = json.loads((self.folder / ATTEMPTS).read_text())
+        counts[str(number)] = attempt = counts.get(str(number), 0) + 1
+        text = json.dumps(counts)
         files.write_atomically(self.folder / ATTEMPTS, lambda path: path.write_text(text))
         return attempt
-
-    def _attempts(self) -> dict[str, int]:
-        try:
-            counts: dict[str, int] = json.loads((self.folder / ATTEMPTS).read_text())
-        except (OSError, ValueError):
-            return {}
-        return counts
 
 
 def _read_lines(path: Path) -> list[Happening]:
@@ -270,3 +257,101 @@ def _read_lines(path: Path) -> list[Happening]:
 def _happening(data: dict[str, Any]) -> Happening:
     kind = data.pop("is")
     return Point(**data) if kind == Point.__name__ else Change(**data)
+
+
+ARRAYS = "result.npz"
+
+
+@dataclass(frozen=True)
+class Best:
+    """The sweep's best value after so many ended trials."""
+
+    ended: int
+    value: float
+    metric: str
+
+
+@dataclass(frozen=True)
+class End:
+    """An attempt's end.
+
+    Attributes:
+        state: COMPLETE, PRUNED or FAILED.
+        reason: why; "" for a trial that ran to its last epoch.
+        time: ms since 1970.
+        record: what the engine is told, as plain data; None where the trial is tried again.
+        best: of the sweep with this trial; None where there is none.
+        log: what the worker printed last, of a failed trial.
+        result: of the training, None for a failed trial.
+        predicted: the images that `result.probabilities` answers for; None for a failed trial.
+    """
+
+    state: State
+    reason: str
+    time: int
+    record: dict[str, Any] | None = None
+    best: Best | None = None
+    log: str = ""
+    result: TrialResult | None = None
+    predicted: Predicted | None = None
+
+    def write(self, folder: Path, name: str) -> None:
+        """Write it to `folder`; the file `name` comes last, and stands for a whole end."""
+        data = asdict(self)
+        if self.result is not None:
+            del data["result"]["probabilities"], data["result"]["folder"]
+            buffer = io.BytesIO()
+            np.savez(buffer, probabilities=self.result.probabilities)
+            _write_through(folder / ARRAYS, buffer.getvalue())
+        _write_through(folder / name, json.dumps(data).encode())
+
+    @classmethod
+    def read(cls, folder: Path, name: str, network: Path) -> Self:
+        """Read what `write` wrote.
+
+        Args:
+            folder: written by `write`.
+            name: of the file that stands for the end.
+            network: becomes the result's folder.
+
+        Raises:
+            OSError: the files are not there.
+        """
+        data = json.loads((folder / name).read_text())
+        if data["result"] is not None:
+            with np.load(folder / ARRAYS, allow_pickle=False) as arrays:
+                data["result"] |= {"probabilities": arrays["probabilities"], "folder": network}
+        for field, reader in READERS.items():
+            data[field] = None if data[field] is None else reader(data[field])
+        return cls(**data)
+
+
+def _result(data: dict[str, Any]) -> TrialResult:
+    plain = {
+        "history": HISTORY.validate_python(data["history"]),
+        "folds": FOLDS.validate_python(data["folds"]),
+        "rows": None if data["rows"] is None else tuple(data["rows"]),
+    }
+    return TrialResult(**data | plain)
+
+
+HISTORY = TypeAdapter(tuple[EpochReport, ...])
+FOLDS = TypeAdapter(tuple[FoldResult, ...])
+READERS: dict[str, Callable[[Any], Any]] = {
+    "best": TypeAdapter(Best).validate_python,
+    "predicted": TypeAdapter(Predicted).validate_python,
+    "result": _result,
+}
+"""Of the fields of an `End` that JSON does not hold as they are: it has lists for tuples."""
+
+
+def _write_through(path: Path, content: bytes) -> None:
+    """Write a file that is whole or not there, also after a power cut."""
+
+    def write(temporary: Path) -> None:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+
+    files.write_atomically(path, write)

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
 import os
 import re
 import time
-import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import mlflow
 import pandas as pd
-import requests
 from mlflow import MlflowClient
 from mlflow.entities import Dataset as MlflowDataset
 from mlflow.entities import DatasetInput, InputTag, Metric, Param, RunTag, ViewType
 from mlflow.exceptions import MlflowException
+from mlflow.store.entities import PagedList
 from mlflow.tracking.context.registry import resolve_tags
 from mlflow.utils.mlflow_tags import MLFLOW_LOGGED_ARTIFACTS
 
@@ -30,8 +28,10 @@ from mineralsweep.data.dataset import Dataset
 from mineralsweep.errors import InputError
 from mineralsweep.evaluation import Proportion
 from mineralsweep.machine import typed_in
-from mineralsweep.tracking.client import bare, patient
+from mineralsweep.tracking.client import bare, impatient, patient
 from mineralsweep.urls import without_password, without_secrets
+
+T = TypeVar("T")
 
 DEFAULT_FILE = "mlflow.db"
 SQLITE = "sqlite:///"
@@ -39,10 +39,8 @@ PATIENCE = 60.0
 """Seconds that one call waits for an MLflow that is unreachable."""
 DEFAULT_EXPERIMENT = "mineralsweep"
 EXPERIMENT_KIND = "mlflow.experimentKind"
-PROBE_SECONDS = 10
 OPENINGS = "mineralsweep.test_split_openings"
 TEST_DIGEST = "mineralsweep.test_digest"
-REQUEST_SECONDS = 15
 DIGEST_LENGTH = 36  # of MLflow's dataset digests, at most
 
 
@@ -219,31 +217,28 @@ class Store:
         """Return how often a test split was opened, over all studies of all experiments.
 
         Deleted runs count: the look was taken.
-
-        Args:
-            digest: of the test split.
         """
-        experiments: list[str] = []
-        token: str | None = None
-        while True:
-            page = self.client.search_experiments(ViewType.ALL, page_token=token)
-            experiments += [one.experiment_id for one in page]
-            token = page.token
-            if not token:
-                break
-        total = 0
-        while True:
-            runs = self.client.search_runs(
-                experiments, f"tags.`{TEST_DIGEST}` = '{digest}'", ViewType.ALL, page_token=token
-            )
-            total += sum(int(run.data.tags.get(OPENINGS, "0")) for run in runs)
-            token = runs.token
-            if not token:
-                return total
+        experiments = pages(self.client.search_experiments, ViewType.ALL)
+        ids = [one.experiment_id for one in experiments]
+        wanted = f"tags.`{TEST_DIGEST}` = '{digest}'"
+        runs = pages(self.client.search_runs, ids, wanted, ViewType.ALL)
+        return sum(int(run.data.tags.get(OPENINGS, "0")) for run in runs)
 
     def end(self, run_id: str, status: str, time: int | None = None) -> None:
         """End a run: FINISHED, FAILED or KILLED. `time`: in ms since 1970, None: now."""
         self.client.set_terminated(run_id, status, time)
+
+
+def pages(search: Callable[..., PagedList[T]], *asked: Any) -> list[T]:
+    """Return all that a search of MLflow's client finds, page by page."""
+    found: list[T] = []
+    token: str | None = None
+    while True:
+        page = search(*asked, page_token=token)
+        found += page
+        token = page.token
+        if not token:
+            return found
 
 
 def recall_metrics(recall: Mapping[str, Proportion]) -> dict[str, float]:
@@ -271,11 +266,11 @@ def open_store(experiment: str | None = None) -> Store:
     mlflow.set_tracking_uri(uri)
     # Children and libraries must not take the given run for theirs.
     given_run = os.environ.pop("MLFLOW_RUN_ID", None)
-    _check_answers(uri)
     try:
         # MLflow makes a new database's tables on first use, and two processes at once get
         # into each other's way.
-        with files.one_at_a_time(uri):
+        # A server that is not there is asked once: MLflow's own way takes minutes.
+        with impatient(), files.one_at_a_time(uri):
             client = MlflowClient(uri)
             if given_run is not None:
                 experiment_id = client.get_run(given_run).info.experiment_id
@@ -317,20 +312,6 @@ def at(uri: str, run_id: str) -> Store:
     return Store(MlflowClient(uri), uri, "", "", None).waiting(PATIENCE).where(run_id)
 
 
-def _check_answers(uri: str) -> None:
-    """MLflow's client asks a server that is not there again and again, for minutes."""
-    if not uri.startswith(("http://", "https://")):
-        return
-    try:
-        requests.get(uri, timeout=PROBE_SECONDS)
-    except requests.RequestException as error:
-        raise InputError(
-            f"MLFLOW_TRACKING_URI: {without_password(uri)} does not answer"
-            f" ({type(error).__name__}); start the server, or unset the variable to use"
-            f" {DEFAULT_FILE} in this folder"
-        ) from None
-
-
 def _mark_as_model_training(client: MlflowClient, experiment_id: str) -> None:
     """Have MLflow's page open on training runs; unmarked, it opens on traces of chat models."""
     if EXPERIMENT_KIND not in client.get_experiment(experiment_id).tags:
@@ -355,31 +336,3 @@ def quiet() -> None:
     for name in ("mlflow", "alembic", "mlflow.system_metrics"):
         logging.getLogger(name).setLevel(logging.ERROR)
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-
-
-IMPATIENCE = {
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": str(REQUEST_SECONDS),
-}
-
-
-def impatient() -> contextlib.ExitStack:
-    """Return a context in which MLflow's client gives up on a dead server in seconds, once.
-
-    Its own way is to ask seven times, up to two minutes each: nobody would hear that the server is
-    away. Asked twice, a server that was only slow would also do twice what should be done once.
-    """
-    stack = contextlib.ExitStack()
-    for name, value in IMPATIENCE.items():
-        if name not in os.environ:
-            os.environ[name] = value
-            stack.callback(os.environ.pop, name, None)
-    return stack
-
-
-@contextlib.contextmanager
-def without_mlflow_warnings() -> Iterator[None]:
-    """MLflow warns that a model has no input example and no type hint; ours has a signature."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield

@@ -15,10 +15,9 @@ from mineralsweep.config import Sweep
 from mineralsweep.core.record import BASELINE, TrialRecord
 from mineralsweep.data.dataset import Dataset
 from mineralsweep.evaluation import Scores
-from mineralsweep.tracking.end import Best
 from mineralsweep.tracking.figures import confusion_matrix
-from mineralsweep.tracking.outbox import Card
-from mineralsweep.tracking.store import Store, recall_metrics
+from mineralsweep.tracking.outbox import Best, Card
+from mineralsweep.tracking.store import Store, pages, recall_metrics
 from mineralsweep.tracking.trial_run import MODEL, REASON, STATE, STUDY, TRIAL, TrialRun
 
 ATTEMPT = "mineralsweep.attempt"
@@ -148,10 +147,6 @@ class StudyRun:
         metric = Metric(f"sweep_best_{best.metric}", best.value, time, best.ended)
         self._store.client.log_batch(self.run_id, [metric])
 
-    def open_test_split(self, digest: str) -> None:
-        """Note an opening of the test split, before it is read; see `Store.note_opening`."""
-        self._store.note_opening(self.run_id, digest)
-
     def log_test(self, scores: Scores, title: str, run_id: str = "") -> None:
         """Write scores on a test split, on the study's run or on a trial's."""
         run_id = run_id or self.run_id
@@ -249,16 +244,8 @@ def sweep_params(sweep: Sweep, dataset: Dataset) -> dict[str, Any]:
 def trial_runs(store: Store, run_id: str) -> list[Run]:
     """Return the runs under a study's run; those that the user deleted are not among them."""
     experiment = store.client.get_run(run_id).info.experiment_id
-    runs: list[Run] = []
-    token: str | None = None
-    while True:
-        page = store.client.search_runs(
-            [experiment], f"tags.`{PARENT}` = '{run_id}'", ViewType.ACTIVE_ONLY, page_token=token
-        )
-        runs.extend(page)
-        token = page.token
-        if not token:
-            return runs
+    wanted = f"tags.`{PARENT}` = '{run_id}'"
+    return pages(store.client.search_runs, [experiment], wanted, ViewType.ACTIVE_ONLY)
 
 
 def standing(runs: Iterable[Run]) -> dict[int, Run]:

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import statistics
+import tempfile
+import warnings
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from mlflow.entities import Metric
+from mlflow.entities import LoggedModel, LoggedModelOutput, LoggedModelStatus, Metric
+from mlflow.models import Model
+from mlflow.tracking.context.registry import resolve_tags
 
 from mineralsweep.core import objective as objectives
 from mineralsweep.core.trial import TrialResult
 from mineralsweep.data.dataset import Dataset
-from mineralsweep.evaluation import FoldMean, Scores
-from mineralsweep.tracking import figures, logged_model
-from mineralsweep.tracking.outbox import Point
+from mineralsweep.evaluation import FoldMean, Scores, score
+from mineralsweep.serving import pyfunc
+from mineralsweep.tracking import figures
+from mineralsweep.tracking.outbox import End, Point
 from mineralsweep.tracking.store import Store
 from mineralsweep.training.folds import Predicted
 from mineralsweep.urls import without_secrets
@@ -34,12 +40,6 @@ class TrialRun:
 
     Every method may be called again after an error, or by another process after this one died:
     what is there already does not stand twice.
-
-    Args:
-        store: where it is.
-        run_id: of a run that exists.
-        architecture: of the trial.
-        dataset: what it is trained on.
     """
 
     def __init__(self, store: Store, run_id: str, architecture: str, dataset: Dataset) -> None:
@@ -77,39 +77,30 @@ class TrialRun:
             if point.metrics and (next(iter(point.metrics)), point.step, point.time) not in there
         ]
 
-    def finish(
-        self,
-        result: TrialResult,
-        scores: Scores,
-        state: str,
-        reason: str,
-        predicted: Predicted,
-        time: int,
-        doubt: bool = False,
-    ) -> str:
+    def finish(self, end: End, doubt: bool = False) -> str:
         """Write what a trained trial leaves behind, end the run, and return the model's id.
 
         Args:
-            result: of the training.
-            scores: of the kept weights on the validation split.
-            state: COMPLETE or PRUNED.
-            reason: why training ended before its last epoch, "" if it did not.
-            predicted: the images that `result.probabilities` answers for.
-            time: of the end, in ms since 1970.
+            end: of an attempt that was trained: it has a result.
             doubt: whether some of it may have been written before.
         """
+        result, predicted = end.result, end.predicted
+        assert result is not None
+        assert predicted is not None
+        labels, classes = self._dataset.labels(), self._dataset.classes
+        scores = score(result.probabilities, [labels[row] for row in predicted.rows], classes)
         if result.folds:  # each fold's epochs were written as they came, under its name
-            points = [Point(one.metrics(), one.epoch, time) for one in result.history]
+            points = [Point(one.metrics(), one.epoch, end.time) for one in result.history]
             self.write(self.without_known(points) if doubt else points)
         self._log_figures(result, scores)
         self._log_predictions(result, predicted)
         mean = predicted.over_folds(result)
         summary = _summary(result, scores, mean)
-        model_id = logged_model.ensure(
-            self._store, self.run_id, self._architecture, result.folder, summary, time, doubt
+        model_id = ensure_model(
+            self._store, self.run_id, self._architecture, result.folder, summary, end.time, doubt
         )
         self._store.log(self.run_id, params={"precision": result.precision}, tags={MODEL: model_id})
-        self._end(state, reason, str(mean or scores.accuracy), time)
+        self._end(end.state, end.reason, str(mean or scores.accuracy), end.time)
         return model_id
 
     def fail(self, reason: str, log: str = "", time: int | None = None) -> None:
@@ -206,3 +197,91 @@ def _by_class(scores: Scores) -> dict[str, float]:
         for one in objectives.OBJECTIVES.values()
         if one.name not in ("accuracy", "loss")
     }
+
+
+NAME = "model"
+
+
+def ensure_model(
+    store: Store,
+    run_id: str,
+    architecture: str,
+    network: Path,
+    metrics: Mapping[str, float],
+    time: int,
+    doubt: bool = True,
+) -> str:
+    """Log a trained network as a run's one model, with the run's summary; return the model's id.
+
+    MLflow's own log_model makes another model, and another line among the run's outputs, each time
+    it is called. Here each step looks first whether it has been taken, or may be taken twice.
+
+    Args:
+        store: where the run is.
+        run_id: of the run, which is running.
+        architecture: goes into the model's metadata.
+        network: the folder with the trained network.
+        metrics: a summary, written to the run and to the model, at step 0.
+        time: of the metrics, in ms since 1970.
+        doubt: whether some of it may have been done before; without, nothing is asked first.
+    """
+    client = store.client
+    model = (_found(store, run_id) if doubt else None) or client.create_logged_model(
+        store.experiment_id,
+        NAME,
+        run_id,
+        tags=dict(resolve_tags()),
+        params=dict(client.get_run(run_id).data.params),
+    )
+    model_id = str(model.model_id)
+    if not (doubt and model_id in _outputs(store, run_id)):
+        client.log_outputs(run_id, [LoggedModelOutput(model_id, step=0)])
+    client.log_batch(
+        run_id,
+        [Metric(name, value, time, 0, model_id=model_id) for name, value in metrics.items()],
+    )
+    if model.status != LoggedModelStatus.READY:
+        _upload(store, model, run_id, architecture, network)
+        client.finalize_logged_model(model_id, LoggedModelStatus.READY)
+    if doubt:
+        _found(store, run_id)  # a request that timed out may have been carried out since
+    return model_id
+
+
+def _found(store: Store, run_id: str) -> LoggedModel | None:
+    """Return the run's model if one was made; more of them, made by late answers, are removed."""
+    experiment = store.client.get_run(run_id).info.experiment_id
+    models = store.client.search_logged_models(
+        [experiment], filter_string=f"source_run_id = '{run_id}'"
+    )
+    found = sorted(models, key=_wholeness)
+    for other in found[1:]:
+        store.client.delete_logged_model(other.model_id)
+    return found[0] if found else None
+
+
+def _outputs(store: Store, run_id: str) -> set[str]:
+    outputs = store.client.get_run(run_id).outputs
+    return {one.model_id for one in outputs.model_outputs} if outputs else set()
+
+
+def _wholeness(model: LoggedModel) -> tuple[bool, int]:
+    return model.status != LoggedModelStatus.READY, int(model.creation_timestamp)
+
+
+def _upload(
+    store: Store, model: LoggedModel, run_id: str, architecture: str, network: Path
+) -> None:
+    described = Model(
+        artifact_path=model.artifact_location,
+        model_uuid=model.model_id,
+        run_id=run_id,
+        model_id=model.model_id,
+        metadata={"architecture": architecture},
+    )
+    # MLflow warns that a model has no input example and no type hint; ours has a signature.
+    silent = warnings.catch_warnings(action="ignore")
+    with tempfile.TemporaryDirectory(prefix="mineralsweep-") as scratch, silent:
+        folder = Path(scratch) / "model"
+        pyfunc.save(network, folder, described)
+        store.client.log_model_artifacts(model.model_id, str(folder))

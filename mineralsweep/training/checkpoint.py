@@ -13,11 +13,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
 
 from mineralsweep import files
 from mineralsweep.core.trial import EpochReport, TrialSpec
 
 Arrays = Sequence[NDArray[Any]]
+HISTORY = TypeAdapter(tuple[EpochReport, ...])
 
 STATE = "state.npz"
 VERSION = 2
@@ -98,7 +100,7 @@ def read(folder: Path | None) -> Checkpoint | None:
             if about.get("version") != VERSION:
                 return None
             return Checkpoint(
-                history=tuple(_report(one) for one in about["history"]),
+                history=HISTORY.validate_python(about["history"]),
                 best_epoch=about["best_epoch"],
                 weights=_several(arrays, "weights", about),
                 best_weights=_several(arrays, "best_weights", about),
@@ -125,9 +127,6 @@ class Keeper:
 
     A state is written at the end of an epoch once `checkpoint_every` seconds have passed since the
     last one, and twenty times as long as the last one took to write.
-
-    Args:
-        spec: the trial.
     """
 
     def __init__(self, spec: TrialSpec) -> None:
@@ -155,11 +154,6 @@ class Keeper:
         write(self._spec.checkpoint, state)
         self._last = time.monotonic()
         self._took = self._last - started
-
-
-def _report(about: dict[str, Any]) -> EpochReport:
-    rows = tuple(tuple(row) for row in about["val_confusion"])
-    return EpochReport(**{**about, "val_confusion": rows})
 
 
 def _named(name: str, arrays: Arrays) -> dict[str, NDArray[Any]]:

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mineralsweep.core.objective import confusion_of
 from mineralsweep.core.trial import EpochReport, Report, Say, TrialResult, TrialSpec, counts_of
 from mineralsweep.descriptors import store
 from mineralsweep.errors import ArchitectureError
+from mineralsweep.evaluation import score
 from mineralsweep.models import get as get_architecture
 from mineralsweep.models.colour_texture import SVM_PARTS
 from mineralsweep.serving import estimator as packaged
@@ -110,26 +110,15 @@ def _epoch(
     spec: TrialSpec, trained: Numbers, probabilities: Numbers, seconds: float
 ) -> EpochReport:
     examples = spec.examples
-    train_loss, train_accuracy = _loss_and_accuracy(trained, examples.train_labels)
-    val_loss, val_accuracy = _loss_and_accuracy(probabilities, examples.validation_labels)
+    train = score(trained, examples.train_labels, examples.classes)
+    validation = score(probabilities, examples.validation_labels, examples.classes)
     return EpochReport(
         epoch=1,
-        train_loss=train_loss,
-        train_accuracy=train_accuracy,
-        val_loss=val_loss,
-        val_accuracy=val_accuracy,
+        train_loss=train.loss,
+        train_accuracy=train.accuracy.value,
+        val_loss=validation.loss,
+        val_accuracy=validation.accuracy.value,
         learning_rate=None,
         seconds=seconds,
-        val_confusion=counts_of(
-            confusion_of(
-                probabilities.argmax(axis=1), examples.validation_labels, len(examples.classes)
-            )
-        ),
+        val_confusion=counts_of(validation.confusion),
     )
-
-
-def _loss_and_accuracy(probabilities: Numbers, labels: tuple[int, ...]) -> tuple[float, float]:
-    truth = np.asarray(labels)
-    of_truth = probabilities[np.arange(len(truth)), truth].astype(np.float64)
-    right = probabilities.argmax(axis=1) == truth
-    return float(-np.log(np.clip(of_truth, 1e-7, 1.0)).mean()), float(right.mean())

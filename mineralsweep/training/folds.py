@@ -38,8 +38,3 @@ def predicted(spec: TrialSpec, result: TrialResult) -> Predicted:
     count = examples.folds_a_repeat()
     once = len(examples.folds) > 1 and len(examples.folds) == count
     return Predicted(rows, tuple(map(examples.fold_of, rows)) if once else (), count)
-
-
-def over_folds(spec: TrialSpec, result: TrialResult) -> FoldMean | None:
-    """Return the mean accuracy over the folds that ended; None for a trial without folds."""
-    return predicted(spec, result).over_folds(result)

@@ -16,7 +16,7 @@ from mineralsweep.activations.store import Features, NoRoomForFeatures
 from mineralsweep.core.trial import Say, TrialSpec
 from mineralsweep.data import arrays
 from mineralsweep.models import get as get_architecture
-from mineralsweep.training.batches import PlainBatches, RecipeBatches, ViewDraws
+from mineralsweep.training.batches import Batches, RecipeBatches, ViewDraws
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Phase:
     """
 
     model: keras.Model
-    batches: Any
+    batches: Batches
     validation: Any
     until: int
     learning_rate: float
@@ -48,12 +48,12 @@ def from_pixels(spec: TrialSpec, whole: keras.Model) -> list[Phase]:
     pixels, examples = arrays.load(spec.examples.arrays), spec.examples
     images, validation = pixels[list(examples.train)], pixels[list(examples.validation)]
     if spec.recipe.draws_batches():
-        batches: Any = RecipeBatches(
+        batches: Batches = RecipeBatches(
             images, examples.train_labels, len(examples.classes), spec.batch_size, spec.recipe,
             spec.seed,
         )  # fmt: skip
     else:
-        batches = PlainBatches(images, examples.train_labels, spec.batch_size, spec.seed)
+        batches = Batches(images, examples.train_labels, spec.batch_size, spec.seed)
     return [Phase(whole, batches, validation, spec.epochs, spec.learning_rate)]
 
 

@@ -16,15 +16,14 @@ from mineralsweep.core.hyperparameter import Value
 from mineralsweep.core.trial import Report, Say, TrialResult, TrialSpec
 from mineralsweep.models import get as get_architecture
 from mineralsweep.serving import network, own_code
-from mineralsweep.training import checkpoint, flops, phases, recipe, weights
-from mineralsweep.training.batches import EpochTold, Reseed
+from mineralsweep.training import checkpoint, phases, recipe
+from mineralsweep.training.batches import Reseed, turning
 from mineralsweep.training.checkpoint import Checkpoint
-from mineralsweep.training.confusion import CountedAccuracy
 from mineralsweep.training.fit import fit_trial
 from mineralsweep.training.phases import Phase
-from mineralsweep.training.precision import choose, used
+from mineralsweep.training.recipe import choose, used
 from mineralsweep.training.vote import run_vote
-from mineralsweep.training.watch import Watch
+from mineralsweep.training.watch import CountedAccuracy, ValidateAveraged, Watch, assign
 
 
 def run_trial(spec: TrialSpec, report: Report, say: Say = lambda words: None) -> TrialResult:
@@ -49,7 +48,12 @@ def run_trial(spec: TrialSpec, report: Report, say: Say = lambda words: None) ->
     if architecture.kind == "estimator":
         threads = tf.config.threading.get_intra_op_parallelism_threads() or machine.cores()
         return fit_trial(spec, report, say, threads)
-    started = time.monotonic()
+    return _train(spec, report, say)
+
+
+def _train(spec: TrialSpec, report: Report, say: Say) -> TrialResult:
+    """Run a trial of a network."""
+    started, architecture = time.monotonic(), get_architecture(spec.architecture)
     if architecture.address:  # the user's own: told now, not once it is trained
         own_code.check(_without_augmentation(spec), architecture.source)
     precision = choose(spec.precision, architecture.gains_from_bfloat16)
@@ -57,8 +61,9 @@ def run_trial(spec: TrialSpec, report: Report, say: Say = lambda words: None) ->
     state = checkpoint.initial(spec)
     watch = Watch(spec, report, whole, state, started)
     _fit(spec, stretches, watch, state)
-    weights.assign(watch.changing, watch.best_weights)
-    served = _served(spec, whole)
+    assign(watch.changing, watch.best_weights)
+    served = _without_augmentation(spec)
+    served.set_weights(whole.get_weights())
     network.save(served, spec.examples.classes, spec.folder, spec.recipe.flips, architecture.source)
     last = stretches[-1]
     return TrialResult(
@@ -69,7 +74,7 @@ def run_trial(spec: TrialSpec, report: Report, say: Say = lambda words: None) ->
         pruned=watch.pruned,
         parameters=whole.count_params(),
         trainable=int(sum(math.prod(weight.shape) for weight in whole.trainable_weights)),
-        flops=flops.count(served),
+        flops=count_flops(served),
         precision=precision,
         folder=spec.folder,
         seconds=watch.seconds(),
@@ -123,7 +128,7 @@ def _fit(spec: TrialSpec, stretches: list[Phase], watch: Watch, state: Checkpoin
         _make_variables(phase.model, labels, classes)
         watch.begin_phase(done, accuracy)
         if state is not None and trained > done:
-            weights.assign(phase.model.optimizer.variables, state.optimizer)
+            assign(phase.model.optimizer.variables, state.optimizer)
         phase.model.fit(
             phase.batches,
             shuffle=False,  # they are, by themselves
@@ -132,9 +137,9 @@ def _fit(spec: TrialSpec, stretches: list[Phase], watch: Watch, state: Checkpoin
             validation_data=(phase.validation, labels),
             validation_batch_size=spec.batch_size,
             callbacks=[
-                EpochTold(phase.batches),
+                turning(phase.batches),
                 Reseed(spec.seed),
-                weights.ValidateAveraged(),
+                ValidateAveraged(),
                 watch,
             ],
             verbose=0,
@@ -171,13 +176,6 @@ def _plain(spec: TrialSpec) -> dict[str, Value | None]:
     return {**own, "augmentation": 0.0} if "augmentation" in own else own
 
 
-def _served(spec: TrialSpec, trained: keras.Model) -> keras.Model:
-    """Return the network as it is saved."""
-    plain = _without_augmentation(spec)
-    plain.set_weights(trained.get_weights())
-    return plain
-
-
 def _without_augmentation(spec: TrialSpec) -> keras.Model:
     """Build what is saved: in float32, which every machine runs well.
 
@@ -186,3 +184,21 @@ def _without_augmentation(spec: TrialSpec) -> keras.Model:
     unread = {"weights": "none"} if "weights" in spec.hyperparameters else {}
     with used("float32"):
         return _build(spec, {**_plain(spec), **unread})
+
+
+def count_flops(model: keras.Model) -> int:
+    """Return the operations for one image: two (multiply, add) a weight used in Conv2D and Dense.
+
+    Other layers (pooling, activations, normalisation) are a few hundredths of these and are
+    left out.
+    """
+    total = 0
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            total += count_flops(layer)
+        elif isinstance(layer, keras.layers.Conv2D):
+            height, width = layer.output.shape[1:3]
+            total += 2 * height * width * math.prod(layer.kernel.shape)
+        elif isinstance(layer, keras.layers.Dense):
+            total += 2 * math.prod(layer.kernel.shape)
+    return total

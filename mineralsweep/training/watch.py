@@ -2,17 +2,121 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
+import numpy as np
+from keras import ops
 
+from mineralsweep.core.objective import Confusion
 from mineralsweep.core.trial import EpochReport, Report, TrialSpec, counts_of
 from mineralsweep.errors import TrainingDiverged
-from mineralsweep.training import checkpoint, weights
+from mineralsweep.training import checkpoint
 from mineralsweep.training.checkpoint import Arrays, Checkpoint
-from mineralsweep.training.confusion import CountedAccuracy
+
+
+def changing(model: keras.Model) -> list[Any]:
+    """Return the weights that training changes, moving statistics included.
+
+    All but those of frozen layers, which stay as they were built; within a trunk that is partly
+    frozen too.
+    """
+    frozen = {
+        id(weight) for layer in _layers(model) if not layer.trainable for weight in layer.weights
+    }
+    return [weight for weight in model.weights if id(weight) not in frozen]
+
+
+def _layers(model: keras.Model) -> Iterator[keras.Layer]:
+    """Give the layers of a model, and of the models within it."""
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            yield from _layers(layer)
+        else:
+            yield layer
+
+
+def values(variables: Sequence[Any]) -> list[Any]:
+    """Return copies of what variables hold."""
+    return [variable.numpy() for variable in variables]
+
+
+def assign(variables: Sequence[Any], given: Arrays) -> None:
+    """Put values into variables.
+
+    Raises:
+        ValueError: there is another number of them, or one has another shape.
+    """
+    for variable, value in zip(variables, given, strict=True):
+        variable.assign(value)
+
+
+@contextlib.contextmanager
+def averaged(model: keras.Model) -> Iterator[None]:
+    """Let `model` have its averaged weights inside; its own come back afterwards, to the bit.
+
+    The average lies in the optimizer, and so in what is saved of it. An optimizer without one
+    changes nothing.
+    """
+    if not model.optimizer.use_ema:
+        yield
+        return
+    own = values(model.trainable_variables)
+    model.optimizer.finalize_variable_values(model.trainable_variables)
+    try:
+        yield
+    finally:
+        assign(model.trainable_variables, own)
+
+
+class ValidateAveraged(keras.callbacks.Callback):  # type: ignore[misc]
+    """Validates a network with its averaged weights."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._swap = contextlib.ExitStack()
+
+    def on_test_begin(self, logs: Any = None) -> None:
+        self._swap.enter_context(averaged(self.model))
+
+    def on_test_end(self, logs: Any = None) -> None:
+        self._swap.close()
+
+
+class CountedAccuracy(keras.metrics.Metric):  # type: ignore[misc]
+    """Keras' accuracy, to the bit, that keeps its counts: the images of each pair of classes."""
+
+    def __init__(self, classes: int) -> None:
+        super().__init__(name="accuracy", dtype="float32")
+        self._classes = classes
+        self._counts = self.add_variable((classes, classes), "zeros", name="counts")
+
+    def update_state(self, labels: Any, probabilities: Any, sample_weight: Any = None) -> None:
+        """Count a batch.
+
+        Args:
+            labels: class numbers (n,) or (n, 1), or a share for each class (n, classes).
+            probabilities: float (n, classes).
+            sample_weight: not used.
+        """
+        if len(labels.shape) == 2 and labels.shape[1] == self._classes:
+            labels = ops.argmax(labels, axis=1)
+        true = ops.one_hot(ops.reshape(labels, (-1,)), self._classes, dtype="float32")
+        predicted = ops.one_hot(ops.argmax(probabilities, axis=1), self._classes, dtype="float32")
+        # Whole numbers below 2 ** 24, which float32 adds up exactly, in any order.
+        self._counts.assign_add(ops.matmul(ops.transpose(true), predicted))
+
+    def result(self) -> Any:
+        """Return the share of images on the diagonal."""
+        return ops.divide_no_nan(ops.trace(self._counts), ops.sum(self._counts))
+
+    def confusion(self) -> Confusion:
+        """Return what was counted since the last reset: int64 (classes, classes)."""
+        return np.asarray(self._counts).astype(np.int64)
 
 
 class Watch(keras.callbacks.Callback):  # type: ignore[misc]
@@ -35,7 +139,7 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
         self._epoch_started = 0.0
         self._lowest = math.inf
         self._earlier = 0.0
-        self.changing = weights.changing(whole)
+        self.changing = changing(whole)
         self.history: list[EpochReport] = []
         self.best_epoch = 0
         self.best_weights: Arrays = []
@@ -75,8 +179,8 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
         if report.val_loss < self._lowest:
             self._lowest = report.val_loss
             self.best_epoch = report.epoch
-            with weights.averaged(self.model):
-                self.best_weights = weights.values(self.changing)
+            with averaged(self.model):
+                self.best_weights = values(self.changing)
         reason = self._report(report)
         patience = self._spec.patience
         if reason is not None:
@@ -91,7 +195,7 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
         self._keep()
 
     def _take_up(self, state: Checkpoint) -> None:
-        weights.assign(self.changing, state.weights)
+        assign(self.changing, state.weights)
         self.history = list(state.history)
         self.best_epoch, self.best_weights = state.best_epoch, state.best_weights
         self._lowest = min(report.val_loss for report in state.history)
@@ -106,9 +210,9 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
             Checkpoint(
                 history=tuple(self.history),
                 best_epoch=self.best_epoch,
-                weights=weights.values(self.changing),
+                weights=values(self.changing),
                 best_weights=self.best_weights,
-                optimizer=weights.values(self.model.optimizer.variables),
+                optimizer=values(self.model.optimizer.variables),
                 seconds=self.seconds(),
                 stop_reason=None if self.pruned else self.stop_reason,
             )

@@ -18,8 +18,7 @@ from mineralsweep.config.engine import (
     ORACLES,
     arguments,
 )
-from mineralsweep.engines.optuna_pruners import PRUNERS
-from mineralsweep.engines.optuna_samplers import SAMPLERS
+from mineralsweep.engines.optuna_options import PRUNERS, SAMPLERS
 from mineralsweep.errors import ConfigError
 
 PLAIN = {
@@ -130,7 +129,7 @@ def test_a_wrong_option_is_refused_with_its_place(engine: dict[str, Any], messag
 
 
 def test_options_reach_the_library() -> None:
-    from mineralsweep.engines.optuna_samplers import sampler
+    from mineralsweep.engines.optuna_options import sampler
 
     assert sampler(sweep(sampler="tpe", sampler_options={"multivariate": False}), 0)
     for name in ("successive_halving", "hyperband"):

@@ -109,7 +109,7 @@ def test_without_an_architecture_what_only_it_has_goes_too() -> None:
 def test_both_engines_have_distributions_of_what_is_left() -> None:
     from keras_tuner import HyperParameters
 
-    from mineralsweep.engines.keras_tuner_oracles import declare
+    from mineralsweep.engines.keras_tuner import declare
 
     left = ALL.without("vgg16")
     assert {name: left.distribution(name) for name in left.searched()}.keys() == (

@@ -11,7 +11,7 @@ import pytest
 
 from mineralsweep import descriptors, files
 from mineralsweep.data.dataset import Dataset
-from mineralsweep.descriptors import colour, planes, store
+from mineralsweep.descriptors import colour, store
 from mineralsweep.errors import ArchitectureError
 
 RNG = np.random.default_rng(0)
@@ -30,13 +30,13 @@ def stripes(period: int, across: bool = False) -> np.ndarray:
 
 def block(name: str, image: np.ndarray) -> np.ndarray:
     made = next(one for one in descriptors.BLOCKS if one.name == name)
-    return made.compute(planes.of(image))
+    return made.compute(colour.planes_of(image))
 
 
 def test_each_block_has_the_count_that_it_states() -> None:
     for one in descriptors.BLOCKS:
         for image in (NOISE, flat(0, 0, 0)):
-            numbers = one.compute(planes.of(image))
+            numbers = one.compute(colour.planes_of(image))
             assert numbers.shape == (one.count,), one.name
             assert numbers.dtype == np.float32
             assert np.isfinite(numbers).all()
@@ -93,7 +93,7 @@ def test_colours_are_told_by_colour_and_not_by_texture() -> None:
 
 
 def test_shares_of_a_histogram_are_roots_that_square_to_one() -> None:
-    numbers = colour.histograms(planes.of(NOISE))
+    numbers = colour.histograms(colour.planes_of(NOISE))
     assert (numbers[:16] ** 2).sum() == pytest.approx(1, abs=1e-5)
     assert (numbers[-72:] ** 2).sum() == pytest.approx(1, abs=1e-5)
 

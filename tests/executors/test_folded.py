@@ -15,7 +15,7 @@ from sklearn import metrics
 from mineralsweep.core.trial import EpochReport, Fold, TrialSpec
 from mineralsweep.data.dataset import Dataset
 from mineralsweep.executors import Epoch, Event, Failed, Finished, FoldedExecutor, FoldEnded
-from mineralsweep.executors.assembly import mean_history
+from mineralsweep.executors.folded import mean_history
 from mineralsweep.search.task import examples
 from tests.examples import trial
 from tests.fakes import FakeExecutor

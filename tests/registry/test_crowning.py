@@ -19,7 +19,7 @@ from mineralsweep.core.record import TrialRecord
 from mineralsweep.data import duplicates
 from mineralsweep.data.dataset import Dataset, open_dataset
 from mineralsweep.errors import DataError, InputError
-from mineralsweep.registry import NAME, Crowned, Versions, crown, crowning, decide
+from mineralsweep.registry import NAME, Crowned, Versions, candidate, crown, crowning, decide
 from mineralsweep.registry.evidence import digest_of_split
 from mineralsweep.registry.files import load_classifier, verify
 from mineralsweep.registry.gate import fair_images
@@ -189,7 +189,7 @@ def test_a_kill_before_the_answers_were_kept_counts_as_an_opening(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(crowning, "measure", killed)
+        patch.setattr(candidate, "measure", killed)
         with pytest.raises(KeyboardInterrupt):
             crown(sweeping.store, run, record, sweeping.dataset, "s")
     assert sweeping.store.openings(digest_of_split(sweeping.dataset)) == 1
@@ -310,7 +310,7 @@ def test_a_store_that_does_not_answer_is_no_missing_evidence(
                 if where == "list":
                     patch.setattr(versions.store.client, "list_artifacts", fails)
                 else:
-                    patch.setattr(mlflow.artifacts, "download_artifacts", fails)
+                    patch.setattr(mlflow.artifacts, "load_text", fails)
                 with pytest.raises(type(error), match="no answer"):
                     versions.kept_evidence(run_id, digest)
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from mineralsweep.errors import ArchitectureError
-from mineralsweep.serving import needs_code, network, own_code
+from mineralsweep.serving import network, own_code
 from tests.conftest import ROOT
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
@@ -94,7 +94,7 @@ def source(nets: ModuleType) -> Path:
     ],
 )
 def test_what_is_not_keras_own_is_named(nets: Any, make: str, names: list[str]) -> None:
-    assert needs_code(getattr(nets, make)()) == names
+    assert own_code.needs_code(getattr(nets, make)()) == names
 
 
 LOAD = """

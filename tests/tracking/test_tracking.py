@@ -16,9 +16,9 @@ from mlflow import MlflowClient
 
 from mineralsweep.core.record import TrialRecord
 from mineralsweep.data.dataset import Dataset
-from mineralsweep.evaluation import score, wilson
+from mineralsweep.evaluation import wilson
 from mineralsweep.search.task import examples
-from mineralsweep.tracking import Outbox, Point, StudyRun, SystemMetrics, now_ms, open_store
+from mineralsweep.tracking import End, Outbox, Point, StudyRun, SystemMetrics, now_ms, open_store
 from mineralsweep.tracking.store import recall_metrics
 from mineralsweep.training.folds import Predicted
 from mineralsweep.urls import without_password, without_secrets
@@ -46,11 +46,9 @@ def finished(dataset: Dataset, tmp_path: Path) -> tuple[MlflowClient, str, str, 
         run.write([Point(report.metrics(), report.epoch, now_ms())])
         executor.answer(0, None)
     seen = examples(dataset, (80, 80))
-    labels = seen.validation_labels
-    scores = score(event.result.probabilities, labels, dataset.classes)
-    model_id = run.finish(
-        event.result, scores, "COMPLETE", "", Predicted(seen.validation), now_ms()
-    )
+    predicted = Predicted(seen.validation)
+    end = End("COMPLETE", "", now_ms(), result=event.result, predicted=predicted)
+    model_id = run.finish(end)
     return store.client, sweep_run.run_id, run.run_id, model_id
 
 

@@ -70,8 +70,8 @@ def test_a_class_without_images_is_no_division_by_zero() -> None:
 
 
 def test_the_epoch_that_begins_is_told() -> None:
-    from mineralsweep.training.batches import EpochTold
+    from mineralsweep.training.batches import turning
 
     made = batches(ALL)
-    EpochTold(made).on_epoch_begin(4)
+    turning(made).on_epoch_begin(4, None)
     np.testing.assert_array_equal(made[0][0], epoch(batches(ALL), 4)[0])

@@ -170,12 +170,12 @@ def test_a_loss_that_is_no_number_ends_with_that_reason(dataset: Dataset, tmp_pa
 
 def test_counts_and_operations(dataset: Dataset, tmp_path: Path) -> None:
     from mineralsweep.models import ARCHITECTURES
-    from mineralsweep.training import flops
+    from mineralsweep.training.run import count_flops
 
     result = train(trial(dataset, tmp_path / "m", epochs=1))
     assert result.trainable == result.parameters > 900_000
     vgg16 = ARCHITECTURES["vgg16"].build((180, 180, 3), 3, weights="none")
-    assert flops.count(vgg16.get_layer("trunk")) / 1e9 == pytest.approx(19.5, abs=0.3)
+    assert count_flops(vgg16.get_layer("trunk")) / 1e9 == pytest.approx(19.5, abs=0.3)
 
 
 OWN = """

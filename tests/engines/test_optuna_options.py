@@ -15,7 +15,7 @@ from mineralsweep.config import Sweep, build
 from mineralsweep.core.record import TrialRecord
 from mineralsweep.engines.engine import Engine
 from mineralsweep.engines.optuna import OptunaEngine
-from mineralsweep.engines.optuna_pruners import PRUNERS, explain, first_rung
+from mineralsweep.engines.optuna_options import PRUNERS, first_rung
 
 NOT_AMONG = "is not among the best 1/3 of the trials that reached this rung"
 
@@ -299,11 +299,3 @@ def test_of_two_at_a_time_the_younger_may_be_pruned() -> None:
     assert engine.report(second, 1, 0.4) == (
         f"successive_halving pruner at epoch 1: val_accuracy 0.400 {NOT_AMONG}"
     )
-
-
-def test_a_prune_without_a_pruner_is_a_mistake_of_the_program() -> None:
-    engine = opened(4, pruner="none")
-    play(engine, [0.5] * 4)
-    ask(engine)
-    with pytest.raises(AssertionError, match="trial 1: was pruned without a pruner"):
-        explain(sweep(4, pruner="none").engine, engine._study, 1, "val_accuracy")
