@@ -9,8 +9,7 @@ from rich.table import Table
 
 from mineralsweep import files
 from mineralsweep.cli.shell import plain_console
-from mineralsweep.data.catalog import Catalog
-from mineralsweep.data.names import readable
+from mineralsweep.data.catalog import Catalog, readable
 from mineralsweep.data.profile import ClassProfile, profile
 from mineralsweep.data.source import open_catalog
 from mineralsweep.report import photographs

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from mineralsweep.data import catalog, duplicates, looks, sample
-from mineralsweep.data.concerns import concerns
 from mineralsweep.data.dataset import open_dataset
+from mineralsweep.data.profile import concerns
 from mineralsweep.errors import DataError
 from tests.pictures import encode, noisy, write_classes
 
