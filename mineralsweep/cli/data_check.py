@@ -19,7 +19,7 @@ PAGE = "data-check.html"
 FIRST_DOUBTS = 5
 
 
-def run(options: Namespace) -> int:
+def check(options: Namespace) -> int:
     """Print the classes, their sizes, near-duplicates and doubts; write the page of pictures."""
     console = plain_console()
     catalog = open_catalog(options.path)

@@ -39,7 +39,7 @@ def open_catalog(source: str, classes: Sequence[str] | None = None) -> Catalog:
 
 
 MINET = "asiedubrempong/minerals-identification-dataset"
-ORIGINAL_CLASSES = ("biotite", "bornite", "chrysocolla")
+ORIGINAL_CLASSES: tuple[str, ...] = ("biotite", "bornite", "chrysocolla")
 """The three of its seven classes that the study kept."""
 
 

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
+from warnings import catch_warnings, simplefilter
 
 import optuna
 from optuna.distributions import BaseDistribution
@@ -38,14 +39,15 @@ def importances(records: Sequence[TrialRecord], sweep: Sweep) -> dict[str, dict[
     Raises:
         ValueError: there are too few complete trials, or nothing was varied.
     """
-    study = _study(records, sweep)
-    evaluators: dict[str, importance.BaseImportanceEvaluator] = {}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # both are marked as experimental
-        evaluators[PED_ANOVA] = importance.PedAnovaImportanceEvaluator()
-        evaluators[FANOVA] = importance.FanovaImportanceEvaluator(seed=0)
+    study, kinds = _study(records, sweep), optuna.importance
+    with catch_warnings():
+        simplefilter("ignore")  # both are marked as experimental
+        evaluators: dict[str, kinds.BaseImportanceEvaluator] = {
+            PED_ANOVA: kinds.PedAnovaImportanceEvaluator(),
+            FANOVA: kinds.FanovaImportanceEvaluator(seed=0),
+        }
         return {
-            title: importance.get_param_importances(study, evaluator=one)
+            title: kinds.get_param_importances(study, evaluator=one)
             for title, one in evaluators.items()
         }
 
