@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from collections import Counter
 from pathlib import Path
 
 from rich.table import Table
@@ -102,8 +103,5 @@ def _cells(row: ClassProfile) -> list[str]:
 
 
 def _formats(catalog: Catalog) -> str:
-    counts: dict[str, int] = {}
-    for image in catalog.images:
-        kind = f"{image.facts.format} {image.facts.mode}"
-        counts[kind] = counts.get(kind, 0) + 1
+    counts = Counter(f"{image.facts.format} {image.facts.mode}" for image in catalog.images)
     return "By content: " + ", ".join(f"{kind} {count}" for kind, count in sorted(counts.items()))

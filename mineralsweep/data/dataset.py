@@ -1,4 +1,4 @@
-"""One data set ready for trials: its catalogue, its split, and its decoded arrays."""
+"""One data set ready for trials: its catalogue, its split or another one, its decoded arrays."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ NearDuplicates = Literal["group", "ignore"]
 class Dataset:
     """A catalogue and one split of it. Labels are positions in `classes`.
 
-    `near_duplicates` has a group a row: equal for images that are one photograph.
+    `near_duplicates` has a group a row: equal for images that are one photograph, never to be
+    divided; an image without near-duplicates has a number of its own.
     """
 
     source: str
@@ -43,13 +44,6 @@ class Dataset:
     def labels(self) -> tuple[int, ...]:
         """Return one label an image, in the order of the rows."""
         return tuple(self.classes.index(image.label) for image in self.catalog.images)
-
-    def groups(self) -> tuple[int, ...]:
-        """Return one group an image, in the order of the rows: never to be divided.
-
-        An image without near-duplicates has a number of its own.
-        """
-        return self.near_duplicates
 
     def duplicates(self) -> list[list[int]]:
         """Return the rows of each group of two or more images, sorted."""
@@ -190,7 +184,9 @@ class Division:
             DataError: a class is too small for it.
         """
         if not self.fold:
-            parts = split(dataset.catalog, parse_shares(self.shares), self.seed, dataset.groups())
+            parts = split(
+                dataset.catalog, parse_shares(self.shares), self.seed, dataset.near_duplicates
+            )
             return replace(dataset, split=parts, shares=self.shares, split_seed=self.seed)
         every = tuple(range(len(dataset.catalog.images)))
         rest, test = dataset.folds(self.of, rows=every)[self.fold - 1]

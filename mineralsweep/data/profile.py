@@ -1,4 +1,4 @@
-"""What a catalogue looks like in numbers: images and their sizes, a class."""
+"""What a catalogue looks like in numbers, and what a reader of scores on it must know."""
 
 from __future__ import annotations
 

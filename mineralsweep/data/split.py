@@ -1,4 +1,4 @@
-"""Seeded, stratified splits that depend on the images' content alone."""
+"""Seeded, stratified splits and folds that depend on the images' content alone."""
 
 from __future__ import annotations
 

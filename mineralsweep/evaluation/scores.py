@@ -1,4 +1,4 @@
-"""The accuracy, loss, F1, recalls and confusion of predictions, each share with its interval."""
+"""Scores of predictions with their intervals: on one set of images, and over folds."""
 
 from __future__ import annotations
 
