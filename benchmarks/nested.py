@@ -144,7 +144,7 @@ class Bench:
         self.protocol = protocol
         self._dataset = open_dataset(data, "40/20/40", 0)
         self._labels = list(self._dataset.labels())
-        self._groups = self._dataset.groups()
+        self._groups = self._dataset.near_duplicates
 
     def header(self) -> dict[str, Any]:
         """Return the file's first line."""
@@ -198,7 +198,7 @@ class Bench:
         return train, validation, test
 
     def _divide(self, rows: Sequence[int], k: int, seed: int) -> Any:
-        from mineralsweep.data.folds import folds
+        from mineralsweep.data.split import folds
 
         order = [self._labels[row] for row in rows], [self._groups[row] for row in rows]
         return folds(*order, k, 1, seed)

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from mineralsweep.cli.main import _parsers
+from mineralsweep.cli.main import command_parser
 from tests.conftest import ROOT
 
 TEXT = (ROOT / "deploy" / "compose.yaml").read_text()
@@ -54,7 +54,7 @@ def test_the_driver_runs_a_command_that_exists() -> None:
     command = re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", SERVICES["driver"]["command"])
     program, *words = shlex.split(command)
     assert program == "mineralsweep"
-    options = _parsers()[0].parse_args(words)
+    options = command_parser().parse_args(words)
     assert (ROOT / options.file).is_file()
 
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 from mineralsweep import machine
 from mineralsweep.config import Sweep
-from mineralsweep.data.concerns import concerns
 from mineralsweep.data.dataset import Dataset, open_dataset
+from mineralsweep.data.profile import concerns
 from mineralsweep.errors import ConfigError, WeightsUnavailable
 from mineralsweep.models import get as get_architecture
 from mineralsweep.models import weights as pretrained

@@ -11,8 +11,7 @@ from mineralsweep.app.session import Request, Session, opened
 from mineralsweep.config import Sweep
 from mineralsweep.core.hyperparameter import Params
 from mineralsweep.core.record import TrialRecord
-from mineralsweep.data.dataset import Dataset
-from mineralsweep.data.division import Division
+from mineralsweep.data.dataset import Dataset, Division
 from mineralsweep.engines.engine import Proposal
 from mineralsweep.errors import ConfigError, RunError, SweepFailed, did_you_mean
 from mineralsweep.evaluation import Scores

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from collections import Counter
 from pathlib import Path
 
 from rich.table import Table
 
 from mineralsweep import files
 from mineralsweep.cli.shell import plain_console
-from mineralsweep.data.catalog import Catalog
-from mineralsweep.data.names import readable
+from mineralsweep.data.catalog import Catalog, readable
 from mineralsweep.data.profile import ClassProfile, profile
 from mineralsweep.data.source import open_catalog
 from mineralsweep.report import photographs
@@ -20,7 +20,7 @@ PAGE = "data-check.html"
 FIRST_DOUBTS = 5
 
 
-def run(options: Namespace) -> int:
+def check(options: Namespace) -> int:
     """Print the classes, their sizes, near-duplicates and doubts; write the page of pictures."""
     console = plain_console()
     catalog = open_catalog(options.path)
@@ -103,8 +103,5 @@ def _cells(row: ClassProfile) -> list[str]:
 
 
 def _formats(catalog: Catalog) -> str:
-    counts: dict[str, int] = {}
-    for image in catalog.images:
-        kind = f"{image.facts.format} {image.facts.mode}"
-        counts[kind] = counts.get(kind, 0) + 1
+    counts = Counter(f"{image.facts.format} {image.facts.mode}" for image in catalog.images)
     return "By content: " + ", ".join(f"{kind} {count}" for kind, count in sorted(counts.items()))

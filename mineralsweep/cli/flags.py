@@ -13,6 +13,13 @@ from mineralsweep.core.reference import is_reference
 SETTINGS = ("architecture", "data", "epochs", "seed", "weights", "objective", "study", "set")
 """Flags of `train` that are no hyperparameters; one of such a name is reached with --set."""
 
+OVERRIDES = {
+    "data": "data.source", "trials": "budget.trials", "epochs": "budget.epochs",
+    "timeout": "budget.timeout", "workers": "workers", "seed": "seed", "weights": "weights",
+    "objective": "objective", "engine": "engine.name",
+}  # fmt: skip
+"""Flags, and the entries of a sweep file that they mean."""
+
 
 def whole(text: str) -> int:
     """Return a whole number."""
@@ -52,6 +59,21 @@ def weights(flags: Any) -> None:
 
 def objective(flags: Any) -> None:
     add(flags, "--objective", str, "NAME", "what trials are compared by, such as macro_f1")
+
+
+def budget(flags: Any) -> None:
+    add(flags, "--trials", whole, "N", "trials in all, those that ended included")
+    add(flags, "--workers", whole, "N", "trials at a time")
+    add(flags, "--timeout", number, "SECONDS", "start no trial after this time")
+
+
+def model(flags: Any) -> None:
+    flags.add_argument("--model", metavar="URI", help="another model (default: the champion)")
+
+
+def registered(flags: Any) -> None:
+    flags.add_argument("--model", metavar="NAME", help="another registered model")
+    flags.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def pairs(flags: Any) -> None:

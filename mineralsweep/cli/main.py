@@ -64,8 +64,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     before = {number: signal.signal(number, _as_interrupt) for number in STOP_SIGNALS}
     try:
-        command = import_module(f"mineralsweep.cli.{options.module}")
-        return int(command.run(options))
+        module, _, function = options.command.partition(".")
+        return int(getattr(import_module(f"mineralsweep.cli.{module}"), function)(options))
     except MineralsweepError as error:
         print(f"mineralsweep: {error}", file=sys.stderr)
         return error.exit_code
@@ -95,12 +95,12 @@ def _options(words: Sequence[str]) -> argparse.Namespace | None:
     Raises:
         ArchitectureError: they name a network of the user's own that can't be loaded.
     """
-    parser, by_name = _parsers(words)
+    parser = command_parser(words)
     options: argparse.Namespace
     options, unknown = parser.parse_known_args(words)
     if unknown:
-        by_name.get(options.module, parser).refuse_unknown(unknown)
-    if options.module is None:
+        options.parser.refuse_unknown(unknown)
+    if options.command is None:
         parser.print_help()
         return None
     return options
@@ -121,8 +121,11 @@ def _as_interrupt(number: int, frame: Any) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def _parsers(words: Sequence[str] = ()) -> tuple[_Parser, dict[str, _Parser]]:
-    """Return the command's parser, and those of its parts; `words` are what it will be given."""
+def command_parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
+    """Return the parser; `words` are what it will be given.
+
+    It answers with `command`, the module and function that carry it out, and its own `parser`.
+    """
     parser = _Parser(
         prog="mineralsweep",
         description="Honest hyperparameter sweeps for small photo collections, tracked in MLflow.",
@@ -130,69 +133,56 @@ def _parsers(words: Sequence[str] = ()) -> tuple[_Parser, dict[str, _Parser]]:
     )
     version = f"mineralsweep {mineralsweep.__version__}"
     parser.add_argument("--version", action="version", version=version)
-    parser.set_defaults(module=None)
+    parser.set_defaults(command=None, parser=parser)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-    by_name = {
-        "sweep": _sweep(commands),
-        "resume": _resume(commands),
-        "train": _train(commands, words),
-        "reproduce": _reproduce(commands),
-        "exclude": _exclude(commands),
-        "predict": _predict(commands),
-        "verify": _verify(commands),
-        "evaluate": _evaluate(commands),
-        "champion": _champion(commands),
-        "promote": _promote(commands),
-        "rollback": _rollback(commands),
-        "report": _report(commands),
-        "data_check": _data(commands),
-        "cache": _cache(commands),
-        "doctor": _doctor(commands),
-    }
-    return parser, by_name
-
-
-def _add(commands: Any, name: str, module: str, text: str) -> _Parser:
-    parser: _Parser = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
-    parser.set_defaults(module=module)
+    _sweep(commands)
+    _resume(commands)
+    _train(commands, words)
+    _reproduce(commands)
+    _exclude(commands)
+    _add_to_registry(commands)
+    _report(commands)
+    _data(commands)
+    _environment(commands)
     return parser
 
 
-def _sweep(commands: Any) -> _Parser:
-    parser = _add(
-        commands, "sweep", "sweep", "Search hyperparameters, and register the best model."
+def _add(commands: Any, name: str, command: str, text: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name, help=text, description=text, allow_abbrev=False
     )
+    parser.set_defaults(command=command, parser=parser)
+    return parser
+
+
+def _sweep(commands: Any) -> None:
+    text = "Search hyperparameters, and register the best model."
+    parser = _add(commands, "sweep", "study.sweep", text)
     parser.add_argument("file", metavar="FILE", help="a sweep file, such as sweeps/quick.yaml")
     group = parser.add_argument_group("laid over the sweep file")
     flags.data(group)
-    flags.add(group, "--trials", flags.whole, "N", "trials in all")
+    flags.budget(group)
     flags.add(group, "--epochs", flags.whole, "N", "epochs a trial, at most")
-    flags.add(group, "--workers", flags.whole, "N", "trials at a time")
     flags.add(group, "--seed", flags.whole, "N", "of the search and of every training")
     flags.weights(group)
-    flags.add(group, "--timeout", flags.number, "SECONDS", "start no trial after this time")
     flags.objective(group)
     flags.add(group, "--engine", str, "NAME", "who proposes trials: optuna or keras-tuner")
     flags.pairs(group)
     flags.add(parser, "--study", str, "NAME", "a name for the study; an existing one goes on")
     flags.add(parser, "--storage", str, "URL", "a database for the engine (default: a journal)")
     flags.add(parser, "--warm-start", str, "OLD", "another study, whose trials are learned from")
-    return parser
 
 
-def _resume(commands: Any) -> _Parser:
-    parser = _add(commands, "resume", "resume", "Go on with a study where it was.")
+def _resume(commands: Any) -> None:
+    parser = _add(commands, "resume", "study.resume", "Go on with a study where it was.")
     parser.add_argument("study", metavar="STUDY", help="its name; .mineralsweep/studies has them")
     group = parser.add_argument_group("what may change")
-    flags.add(group, "--trials", flags.whole, "N", "trials in all, those that ended included")
-    flags.add(group, "--workers", flags.whole, "N", "trials at a time")
-    flags.add(group, "--timeout", flags.number, "SECONDS", "start no trial after this time")
+    flags.budget(group)
     flags.pairs(group)
-    return parser
 
 
-def _train(commands: Any, words: Sequence[str]) -> _Parser:
-    parser = _add(commands, "train", "train", "Train one model.")
+def _train(commands: Any, words: Sequence[str]) -> None:
+    parser = _add(commands, "train", "study.train", "Train one model.")
     parser.add_argument(
         "--architecture",
         default="model2_1",
@@ -208,13 +198,11 @@ def _train(commands: Any, words: Sequence[str]) -> _Parser:
     flags.add(group, "--study", str, "NAME", "a name for the run")
     flags.pairs(group)
     flags.of_hyperparameters(parser, words)
-    return parser
 
 
-def _reproduce(commands: Any) -> _Parser:
-    parser = _add(
-        commands, "reproduce", "reproduce", "Train the original's five variants again, as it did."
-    )
+def _reproduce(commands: Any) -> None:
+    text = "Train the original's five variants again, as it did."
+    parser = _add(commands, "reproduce", "reproduce.reproduce_original", text)
     group = parser.add_argument_group("settings (default: as the preset says)")
     flags.data(group)
     flags.add(group, "--preset", str, "NAME", "full (default), or quick: fewer epochs")
@@ -229,54 +217,39 @@ def _reproduce(commands: Any) -> _Parser:
     flags.add(group, "--study", str, "NAME", "a name; an existing one goes on")
     flags.weights(group)
     flags.pairs(group)
-    return parser
 
 
-def _exclude(commands: Any) -> _Parser:
-    parser = _add(commands, "exclude", "exclude", "Have a trial of a study count no more.")
+def _exclude(commands: Any) -> None:
+    parser = _add(commands, "exclude", "study.exclude", "Have a trial of a study count no more.")
     parser.add_argument("study", metavar="STUDY", help="its name")
     parser.add_argument("trial", metavar="TRIAL", help="its number, or baseline")
     parser.add_argument("--reason", metavar="TEXT", help="is written on the trial's run")
-    return parser
 
 
-def _predict(commands: Any) -> _Parser:
-    parser = _add(commands, "predict", "predict", "Classify images with the champion.")
-    parser.add_argument("images", nargs="+", metavar="IMAGE", help="image files")
-    parser.add_argument("--model", metavar="URI", help="another model (default: the champion)")
-    parser.add_argument("--json", action="store_true", help="print one JSON object a line")
-    return parser
+def _add_to_registry(commands: Any) -> None:
+    predict = _add(commands, "predict", "registry.predict", "Classify images with the champion.")
+    predict.add_argument("images", nargs="+", metavar="IMAGE", help="image files")
+    flags.model(predict)
+    predict.add_argument("--json", action="store_true", help="print one JSON object a line")
+    text = "Check that a model's files are those that were registered."
+    flags.model(_add(commands, "verify", "registry.verify", text))
+    text = "Score a model on images that it has not learned from."
+    evaluate = _add(commands, "evaluate", "registry.evaluate", text)
+    evaluate.add_argument("path", metavar="PATH", help="sample, minet, or a folder")
+    flags.model(evaluate)
+    evaluate.add_argument("--json", action="store_true", help="print one JSON object")
+    text = "Say who is champion, why, and what was decided before."
+    flags.registered(_add(commands, "champion", "registry.champion", text))
+    _promote(commands)
+    text = "Make the former champion champion again."
+    rollback = _add(commands, "rollback", "registry.rollback", text)
+    rollback.add_argument("--reason", metavar="TEXT", help="is written on the version")
+    flags.registered(rollback)
 
 
-def _verify(commands: Any) -> _Parser:
+def _promote(commands: Any) -> None:
     parser = _add(
-        commands, "verify", "verify", "Check that a model's files are those that were registered."
-    )
-    parser.add_argument("--model", metavar="URI", help="another model (default: the champion)")
-    return parser
-
-
-def _evaluate(commands: Any) -> _Parser:
-    parser = _add(
-        commands, "evaluate", "evaluate", "Score a model on images that it has not learned from."
-    )
-    parser.add_argument("path", metavar="PATH", help="sample, minet, or a folder")
-    parser.add_argument("--model", metavar="URI", help="another model (default: the champion)")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    return parser
-
-
-def _champion(commands: Any) -> _Parser:
-    parser = _add(
-        commands, "champion", "champion", "Say who is champion, why, and what was decided before."
-    )
-    _registered_model(parser)
-    return parser
-
-
-def _promote(commands: Any) -> _Parser:
-    parser = _add(
-        commands, "promote", "promote",
+        commands, "promote", "registry.promote",
         "Put a version before the gate: it becomes champion if it is shown to be better."
         " Exit code 1: refused.",
     )  # fmt: skip
@@ -289,46 +262,27 @@ def _promote(commands: Any) -> _Parser:
     )
     parser.add_argument("--reason", metavar="TEXT", help="is written on the version")
     parser.add_argument("--force", action="store_true", help="past the gate; needs --reason")
-    _registered_model(parser)
-    return parser
+    flags.registered(parser)
 
 
-def _rollback(commands: Any) -> _Parser:
-    parser = _add(commands, "rollback", "rollback", "Make the former champion champion again.")
-    parser.add_argument("--reason", metavar="TEXT", help="is written on the version")
-    _registered_model(parser)
-    return parser
-
-
-def _registered_model(parser: _Parser) -> None:
-    parser.add_argument("--model", metavar="NAME", help="another registered model")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-
-
-def _report(commands: Any) -> _Parser:
-    parser = _add(commands, "report", "report", "Make the report of a study again.")
+def _report(commands: Any) -> None:
+    parser = _add(commands, "report", "study.report", "Make the report of a study again.")
     parser.add_argument("study", metavar="STUDY", help="its name, or the id of its run in MLflow")
     flags.add(parser, "--out", str, "FILE", "write the page there too")
-    return parser
 
 
-def _data(commands: Any) -> _Parser:
+def _data(commands: Any) -> None:
     parser = commands.add_parser("data", help="Look at a folder of images.", allow_abbrev=False)
-    parser.set_defaults(module=None)
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
-    check = _add(actions, "check", "data_check", "Show what is usable, and what is not and why.")
+    text = "Show what is usable, and what is not and why."
+    check = _add(actions, "check", "data_check.check", text)
     check.add_argument("path", metavar="PATH", help="sample, minet, or a folder")
     flags.add(check, "--page", str, "FILE", "write the page here (default: data-check.html)")
-    return check
 
 
-def _cache(commands: Any) -> _Parser:
-    parser = _add(
-        commands, "cache", "cache", "Show what is kept on disk to save time, or clear it."
-    )
-    parser.add_argument("--clear", action="store_true", help="remove all of it: it is made again")
-    return parser
-
-
-def _doctor(commands: Any) -> _Parser:
-    return _add(commands, "doctor", "doctor", "Show what this machine has and what is missing.")
+def _environment(commands: Any) -> None:
+    text = "Show what is kept on disk to save time, or clear it."
+    cache = _add(commands, "cache", "environment.cache", text)
+    cache.add_argument("--clear", action="store_true", help="remove all of it: it is made again")
+    text = "Show what this machine has and what is missing."
+    _add(commands, "doctor", "environment.doctor", text)

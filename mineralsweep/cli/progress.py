@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import statistics
+import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
@@ -22,6 +25,23 @@ if TYPE_CHECKING:
 
 LINE_EVERY = 30.0
 """Seconds between progress lines where the output is no terminal."""
+
+
+@contextlib.contextmanager
+def following(console: Console, sweep: Sweep) -> Iterator[Progress]:
+    """Show a study's progress; where it breaks off, say how to go on."""
+    with Progress(console, sweep) as progress:
+        try:
+            yield progress
+        except BaseException:
+            progress.close()
+            if progress.study:
+                print(
+                    "Not done. Finished trials are kept. Go on:"
+                    f" mineralsweep resume {progress.study}",
+                    file=sys.stderr,
+                )
+            raise
 
 
 class Progress:

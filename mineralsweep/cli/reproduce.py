@@ -9,9 +9,10 @@ from typing import Any
 from mineralsweep.app.checks import suited_to_machine
 from mineralsweep.app.reproduce import Protocol, reproduce, request
 from mineralsweep.app.session import Request
+from mineralsweep.cli.progress import following
 from mineralsweep.cli.shell import plain_console
-from mineralsweep.cli.sweep import following
-from mineralsweep.config import Override, build, pairs
+from mineralsweep.cli.study import overrides
+from mineralsweep.config import build, pairs
 from mineralsweep.errors import ConfigError, did_you_mean
 
 PRESETS = {
@@ -24,29 +25,28 @@ OPEN = ("data", "training", "workers", "weights", "faults")
 MOST = {"seeds": 100, "folds": 20, "epochs": 10_000, "fold_epochs": 10_000}
 
 
-def run(options: Namespace) -> int:
+def reproduce_original(options: Namespace) -> int:
     """Train the original's variants again, and print its table beside ours."""
     protocol = _protocol(options)
+    for one in pairs(options.set):
+        if one.place.partition(".")[0] not in OPEN:
+            known = ", ".join(OPEN)
+            raise ConfigError(f"{one.flag}: is no setting of reproduce; those of {known} are")
     # The sweep's own checks serve for what both have.
     common = build(
         {"question": "What does the original give again?", "space": {"architecture": "model2"}},
         "reproduce",
-        [
-            Override("data.source", options.data, "--data"),
-            Override("workers", options.workers, "--workers"),
-            Override("weights", options.weights, "--weights"),
-            *_pairs(options.set),
-        ],
+        overrides(options, ("data", "workers", "weights")),
     )
     study = options.study or f"reproduce-{options.preset or 'full'}"
     return carry_out(request(protocol, common, study))
 
 
-def carry_out(asked: Request) -> int:
+def carry_out(repetition: Request) -> int:
     """Train what is asked for, or go on with it, before the reader's eyes."""
     console = plain_console()
-    with following(console, suited_to_machine(asked.sweep)) as progress:
-        outcome = reproduce(asked, progress, progress.say)
+    with following(console, suited_to_machine(repetition.sweep)) as progress:
+        outcome = reproduce(repetition, progress, progress.say)
     console.print(outcome.markdown)
     store = outcome.store
     console.print(
@@ -54,16 +54,6 @@ def carry_out(asked: Request) -> int:
         " study.csv, study.md"
     )
     return 1 if outcome.failed else 0
-
-
-def _pairs(texts: list[str]) -> list[Override]:
-    """Read the pairs of --set; what the original decides, or a search has, is refused."""
-    overrides = pairs(texts)
-    for one in overrides:
-        if one.place.partition(".")[0] not in OPEN:
-            known = ", ".join(OPEN)
-            raise ConfigError(f"{one.flag}: is no setting of reproduce; those of {known} are")
-    return overrides
 
 
 def _protocol(options: Namespace) -> Protocol:

@@ -10,7 +10,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from mineralsweep.config.rules import Misplaced, Strict
+from mineralsweep.config.sections import Misplaced, Strict
 from mineralsweep.errors import did_you_mean
 
 OPTUNA_SAMPLERS = {
@@ -56,9 +56,6 @@ ALIKE = {
 """What stands for a sampler that only the other engine has: both learn from earlier trials."""
 
 KEPT = ("seed", "warn_independent_sampling", "warn_asynchronous_seeding", "search_space")
-SMALLEST_POPULATION = 4
-"""Below it, CMA-ES divides by zero; the library does not say so before the search."""
-
 NEEDED: dict[str, dict[str, Any]] = {
     "tpe": {"multivariate": True},
     "successive_halving": {"min_resource": 1},
@@ -68,9 +65,11 @@ NEEDED: dict[str, dict[str, Any]] = {
 }
 """What a sampler or a pruner can't be built without, or gets from us: some options need it."""
 
-SMALLEST = {"factor": 2, "hyperband_iterations": 1, "num_initial_points": 1, "alpha": 0, "beta": 0}
-"""Of KerasTuner's options: it says nothing, or only in the midst of the search."""
-
+SMALLEST = {
+    "factor": 2, "hyperband_iterations": 1, "num_initial_points": 1, "alpha": 0, "beta": 0,
+    "popsize": 4,
+}  # fmt: skip
+"""Of options for which KerasTuner and CMA-ES say nothing, or only in the midst of the search."""
 
 PLAIN: dict[str, tuple[type, ...]] = {
     "int": (int,),
@@ -138,38 +137,26 @@ class Engine(Strict):
             raise Misplaced(
                 "sampler", f"{self.name} has no '{self.sampler}'{did_you_mean(self.sampler, known)}"
             )
-        needs = {"gp": ("torch",), "cmaes": ("cmaes",)}.get(self.resolved(), ())
-        for package in needs:
-            if importlib.util.find_spec(package) is None:
-                raise Misplaced("sampler", f"{self.sampler} needs {package}: pip install {package}")
+        package = {"gp": "torch", "cmaes": "cmaes"}.get(self.resolved())
+        if package and importlib.util.find_spec(package) is None:
+            raise Misplaced("sampler", f"{self.sampler} needs {package}: pip install {package}")
         return self
 
     @model_validator(mode="after")
     def _options_fit(self) -> Self:
+        kind, options = self.resolved(), self.sampler_options
         if self.name == "keras-tuner":
-            oracle = self.resolved()
-            check_options(
-                "sampler_options", ORACLES[oracle], ORACLE_OPTIONS[oracle], self.sampler_options
-            )
-            for name, value in self.sampler_options.items():
-                if value < SMALLEST[name]:
-                    least = SMALLEST[name]
-                    raise Misplaced(
-                        f"sampler_options.{name}", f"must be at least {least}, got {value}"
-                    )
-        elif self.sampler_options and self.name == "optuna":
-            kind = self.resolved()
-            _check_class(
-                "sampler_options", OPTUNA_SAMPLERS[kind], self.sampler_options, NEEDED.get(kind)
-            )
-        size = self.sampler_options.get("popsize")
-        if size is not None and size < SMALLEST_POPULATION:
-            raise Misplaced(
-                "sampler_options.popsize", f"must be at least {SMALLEST_POPULATION}, got {size}"
-            )
+            check_options("sampler_options", ORACLES[kind], ORACLE_OPTIONS[kind], options)
+        elif self.name == "optuna" and options:
+            _check_class("sampler_options", OPTUNA_SAMPLERS[kind], kind, options)
+        for name, least in SMALLEST.items():
+            if options.get(name) is not None and options[name] < least:
+                raise Misplaced(
+                    f"sampler_options.{name}", f"must be at least {least}, got {options[name]}"
+                )
         if self.pruner_options or self.pruner == "threshold":
-            needed = NEEDED.get(self.pruner, {})
-            _check_class("pruner_options", OPTUNA_PRUNERS[self.pruner], self.pruner_options, needed)
+            pruner = OPTUNA_PRUNERS[self.pruner]
+            _check_class("pruner_options", pruner, self.pruner, self.pruner_options)
         return self
 
     def resolved(self) -> str:
@@ -177,16 +164,25 @@ class Engine(Strict):
         return ALIKE.get((self.name, self.sampler), self.sampler)
 
 
-def _check_class(
-    place: str, owner: str, options: dict[str, Any], needed: dict[str, Any] | None = None
-) -> None:
+def _check_class(place: str, owner: str, kind: str, options: dict[str, Any]) -> None:
+    """Hold options to an Optuna class, and build it once: it checks their ranges itself.
+
+    Raises:
+        Misplaced: an unknown or outdated option, or a value that the class refuses.
+    """
     import optuna  # not above: a file without options is checked without loading it
 
     found = getattr(optuna.samplers, owner, None) or getattr(optuna.pruners, owner)
     # The grid is walked here, so none of its sampler's own arguments has a meaning.
     known = {} if owner == "GridSampler" else arguments(found, KEPT)
     check_options(place, owner, known, options)
-    check_values(place, found, {**(needed or {}), **options})
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("error", FutureWarning)  # what the library will take away
+            found(**{**NEEDED.get(kind, {}), **options})
+    except (ValueError, TypeError, FutureWarning) as error:
+        raise Misplaced(place, f"{owner}: {' '.join(str(error).split())}") from None
 
 
 def arguments(owner: type, kept: Collection[str] = ()) -> Kinds:
@@ -225,21 +221,6 @@ def check_options(place: str, owner: str, known: Kinds, options: Mapping[str, An
         if not any(_is(value, kind) for kind in known[name]):
             kinds = " or ".join(known[name])
             raise Misplaced(f"{place}.{name}", f"must be {kinds}, got {value!r}")
-
-
-def check_values(place: str, owner: type, options: Mapping[str, Any]) -> None:
-    """Build a class once, so that it checks the ranges of its arguments itself.
-
-    Raises:
-        Misplaced: the class refuses its arguments, or calls one of them outdated.
-    """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            warnings.simplefilter("error", FutureWarning)  # what the library will take away
-            owner(**options)
-    except (ValueError, TypeError, FutureWarning) as error:
-        raise Misplaced(place, f"{owner.__name__}: {' '.join(str(error).split())}") from None
 
 
 def _is(value: Any, kind: str) -> bool:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from mineralsweep.config.rules import Strict
+from mineralsweep.config.sections import Strict
 from mineralsweep.core.hyperparameter import Value
 
 TOLERANCE = 1e-9

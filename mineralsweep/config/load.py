@@ -13,8 +13,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mineralsweep.config.entries import Choices, Range
-from mineralsweep.config.rules import Misplaced
-from mineralsweep.config.sections import Gate
+from mineralsweep.config.sections import Gate, Misplaced
 from mineralsweep.config.sweep import Sweep
 from mineralsweep.core.hyperparameter import number_hint
 from mineralsweep.errors import ConfigError, did_you_mean

@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from mineralsweep.config.rules import Misplaced, Strict, as_tuple
 from mineralsweep.core.recipe import FIXED, Flips, Schedule
 from mineralsweep.data.split import parse_shares
 from mineralsweep.errors import ConfigError
+
+
+class Strict(BaseModel):
+    """Frozen; no unknown keys, and no text for a number."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Misplaced(ValueError):
+    """Carries the name of the entry that broke a rule found by its parent."""
+
+    def __init__(self, name: str, message: str) -> None:
+        super().__init__(message)
+        self.name = name
+
+
+def as_tuple(value: Any) -> Any:
+    """Return YAML's list as a tuple, and anything else as it is."""
+    return tuple(value) if isinstance(value, list) else value
 
 
 class Data(Strict):

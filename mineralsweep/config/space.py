@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any, Self
 from pydantic import ConfigDict, RootModel, model_validator
 
 from mineralsweep.config.entries import Choices, Entry, Range, Refused, SpaceEntry
-from mineralsweep.config.rules import Misplaced
-from mineralsweep.core.hyperparameter import Hyperparameter, Params, Value
+from mineralsweep.config.sections import Misplaced
+from mineralsweep.core.hyperparameter import Hyperparameter, Params, Value, number_hint
 from mineralsweep.core.reference import is_reference, readable
 from mineralsweep.errors import ArchitectureError, did_you_mean
 from mineralsweep.models import ARCHITECTURES, get
 from mineralsweep.models.architecture import Architecture
 
 if TYPE_CHECKING:
-    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+    from optuna.distributions import BaseDistribution
 
 MOST_COMBINATIONS = 10_000
 
@@ -41,16 +41,14 @@ class Space(RootModel[dict[str, SpaceEntry]]):
         """Mark the entries that no architecture has, and a network that can't be loaded."""
         if not isinstance(raw, Mapping):
             return raw
-        entries = dict(raw)
-        if ARCHITECTURE.name not in entries:
-            entries[ARCHITECTURE.name] = Refused("must be given")
-        own = []
+        entries = {ARCHITECTURE.name: Refused("must be given"), **raw}
         named = _choices(entries[ARCHITECTURE.name])
         references = [one for one in named if isinstance(one, str) and is_reference(one)]
         if references:
             entries[ARCHITECTURE.name] = [
                 readable(one) if one in references else one for one in named
             ]
+        own = []
         for name in references:
             try:
                 own.append(get(name))
@@ -59,13 +57,11 @@ class Space(RootModel[dict[str, SpaceEntry]]):
         known = [ARCHITECTURE.name]
         for architecture in (*ARCHITECTURES.values(), *own):
             known += [name for name in architecture.hyperparameters if name not in known]
-        refused = {
+        return {name: entries[name] for name in known if name in entries} | {
             name: Refused(f"unknown key{did_you_mean(str(name), known)}")
             for name in entries
             if name not in known
         }
-        ordered = [name for name in known if name in entries]
-        return {**{name: entries[name] for name in ordered}, **refused}
 
     @model_validator(mode="after")
     def _within_the_rules(self) -> Self:
@@ -112,16 +108,12 @@ class Space(RootModel[dict[str, SpaceEntry]]):
         left = tuple(one for one in self.architectures() if one != architecture)
         if not left:
             raise ValueError(f"the space has no other architecture than {architecture}")
-        return Space.model_validate(
-            {
-                ARCHITECTURE.name: Choices(choices=left),
-                **{
-                    name: entry
-                    for name, entry in self.root.items()
-                    if name != ARCHITECTURE.name and any(get(one).has(name) for one in left)
-                },
-            }
-        )
+        shared = {
+            name: entry
+            for name, entry in self.root.items()
+            if any(get(one).has(name) for one in left)
+        }
+        return Space.model_validate({ARCHITECTURE.name: Choices(choices=left), **shared})
 
     def propose(self, choose: Callable[[str, Entry], Value]) -> Params:
         """Ask `choose` for each hyperparameter that this trial has, the architecture first.
@@ -167,19 +159,14 @@ class Space(RootModel[dict[str, SpaceEntry]]):
                 seen.add(tuple(params.items()))
                 yield params
 
-    def distribution(
-        self, name: str
-    ) -> CategoricalDistribution | IntDistribution | FloatDistribution:
+    def distribution(self, name: str) -> BaseDistribution:
         """Return an entry in Optuna's terms."""
-        from optuna.distributions import (
-            CategoricalDistribution,
-            FloatDistribution,
-            IntDistribution,
-        )
+        from optuna.distributions import CategoricalDistribution as Categorical
+        from optuna.distributions import FloatDistribution, IntDistribution
 
         entry, declared = self.root[name], self.hyperparameter(name)
         if isinstance(entry, Choices):
-            return CategoricalDistribution(tuple(map(declared.typed, entry.choices)))
+            return Categorical(tuple(map(declared.typed, entry.choices)))
         if declared.kind == "int":
             step = int(entry.step or 1)
             return IntDistribution(int(entry.low), int(entry.high), log=entry.log, step=step)
@@ -229,3 +216,47 @@ def _check_values(declared: Hyperparameter, entry: Entry) -> None:
     step = entry.step if isinstance(entry, Range) else None
     if declared.kind == "int" and step and step != int(step):
         raise ValueError(f"step must be a whole number, got {step}")
+
+
+def default_points(space: Space) -> list[Params]:
+    """Return each architecture's own defaults, where all of them lie in the space."""
+    points = []
+    for name in space.architectures():
+        declared = get(name).hyperparameters
+        own = {key: declared[key].default for key in space.entries() if key in declared}
+        point = {key: value for key, value in own.items() if value is not None}
+        if len(point) == len(own) and all(
+            space.entries()[key].holds(value) for key, value in point.items()
+        ):
+            points.append({ARCHITECTURE.name: name, **point})
+    return points
+
+
+def check_point(space: Space, point: Mapping[str, Value], place: str) -> None:
+    """Hold a point of a sweep file to its space.
+
+    A point may leave entries out: the sampler draws them. The architecture must be there, unless
+    the space has one alone.
+
+    Args:
+        space: that the point is of.
+        point: hyperparameter -> value.
+        place: of the point in the file, such as "warm_start.0".
+
+    Raises:
+        Misplaced: an entry that the space or the point's architecture does not have, or a value
+            outside of it.
+    """
+    entries, architectures = space.entries(), space.architectures()
+    architecture = str(point.get(ARCHITECTURE.name, architectures[0]))
+    if ARCHITECTURE.name not in point and len(architectures) > 1:
+        raise Misplaced(place, f"must name its architecture: {', '.join(architectures)}")
+    for name, value in point.items():
+        where = f"{place}.{name}"
+        if name not in entries:
+            raise Misplaced(where, f"is not in the space{did_you_mean(name, entries)}")
+        if not entries[name].holds(value):
+            hint = number_hint(value) if isinstance(value, str) else ""
+            raise Misplaced(where, f"lies outside of space.{name}, got {value!r}{hint}")
+        if name != ARCHITECTURE.name and not get(architecture).has(name):
+            raise Misplaced(where, f"{architecture} does not have it; leave it out")

@@ -1,4 +1,4 @@
-"""A sweep file's model: strict and frozen."""
+"""A sweep file's model, strict and frozen; and what its engine can't do with its space."""
 
 from __future__ import annotations
 
@@ -6,18 +6,29 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from mineralsweep.config.caveats import check_sampler
 from mineralsweep.config.engine import Engine
-from mineralsweep.config.rules import Misplaced, Strict, as_tuple
-from mineralsweep.config.sections import Budget, Data, Faults, Gate, Stop, Training
-from mineralsweep.config.space import Space
-from mineralsweep.config.warm_start import check_points, default_points
+from mineralsweep.config.entries import Range
+from mineralsweep.config.sections import (
+    Budget,
+    Data,
+    Faults,
+    Gate,
+    Misplaced,
+    Stop,
+    Strict,
+    Training,
+    as_tuple,
+)
+from mineralsweep.config.space import Space, check_point, default_points
 from mineralsweep.core import objective as objectives
 from mineralsweep.core.hyperparameter import Params
 from mineralsweep.errors import ArchitectureError, did_you_mean
 from mineralsweep.models import get as get_architecture
 
 LARGEST_SIDE = 2048
+WORKERS_AT_MOST = 256
+FOLD_PRUNERS = ("wilcoxon", "none")
+"""They compare trials fold by fold. The others compare the epochs of one split."""
 
 
 def _image_size(value: Any) -> Any:
@@ -31,12 +42,6 @@ def _image_size(value: Any) -> Any:
             f"must be auto, or height and width from 1 to {LARGEST_SIDE} pixels, got {value!r}"
         )
     return tuple(sides)
-
-
-FOLD_PRUNERS = ("wilcoxon", "none")
-"""They compare trials fold by fold. The others compare the epochs of one split."""
-
-WORKERS_AT_MOST = 256
 
 
 def _workers(value: Any) -> Any:
@@ -89,12 +94,11 @@ class Sweep(Strict):
     @classmethod
     def _pruner_suits_folds(cls, raw: Any) -> Any:
         """Fill in the pruner that compares folds, where there are folds and none was named."""
-        if not isinstance(raw, dict) or not _many(raw.get("folds")):
-            return raw
-        engine = raw.get("engine", {})
-        if not isinstance(engine, dict) or "pruner" in engine:
-            return raw
-        return {**raw, "engine": {**engine, "pruner": "wilcoxon"}}
+        if isinstance(raw, dict) and isinstance(raw.get("folds"), int) and raw["folds"] > 1:
+            engine = raw.get("engine", {})
+            if isinstance(engine, dict) and "pruner" not in engine:
+                return {**raw, "engine": {**engine, "pruner": "wilcoxon"}}
+        return raw
 
     @field_validator("objective")
     @classmethod
@@ -121,24 +125,30 @@ class Sweep(Strict):
         return self
 
     @model_validator(mode="after")
-    def _images_large_enough(self) -> Self:
+    def _architectures_and_sampler_suit(self) -> Self:
         for name in self.space.architectures():
             try:
                 get_architecture(name).check_image_size(self.size_for(name))
             except ArchitectureError as error:
                 raise Misplaced("image_size", str(error)) from None
-        check_sampler(self)
-        if self.engine.sampler == "grid":
-            for name, entry in self.space.entries().items():
-                if entry.ladder() is None:
-                    raise Misplaced(
-                        f"space.{name}", "the grid sampler needs choices or a step, got a range"
-                    )
+        numbers = numbers_for_all(self)
+        if self.engine.resolved() == "cmaes" and len(numbers) < 2:
+            raise Misplaced(
+                "engine.sampler",
+                "cmaes needs at least two ranges of numbers that every architecture has, got"
+                f" {', '.join(numbers) or 'none'}; use tpe",
+            )
+        for name, entry in self.space.entries().items():
+            if self.engine.sampler == "grid" and entry.ladder() is None:
+                raise Misplaced(
+                    f"space.{name}", "the grid sampler needs choices or a step, got a range"
+                )
         return self
 
     @model_validator(mode="after")
     def _warm_start_in_the_space(self) -> Self:
-        check_points(self.space, self.warm_start or ())
+        for index, point in enumerate(self.warm_start or ()):
+            check_point(self.space, point, f"warm_start.{index}")
         return self
 
     def first_points(self) -> list[Params]:
@@ -170,5 +180,58 @@ class Sweep(Strict):
         return objectives.get(self.objective).metric
 
 
-def _many(folds: Any) -> bool:
-    return type(folds) is int and folds > 1
+def caveats(sweep: Sweep) -> list[str]:
+    """Return a sentence for each thing that the chosen engine does otherwise than one may think."""
+    engine, told = sweep.engine, [_of_the_sampler(sweep)]
+    named = "pruner" in engine.model_fields_set and engine.pruner != "none"
+    if engine.name == "keras-tuner" and named:
+        told.append(f"KerasTuner has no pruners: engine.pruner {engine.pruner} is not used.")
+    return [text for text in told if text]
+
+
+def numbers_for_all(sweep: Sweep) -> list[str]:
+    """Return the searched ranges of numbers that every trial has."""
+    return [
+        name
+        for name, entry in sweep.space.entries().items()
+        if isinstance(entry, Range) and name not in _conditional(sweep)
+    ]
+
+
+def _of_the_sampler(sweep: Sweep) -> str:
+    engine, sampler = sweep.engine, sweep.engine.resolved()
+    if sampler != engine.sampler:
+        return f"{engine.name} has no sampler {engine.sampler}: {sampler} takes its place."
+    if engine.name == "keras-tuner" and sampler == "hyperband":
+        return (
+            "KerasTuner's Hyperband trains the best trials of a rung on: each is a trial of its"
+            " own here, which starts from the earlier one's last weights."
+        )
+    apart = _apart(sweep, sampler)
+    if apart:
+        return f"The sampler {sampler} does not learn {', '.join(apart)}: drawn at random."
+    if sampler == "nsgaii":
+        population = int(engine.sampler_options.get("population_size", 50))
+        if population >= sweep.budget.trials:
+            return (
+                f"The sampler nsgaii draws at random until {population} trials are complete, and"
+                f" the budget is {sweep.budget.trials}; lower sampler_options.population_size."
+            )
+    return ""
+
+
+def _apart(sweep: Sweep, sampler: str) -> list[str]:
+    """Return the entries that a sampler draws at random, whatever was told."""
+    searched = sweep.space.searched()
+    if sampler == "cmaes":
+        return [name for name in searched if name not in numbers_for_all(sweep)]
+    if sampler in ("gp", "qmc", "nsgaii"):
+        return [name for name in searched if name in _conditional(sweep)]
+    return []
+
+
+def _conditional(sweep: Sweep) -> set[str]:
+    """Return the entries that some architectures of the space don't have."""
+    space = sweep.space
+    every = len(space.architectures())
+    return {name for name in space.entries() if len(space.owners(name)) < every}

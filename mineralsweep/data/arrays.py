@@ -11,9 +11,8 @@ from typing import cast
 import numpy as np
 
 from mineralsweep import files
-from mineralsweep.data.catalog import Catalog, CatalogImage
+from mineralsweep.data.catalog import Catalog, CatalogImage, readable
 from mineralsweep.data.decode import DECODER_VERSION, Pixels, decode
-from mineralsweep.data.names import readable
 from mineralsweep.errors import DataError, UnusableImage
 
 

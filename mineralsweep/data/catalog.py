@@ -15,8 +15,12 @@ from pathlib import Path, PurePath
 from mineralsweep import files
 from mineralsweep.data import looks
 from mineralsweep.data.decode import DECODER_VERSION, MAX_BYTES, ImageFacts, open_rgb
-from mineralsweep.data.names import readable
 from mineralsweep.errors import DataError, UnusableImage, did_you_mean
+
+
+def readable(path: PurePath) -> str:
+    """Return a path as text; bytes in it that are no UTF-8 stand as `\\xNN`."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 @dataclass(frozen=True)

@@ -1,18 +1,17 @@
-"""One data set ready for trials: its catalogue, its split, and its decoded arrays."""
+"""One data set ready for trials: its catalogue, its split or another one, its decoded arrays."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 from mineralsweep.data import arrays, duplicates
-from mineralsweep.data.catalog import Catalog
-from mineralsweep.data.folds import Rows, folds
-from mineralsweep.data.names import readable
+from mineralsweep.data.catalog import Catalog, readable
 from mineralsweep.data.source import SOURCES, open_catalog
-from mineralsweep.data.split import Split, parse_shares, split
+from mineralsweep.data.split import Rows, Split, folds, parse_shares, split
 from mineralsweep.errors import DataError
 
 NearDuplicates = Literal["group", "ignore"]
@@ -22,7 +21,8 @@ NearDuplicates = Literal["group", "ignore"]
 class Dataset:
     """A catalogue and one split of it. Labels are positions in `classes`.
 
-    `near_duplicates` has a group a row: equal for images that are one photograph.
+    `near_duplicates` has a group a row: equal for images that are one photograph, never to be
+    divided; an image without near-duplicates has a number of its own.
     """
 
     source: str
@@ -44,13 +44,6 @@ class Dataset:
     def labels(self) -> tuple[int, ...]:
         """Return one label an image, in the order of the rows."""
         return tuple(self.classes.index(image.label) for image in self.catalog.images)
-
-    def groups(self) -> tuple[int, ...]:
-        """Return one group an image, in the order of the rows: never to be divided.
-
-        An image without near-duplicates has a number of its own.
-        """
-        return self.near_duplicates
 
     def duplicates(self) -> list[list[int]]:
         """Return the rows of each group of two or more images, sorted."""
@@ -138,3 +131,65 @@ def open_dataset(
         groups = tuple(range(len(catalog.images)))
     parts = split(catalog, parse_shares(shares), split_seed, groups)
     return Dataset(source, catalog, parts, shares, split_seed, groups)
+
+
+INNER_FOLDS = 5
+"""Of what a fold leaves to train on, one part in so many chooses the epoch that is kept."""
+
+SPLIT = re.compile(r"([\d/]+), seed (\d+)")
+FOLD = re.compile(r"fold (\d+) of (\d+)")
+
+
+@dataclass(frozen=True)
+class Division:
+    """A single split, or one fold of all images: the fold is the test part.
+
+    Near-duplicates stand on one side. Of the images outside the fold, one part in five chooses
+    the epoch whose weights are kept, and the rest is trained on: the fold itself has no say.
+
+    Attributes:
+        shares: of a split, such as "40/20/40"; "" for a fold.
+        seed: of a split.
+        fold: from 1; 0 for a split.
+        of: folds in all, at least 2; 0 for a split.
+    """
+
+    shares: str = ""
+    seed: int = 0
+    fold: int = 0
+    of: int = 0
+
+    def __str__(self) -> str:
+        return f"fold {self.fold} of {self.of}" if self.fold else f"{self.shares}, seed {self.seed}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read what `str` gave.
+
+        Raises:
+            ValueError: it is something else.
+        """
+        fold = FOLD.fullmatch(text)
+        if fold:
+            return cls(fold=int(fold[1]), of=int(fold[2]))
+        single = SPLIT.fullmatch(text)
+        if single:
+            return cls(shares=single[1], seed=int(single[2]))
+        raise ValueError(f"no division of images: '{text}'")
+
+    def apply(self, dataset: Dataset) -> Dataset:
+        """Return the data set with this division.
+
+        Raises:
+            DataError: a class is too small for it.
+        """
+        if not self.fold:
+            parts = split(
+                dataset.catalog, parse_shares(self.shares), self.seed, dataset.near_duplicates
+            )
+            return replace(dataset, split=parts, shares=self.shares, split_seed=self.seed)
+        every = tuple(range(len(dataset.catalog.images)))
+        rest, test = dataset.folds(self.of, rows=every)[self.fold - 1]
+        train, validation = dataset.folds(INNER_FOLDS, rows=rest)[0]
+        parts = Split.of(dataset.catalog, train, validation, test)
+        return replace(dataset, split=parts, shares=str(self))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 from os import cpu_count
 
 import numpy as np
@@ -105,9 +105,9 @@ def pairs(catalog: Catalog) -> list[tuple[int, int]]:
     nearest = candidates(hashes)
     kept = sorted(nearest, key=lambda pair: (nearest[pair].bits, pair))
     kept = kept[: MORE_CHECKS + len(rows)]
-    details = _Details([catalog.images[row] for row in rows])
+    views = lru_cache(KEPT_IN_MEMORY)(lambda place: _views(catalog.images[rows[place]]))
     with ThreadPoolExecutor(cpu_count()) as pool:
-        same = list(pool.map(lambda pair: _are_one(nearest[pair], details), kept))
+        same = list(pool.map(lambda pair: _are_one(nearest[pair], views), kept))
     return sorted(
         (rows[one], rows[other]) for (one, other), yes in zip(kept, same, strict=True) if yes
     )
@@ -142,10 +142,10 @@ def _near(hashes: NDArray[np.uint64]) -> Iterator[Candidate]:
                         )
 
 
-def _are_one(way: Candidate, details: _Details) -> bool:
+def _are_one(way: Candidate, views: Callable[[int], list[looks.Pixels]]) -> bool:
     needed = next(least for bits, least in SAME_DETAIL if way.bits <= bits)
-    first = details.view(way.first, way.first_view)
-    second = details.view(way.second, way.second_view)
+    first = views(way.first)[way.first_view]
+    second = views(way.second)[way.second_view]
     return agreement(first, looks.oriented(second, way.orientation)) >= needed
 
 
@@ -179,33 +179,17 @@ def _detail(image: Image.Image) -> NDArray[np.float32]:
     return np.asarray(grey - gaussian_filter(grey, DETAIL))
 
 
-class _Details:
-    """The views of images as grey pixels, read when asked for; the last used are kept."""
-
-    def __init__(self, images: Sequence[CatalogImage]) -> None:
-        self._images = images
-        self._kept: OrderedDict[int, list[looks.Pixels]] = OrderedDict()
-
-    def view(self, position: int, number: int) -> looks.Pixels:
-        """Return uint8 (96, 96)."""
-        views = self._kept.get(position)
-        if views is None:
-            views = self._read(self._images[position])
-            self._kept[position] = views
-            if len(self._kept) > KEPT_IN_MEMORY:
-                self._kept.popitem(last=False)
-        return views[number]
-
-    def _read(self, image: CatalogImage) -> list[looks.Pixels]:
-        try:
-            whole, _ = open_rgb(image.path.read_bytes())
-        except (OSError, UnusableImage) as error:
-            # What is found is kept: a pair that was missed once would be missed for good.
-            raise DataError(
-                f"{image.path}: can't be read any more, though it could just now: {error}; run the"
-                " command again"
-            ) from error
-        return [
-            np.asarray(view.convert("L").resize((SIDE, SIDE), Image.Resampling.BILINEAR))
-            for view in looks.views(whole)
-        ]
+def _views(image: CatalogImage) -> list[looks.Pixels]:
+    """Return the views of an image, uint8 (96, 96), grey."""
+    try:
+        whole, _ = open_rgb(image.path.read_bytes())
+    except (OSError, UnusableImage) as error:
+        # What is found is kept: a pair that was missed once would be missed for good.
+        raise DataError(
+            f"{image.path}: can't be read any more, though it could just now: {error}; run the"
+            " command again"
+        ) from error
+    return [
+        np.asarray(view.convert("L").resize((SIDE, SIDE), Image.Resampling.BILINEAR))
+        for view in looks.views(whole)
+    ]

@@ -92,6 +92,3 @@ def _save(picture: Image.Image, folder: Path, index: int) -> None:
     else:
         octree = Image.Quantize.FASTOCTREE
         (picture.quantize(128, octree) if kind == "palette" else picture).save(path)
-
-
-# Fields: noise, and how fields blend colours.

@@ -1,8 +1,15 @@
 """Scores with their uncertainty, and whether one model is better than another."""
 
-from mineralsweep.evaluation.folds import FoldMean, fold_mean
 from mineralsweep.evaluation.paired import Paired, compare
-from mineralsweep.evaluation.scores import CONFIDENCE, Proportion, Scores, score, wilson
+from mineralsweep.evaluation.scores import (
+    CONFIDENCE,
+    FoldMean,
+    Proportion,
+    Scores,
+    fold_mean,
+    score,
+    wilson,
+)
 
 __all__ = [
     "CONFIDENCE",

@@ -1,7 +1,9 @@
-"""The accuracy, loss, F1, recalls and confusion of predictions, each share with its interval."""
+"""Scores of predictions with their intervals: on one set of images, and over folds."""
 
 from __future__ import annotations
 
+import math
+import statistics
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
@@ -99,3 +101,89 @@ def score(
         },
         confusion=confusion,
     )
+
+
+@dataclass(frozen=True)
+class FoldMean:
+    """The mean of a share in [0, 1] over folds.
+
+    Attributes:
+        value: the mean.
+        spread: the standard deviation over folds (n - 1 in the denominator); 0 for one fold.
+        low, high: the corrected 95 % interval of the mean; see `fold_mean`.
+        folds: that the images are divided into.
+        fits: values that the mean is of: folds times repeats, fewer where a trial was cut short.
+        n: images that were predicted.
+    """
+
+    value: float
+    spread: float
+    low: float
+    high: float
+    folds: int
+    fits: int
+    n: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.value:.3f} ± {self.spread:.3f} over {self.over()}"
+            f" [{self.low:.3f}, {self.high:.3f}], n = {self.n}"
+        )
+
+    def over(self) -> str:
+        """Say what the mean is over, such as "5 folds" or "5 folds x 3"."""
+        return over(self.folds, self.fits)
+
+
+def over(folds: int, fits: int) -> str:
+    """Say how often models were fitted: "5 folds", "5 folds x 3", "7 fits of 5 folds"."""
+    repeats, rest = divmod(fits, folds)
+    if rest:
+        return f"{fits} fits of {folds} folds"
+    return f"{folds} folds" + (f" x {repeats}" if repeats > 1 else "")
+
+
+def fold_mean(values: Sequence[float], folds: int, n: int, ratio: float | None = None) -> FoldMean:
+    """Return the mean of a share over folds, with its corrected interval.
+
+    The trainings of two folds share most of their images, so their scores are not independent:
+    the plain s / sqrt(fits) is too small, and more repeats would shrink it towards nothing. Nadeau
+    & Bengio (2003, Machine Learning 52:239) replace 1 / fits by 1 / fits + validation / training
+    images, 1 / (folds - 1) where all others are trained on; Bouckaert & Frank (2004, PAKDD) found
+    it right for repeated folds.
+    The interval is that of a t distribution with fits - 1 degrees of freedom, cut at 0, and at 1
+    unless a value is above 1: then it is no share but a loss.
+
+    Args:
+        values: one a fold that ended, all repeats' together.
+        folds: that the images were divided into, at least 2.
+        n: images that were predicted.
+        ratio: images of a fit that are predicted, over those it is trained on; None: all but the
+            fold's are.
+
+    Raises:
+        ValueError: there is no value, or fewer than 2 folds.
+    """
+    if not values or folds < 2:
+        raise ValueError(f"needs values of at least 2 folds, got {len(values)} of {folds}")
+    mean, most = statistics.fmean(values), 1.0 if max(values) <= 1 else math.inf
+    if len(values) == 1:  # one value says nothing of its own spread
+        return FoldMean(mean, 0.0, 0.0, most, folds, 1, n)
+    spread = statistics.stdev(values)
+    half = corrected_half_width(spread, len(values), ratio or 1 / (folds - 1))
+    low, high = max(0.0, mean - half), min(most, mean + half)
+    return FoldMean(mean, spread, low, high, folds, len(values), n)
+
+
+def corrected_half_width(spread: float, fits: int, ratio: float) -> float:
+    """Return half the width of the corrected 95 % interval of a mean over fits.
+
+    Args:
+        spread: standard deviation over the fits.
+        fits: at least 2.
+        ratio: images of a fit that are predicted, over those it is trained on.
+    """
+    from scipy.stats import t
+
+    quantile = float(t.ppf(0.5 + CONFIDENCE / 2, fits - 1))
+    return quantile * spread * math.sqrt(1 / fits + ratio)

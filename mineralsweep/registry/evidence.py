@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 
 from mineralsweep import files
 from mineralsweep.data import duplicates
-from mineralsweep.data.catalog import CatalogImage
+from mineralsweep.data.catalog import CatalogImage, readable
 from mineralsweep.data.dataset import Dataset
-from mineralsweep.data.names import readable
 from mineralsweep.errors import DataError
 from mineralsweep.evaluation import Scores, score
 

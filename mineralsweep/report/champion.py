@@ -14,7 +14,7 @@ from mineralsweep.evaluation.calibration import calibration as measure
 from mineralsweep.report import charts
 from mineralsweep.report.evidence import Evidence, Predictions
 from mineralsweep.report.explanations import convolutions, drops, last_convolution, look
-from mineralsweep.report.pictures import heat, overlaid, thumbnail
+from mineralsweep.report.page import heat, overlaid, thumbnail
 from mineralsweep.serving import network
 from mineralsweep.serving.ensemble import Classifier, Ensemble
 from mineralsweep.serving.estimator import TextureClassifier

@@ -57,28 +57,34 @@ SHAPES, COLOURS = "os^D", (BLUE, ORANGE, GREEN, PURPLE, SKY)
 
 
 @contextmanager
-def style() -> Iterator[None]:
-    """Draw in the report's style inside this context."""
+def panel(
+    height: float = HEIGHT, width: float = WIDTH, legend: bool = True
+) -> Iterator[tuple[Figure, Axes]]:
+    """Give a figure with one pair of axes, to be drawn on in the report's style.
+
+    Args:
+        height: in inches.
+        width: in inches.
+        legend: stands above the axes, where it hides nothing.
+    """
     with mpl.rc_context(STYLE):
-        yield
-
-
-def new_figure(height: float = HEIGHT, width: float = WIDTH) -> Figure:
-    """Return an empty figure, of a panel's width unless told otherwise; call it inside `style`."""
-    return Figure(figsize=(width, height), layout="constrained")
+        figure = Figure(figsize=(width, height), layout="constrained")
+        yield figure, figure.subplots()
+        if legend:
+            figure.legend(loc="outside upper left", ncols=3, handlelength=1.4, columnspacing=1.0)
 
 
 def inline(figure: Figure, name: str, alt: str) -> Markup:
     """Return a figure as an <svg> element without references to anything outside it.
 
     Args:
-        figure: drawn inside `style`.
+        figure: drawn inside `panel`.
         name: of letters, digits and dashes; makes the ids inside it unique on the page.
         alt: what it shows, in words.
     """
     text = io.StringIO()
     nothing = {"Date": None, "Creator": None, "Format": None, "Type": None}
-    with style():
+    with mpl.rc_context(STYLE):
         figure.savefig(text, format="svg", metadata=nothing, transparent=True)
     body = re.sub(r"^.*?<svg [^>]*>", "", text.getvalue(), count=1, flags=re.DOTALL)
     body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
@@ -103,9 +109,7 @@ def history(records: Sequence[TrialRecord], objective: str) -> Figure:
     """Draw each trial's value in the order of their numbers, and the best so far."""
     scored = [record for record in records if record.value is not None]
     done = [record for record in scored if record.state == "COMPLETE"]
-    with style():
-        figure = new_figure()
-        axes = figure.subplots()
+    with panel() as (figure, axes):
         for state, shape, word in (("COMPLETE", "o", "complete"), ("PRUNED", "x", "pruned")):
             some = [record for record in scored if record.state == state]
             if some:
@@ -119,7 +123,6 @@ def history(records: Sequence[TrialRecord], objective: str) -> Figure:
             )  # fmt: skip
         axes.set(xlabel="trial", ylabel=metric(objective))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        _legend(figure)
     return figure
 
 
@@ -140,9 +143,7 @@ def metric(objective: str) -> str:
 def importance(shares: Mapping[str, float]) -> Figure:
     """Draw one bar a setting, the largest on top, each with its number."""
     names = list(shares)[::-1]
-    with style():
-        figure = new_figure(0.9 + 0.28 * len(names))
-        axes = figure.subplots()
+    with panel(0.9 + 0.28 * len(names), legend=False) as (figure, axes):
         bars = axes.barh(names, [shares[name] for name in names], color=BLUE, height=0.6)
         axes.bar_label(bars, fmt="%.2f", padding=3)
         axes.set(xlabel="share of the importance", xlim=(0, max(1e-9, *shares.values()) * 1.2))
@@ -153,9 +154,7 @@ def importance(shares: Mapping[str, float]) -> Figure:
 def drops(lost: Sequence[Drop]) -> Figure:
     """Draw the accuracy lost without a group of numbers, with its standard deviation."""
     shown = list(lost)[::-1]
-    with style():
-        figure = new_figure(0.9 + 0.28 * len(shown))
-        axes = figure.subplots()
+    with panel(0.9 + 0.28 * len(shown), legend=False) as (figure, axes):
         axes.barh(
             [drop.group.replace("_", " ") for drop in shown], [drop.mean for drop in shown],
             xerr=[drop.spread for drop in shown], color=BLUE, ecolor=INK, height=0.6,
@@ -176,9 +175,7 @@ def slices(
     """Draw the value of each trial over one setting; a shape and a colour an architecture."""
     shown = [r for r in records if r.value is not None and name in r.params]
     texts = not isinstance(entry, Range)
-    with style():
-        figure = new_figure()
-        axes = figure.subplots()
+    with panel() as (figure, axes):
         for place, architecture in enumerate(architectures):
             mine = [r for r in shown if r.params["architecture"] == architecture]
             _points(axes, name, mine, texts, mark(place), architecture)
@@ -192,7 +189,6 @@ def slices(
             _plain_log_ticks(axes.xaxis)
         axes.set(xlabel=name.replace("_", " "), ylabel=metric(objective))
         axes.margins(x=0.15 if texts else 0.05)
-        _legend(figure)
     return figure
 
 
@@ -227,9 +223,7 @@ def learning_curve(
     name: str, train: Sequence[float], validation: Sequence[float], best_epoch: int | None
 ) -> Figure:
     """Draw one metric an epoch, train against validation."""
-    with style():
-        figure = new_figure(2.0)
-        axes = figure.subplots()
+    with panel(2.0) as (figure, axes):
         if train:
             axes.plot(range(1, len(train) + 1), train, "o-", color=BLUE, label="train")
         axes.plot(
@@ -239,16 +233,13 @@ def learning_curve(
             axes.axvline(best_epoch, color=INK, ls=":", lw=1, label=f"kept: epoch {best_epoch}")
         axes.set(xlabel="epoch", ylabel=name)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        _legend(figure)
     return figure
 
 
 def recalls(parts: Mapping[str, Mapping[str, Proportion]]) -> Figure:
     """Draw each class's recall with its interval, a shape and a colour a part of the split."""
     classes = list(dict.fromkeys(name for recall in parts.values() for name in recall))[::-1]
-    with style():
-        figure = new_figure(1.0 + 0.34 * len(classes))
-        axes = figure.subplots()
+    with panel(1.0 + 0.34 * len(classes)) as (figure, axes):
         for place, (part, recall) in enumerate(parts.items()):
             shape, color = mark(place)
             rows = [classes.index(name) - 0.16 * place + 0.08 for name in recall]
@@ -258,15 +249,12 @@ def recalls(parts: Mapping[str, Mapping[str, Proportion]]) -> Figure:
         axes.set_yticks(range(len(classes)), classes)
         axes.set(xlabel="recall, with its 95 % interval", xlim=(-0.03, 1.03))
         axes.grid(axis="y", visible=False)
-        _legend(figure)
     return figure
 
 
 def reliability(shown: Calibration) -> Figure:
     """Draw accuracy over confidence, a point a bin with its interval; on the diagonal is right."""
-    with style():
-        figure = new_figure(3.0)
-        axes = figure.subplots()
+    with panel(3.0) as (figure, axes):
         axes.plot([0, 1], [0, 1], ls=":", color=INK, lw=1, label="perfectly calibrated")
         x = [one.confidence for one in shown.bins]
         axes.vlines(
@@ -275,15 +263,12 @@ def reliability(shown: Calibration) -> Figure:
         )  # fmt: skip
         axes.plot(x, [one.accuracy.value for one in shown.bins], "o-", color=BLUE, label="model")
         axes.set(xlabel="mean confidence", ylabel="accuracy", xlim=(0, 1.02), ylim=(-0.02, 1.02))
-        _legend(figure)
     return figure
 
 
 def sizes(catalog: Catalog) -> Figure:
     """Draw each image's width and height in pixels, a shape and a colour a class."""
-    with style():
-        figure = new_figure(2.8)
-        axes = figure.subplots()
+    with panel(2.8) as (figure, axes):
         for place, name in enumerate(catalog.classes):
             facts = [image.facts for image in catalog.images if image.label == name]
             shape, color = mark(place)
@@ -294,7 +279,6 @@ def sizes(catalog: Catalog) -> Figure:
         axes.set(xlabel="width in pixels", ylabel="height in pixels", xscale="log", yscale="log")
         for axis in (axes.xaxis, axes.yaxis):
             _plain_log_ticks(axis)
-        _legend(figure)
     return figure
 
 
@@ -303,8 +287,3 @@ def _plain_log_ticks(axis: Axis) -> None:
     axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_formatter(NullFormatter())
-
-
-def _legend(figure: Figure) -> None:
-    """Put the legend above the axes, where it hides nothing."""
-    figure.legend(loc="outside upper left", ncols=3, handlelength=1.4, columnspacing=1.0)

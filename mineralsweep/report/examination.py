@@ -11,10 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mineralsweep.data import arrays, duplicates
-from mineralsweep.data.catalog import Catalog
-from mineralsweep.data.folds import folds
-from mineralsweep.data.names import readable
-from mineralsweep.data.split import PARTS, parse_shares, split
+from mineralsweep.data.catalog import Catalog, readable
+from mineralsweep.data.split import PARTS, folds, parse_shares, split
 from mineralsweep.descriptors import store
 from mineralsweep.errors import DataError
 

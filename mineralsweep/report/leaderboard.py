@@ -11,7 +11,7 @@ from mineralsweep.config import Sweep
 from mineralsweep.core import objective as objectives
 from mineralsweep.core.record import BASELINE, TrialRecord, ranked
 from mineralsweep.evaluation import FoldMean
-from mineralsweep.evaluation.folds import over
+from mineralsweep.evaluation.scores import over
 
 ENDS = ["best_epoch", "seconds", "reason", "run_id"]
 """Columns after the settings."""

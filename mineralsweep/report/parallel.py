@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from mineralsweep.config.entries import Entry, Range
 from mineralsweep.core import objective as objectives
 from mineralsweep.core.record import TrialRecord
-from mineralsweep.report.charts import BLUE, LINE, ORANGE, WIDTH, new_figure, style
+from mineralsweep.report.charts import BLUE, LINE, ORANGE, WIDTH, panel
 
 
 def coordinates(
@@ -33,9 +33,7 @@ def coordinates(
     scales.append(_Numbers(objective, values))
     sign = objectives.get(objective).sign
     order = sorted(records, key=lambda record: -sign * (record.value or 0.0))
-    with style():
-        figure = new_figure(3.0, max(WIDTH, 1.05 * len(scales)))
-        axes = figure.subplots()
+    with panel(3.0, max(WIDTH, 1.05 * len(scales)), legend=False) as (figure, axes):
         for place, record in enumerate(order, start=1):
             params = {**record.params, objective: record.value}
             heights = [scale.height(params.get(scale.name)) for scale in scales]

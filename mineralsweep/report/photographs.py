@@ -8,15 +8,13 @@ from typing import Any
 
 from markupsafe import Markup
 
-from mineralsweep.data.catalog import Catalog
+from mineralsweep.data.catalog import Catalog, readable
 from mineralsweep.data.decode import open_rgb
-from mineralsweep.data.names import readable
 from mineralsweep.data.profile import profile
 from mineralsweep.errors import UnusableImage
 from mineralsweep.report import charts
 from mineralsweep.report.examination import SHARES, Findings, Group
-from mineralsweep.report.page import Page, Section, render
-from mineralsweep.report.pictures import blank, of_image
+from mineralsweep.report.page import Page, Section, blank, of_image, render
 
 GROUPS_SHOWN = 60
 PICTURES_A_GROUP = 8

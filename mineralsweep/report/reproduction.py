@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from mineralsweep.data.division import Division
+from mineralsweep.data.dataset import Division
 from mineralsweep.evaluation import Scores, fold_mean, wilson
-from mineralsweep.evaluation.folds import corrected_half_width
+from mineralsweep.evaluation.scores import corrected_half_width
 from mineralsweep.models.original import Variant
 from mineralsweep.report.leaderboard import markdown
 

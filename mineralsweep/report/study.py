@@ -3,23 +3,75 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
+from warnings import catch_warnings, simplefilter
+
+import optuna
+from optuna.distributions import BaseDistribution
 
 import mineralsweep
+from mineralsweep.config import Sweep
 from mineralsweep.config.entries import Entry
-from mineralsweep.core.record import BASELINE
-from mineralsweep.data.names import readable
+from mineralsweep.core import objective as objectives
+from mineralsweep.core.record import BASELINE, TrialRecord
+from mineralsweep.data.catalog import readable
 from mineralsweep.report import champion, charts, parallel, photographs
 from mineralsweep.report.evidence import Evidence
 from mineralsweep.report.findings import counts, headlines, warnings_of
-from mineralsweep.report.importances import importances
 from mineralsweep.report.leaderboard import compact
 from mineralsweep.report.leaderboard import leaderboard as full_table
 from mineralsweep.report.page import Page, Section, render
 from mineralsweep.report.summary import answer, scores_of
 from mineralsweep.report.warnings import Warning
+
+PED_ANOVA = "PED-ANOVA: which settings tell the best trials from the rest"
+FANOVA = "fANOVA: which settings explain the spread over all trials"
+
+
+def importances(records: Sequence[TrialRecord], sweep: Sweep) -> dict[str, dict[str, float]]:
+    """Return evaluator -> setting -> share of the importance, largest first; shares add up to 1.
+
+    PED-ANOVA: Watanabe, Bansal & Hutter 2023, arXiv:2304.10255. fANOVA: Hutter, Hoos &
+    Leyton-Brown 2014. They answer different questions and may disagree.
+
+    Raises:
+        ValueError: there are too few complete trials, or nothing was varied.
+    """
+    study, kinds = _study(records, sweep), optuna.importance
+    with catch_warnings():
+        simplefilter("ignore")  # both are marked as experimental
+        evaluators: dict[str, kinds.BaseImportanceEvaluator] = {
+            PED_ANOVA: kinds.PedAnovaImportanceEvaluator(),
+            FANOVA: kinds.FanovaImportanceEvaluator(seed=0),
+        }
+        return {
+            title: kinds.get_param_importances(study, evaluator=one)
+            for title, one in evaluators.items()
+        }
+
+
+def _study(records: Sequence[TrialRecord], sweep: Sweep) -> optuna.Study:
+    space = sweep.space
+    searched: dict[str, BaseDistribution] = {
+        name: space.distribution(name) for name in space.searched()
+    }
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(direction=objectives.get(sweep.objective).direction)
+    for record in records:
+        if record.state != "COMPLETE" or record.value is None:
+            continue
+        own = {name: value for name, value in record.params.items() if name in searched}
+        study.add_trial(
+            optuna.trial.create_trial(
+                params=own, distributions={name: searched[name] for name in own}, value=record.value
+            )
+        )
+    if len(study.trials) < 2:
+        raise ValueError("too few complete trials to tell which settings matter")
+    return study
+
 
 SHOWN = 50
 CURVES_OF = 3

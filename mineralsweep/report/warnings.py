@@ -1,12 +1,12 @@
 """What a reader must be told before the numbers: pure checks of a finished study.
 
-Each check takes the plain facts that it needs, and answers with a list of warnings, mostly empty.
+Each check takes the plain facts that it needs, and gives its warnings, mostly none.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
@@ -41,7 +41,7 @@ class Warning:
 
 def at_a_boundary(
     params: Params, entries: Mapping[str, Entry], declared: Mapping[str, Hyperparameter]
-) -> list[Warning]:
+) -> Iterator[Warning]:
     """Warn where the best value of a setting lies at an end of what was searched.
 
     Args:
@@ -50,22 +50,18 @@ def at_a_boundary(
         declared: hyperparameters as they were declared, by name: no range can go further than
             theirs.
     """
-    warnings = []
     for name, value in params.items():
         entry = entries.get(name)
         end = None if entry is None or isinstance(value, str) else _end(float(value), entry)
         if entry is None or end is None or _is_last(entry, end, declared.get(name)):
             continue
         low, high = _numbers(entry)[0], _numbers(entry)[-1]
-        warnings.append(
-            Warning(
-                "boundary",
-                f"{name}: the best value, {value:.3g}, lies at the {end} end of what was searched"
-                f" ({low:g} to {high:g}).",
-                "A better one may lie beyond: widen it.",
-            )
+        yield Warning(
+            "boundary",
+            f"{name}: the best value, {value:.3g}, lies at the {end} end of what was searched"
+            f" ({low:g} to {high:g}).",
+            "A better one may lie beyond: widen it.",
         )
-    return warnings
 
 
 def _numbers(entry: Entry) -> list[float]:
@@ -101,7 +97,7 @@ def is_significant(comparison: Comparison | None) -> bool:
 
 def indistinguishable(
     ranked: Sequence[TrialRecord], comparisons: Sequence[Comparison]
-) -> list[Warning]:
+) -> Iterator[Warning]:
     """Warn where the best trial is not significantly better than those after it.
 
     Args:
@@ -111,87 +107,76 @@ def indistinguishable(
     """
     equals = list(takewhile(lambda one: not is_significant(one), comparisons))
     if not equals:
-        return []
+        return
     count, first = len(equals) + 1, equals[0]
-    return [
-        Warning(
-            "lead",
-            f"The first {count} on the leaderboard are statistically indistinguishable"
-            f" ({first.test} p >= {SIGNIFICANT:g}, n = {first.n}).",
-            f"{ranked[0].title().capitalize()} against {ranked[1].title()}: {first}. Read the"
-            f" champion as one of {count} equals; more images to validate on, or folds, would tell"
-            " more.",
-        )
-    ]
+    yield Warning(
+        "lead",
+        f"The first {count} on the leaderboard are statistically indistinguishable"
+        f" ({first.test} p >= {SIGNIFICANT:g}, n = {first.n}).",
+        f"{ranked[0].title().capitalize()} against {ranked[1].title()}: {first}. Read the"
+        f" champion as one of {count} equals; more images to validate on, or folds, would tell"
+        " more.",
+    )
 
 
-def spread_larger_than_lead(ranked: Sequence[TrialRecord]) -> list[Warning]:
+def spread_larger_than_lead(ranked: Sequence[TrialRecord]) -> Iterator[Warning]:
     """Warn where the best trial's folds differ more in their values than the first two trials."""
-    scores = [record.score() for record in ranked[:2]]
-    if len(scores) < 2 or not all(isinstance(one, FoldMean) for one in scores):
-        return []
-    first, second = scores
-    assert isinstance(first, FoldMean)
-    assert isinstance(second, FoldMean)
+    if len(ranked) < 2:
+        return
+    first, second = ranked[0].score(), ranked[1].score()
+    if not (isinstance(first, FoldMean) and isinstance(second, FoldMean)):
+        return
     lead = abs(first.value - second.value)
     if lead >= first.spread:
-        return []
-    return [
-        Warning(
-            "spread",
-            f"{ranked[0].title().capitalize()} leads by {lead:.3f}, less than the standard"
-            f" deviation over its folds, {first.spread:.3f}.",
-            "Another division of the images may turn the order round: repeat the folds (repeats),"
-            " or add images.",
-        )
-    ]
+        return
+    yield Warning(
+        "spread",
+        f"{ranked[0].title().capitalize()} leads by {lead:.3f}, less than the standard"
+        f" deviation over its folds, {first.spread:.3f}.",
+        "Another division of the images may turn the order round: repeat the folds (repeats),"
+        " or add images.",
+    )
 
 
-def small_classes(counts: Mapping[str, Mapping[str, int]]) -> list[Warning]:
+def small_classes(counts: Mapping[str, Mapping[str, int]]) -> Iterator[Warning]:
     """Warn of classes with too few images.
 
     Args:
         counts: part of the split (train, validation, test) -> class -> images.
     """
-    warnings = []
     for part, by_class in counts.items():
         least = FEW_TO_TRAIN if part == "train" else FEW_TO_SCORE
         small = [f"{name} {count}" for name, count in by_class.items() if count < least]
         if small:
             why = "Too few to learn from" if part == "train" else "Its recall is a rough guess"
-            warnings.append(
-                Warning(
-                    "few images",
-                    f"{part.capitalize()} split: fewer than {least} images of {', '.join(small)}.",
-                    f"{why}: add photographs of it, or share the split out otherwise.",
-                )
+            yield Warning(
+                "few images",
+                f"{part.capitalize()} split: fewer than {least} images of {', '.join(small)}.",
+                f"{why}: add photographs of it, or share the split out otherwise.",
             )
-    return warnings
 
 
-def leaks(pairs: Sequence[tuple[str, str]]) -> list[Warning]:
+def leaks(pairs: Sequence[tuple[str, str]]) -> Iterator[Warning]:
     """Warn of near-duplicates on both sides of a border of the split.
 
     Args:
         pairs: names of two images that show the same, in different parts.
     """
     if not pairs:
-        return []
+        return
     shown = "; ".join(f"{one} and {other}" for one, other in pairs[:3])
     more = f"; and {len(pairs) - 3} more" if len(pairs) > 3 else ""
-    return [
-        Warning(
-            "leak",
-            f"{len(pairs)} pair{'s' * (len(pairs) != 1)} of near-duplicates across the split:"
-            " the scores are too good.",
-            f"They are {shown}{more}. Keep such images in one part.",
-        )
-    ]
+    yield Warning(
+        "leak",
+        f"{len(pairs)} pair{'s' * (len(pairs) != 1)} of near-duplicates across the split:"
+        " the scores are too good.",
+        f"They are {shown}{more}. Keep such images in one part.",
+    )
 
 
 def suspicious_loss(
     accuracy: Proportion | FoldMean, loss: float, classes: int, where: str
-) -> list[Warning]:
+) -> Iterator[Warning]:
     """Warn of a loss above that of blind guessing beside an accuracy above it: few, huge errors.
 
     Args:
@@ -203,47 +188,40 @@ def suspicious_loss(
     blind = math.log(classes)
     wrong = round((1 - accuracy.value) * accuracy.n)
     if loss <= blind or accuracy.low <= 1 / classes or not wrong:
-        return []
-    return [
-        Warning(
-            "loss",
-            f"{where.capitalize()}: the loss is {loss:.3g} at an accuracy of {accuracy.value:.3f};"
-            f" a blind guess between {classes} classes costs {blind:.2f}.",
-            f"So the model is nearly sure of its errors: its {wrong} wrong images cost about"
-            f" {loss * accuracy.n / wrong:.3g} each. Don't trust its confidence; try dropout, label"
-            " smoothing, a smaller learning rate, or fewer epochs.",
-        )
-    ]
+        return
+    yield Warning(
+        "loss",
+        f"{where.capitalize()}: the loss is {loss:.3g} at an accuracy of {accuracy.value:.3f};"
+        f" a blind guess between {classes} classes costs {blind:.2f}.",
+        f"So the model is nearly sure of its errors: its {wrong} wrong images cost about"
+        f" {loss * accuracy.n / wrong:.3g} each. Don't trust its confidence; try dropout, label"
+        " smoothing, a smaller learning rate, or fewer epochs.",
+    )
 
 
-def never_found(scores: Scores, where: str) -> list[Warning]:
+def never_found(scores: Scores, where: str) -> Iterator[Warning]:
     """Warn of a class with a recall of 0."""
-    return [
-        Warning(
+    for name in scores.never_found():
+        yield Warning(
             "recall of 0",
             f"{where.capitalize()}: not one of {scores.recall[name].n} images of {name} was"
             " recognised.",
             "Try more epochs or trials, or add photographs of it.",
         )
-        for name in scores.never_found()
-    ]
 
 
-def opened_again(openings: int) -> list[Warning]:
+def opened_again(openings: int) -> Iterator[Warning]:
     """Warn where the test split was read more than once, over all studies."""
     if openings < 2:
-        return []
-    return [
-        Warning(
-            "test split",
-            f"The test split has been opened {openings} times, over all studies of it.",
-            "Each time makes its score less fresh. Photographs that no study has seen would do"
-            " better.",
-        )
-    ]
+        return
+    yield Warning(
+        "test split",
+        f"The test split has been opened {openings} times, over all studies of it.",
+        "Each time makes its score less fresh. Photographs that no study has seen would do better.",
+    )
 
 
-def no_better_than_baseline(comparison: Comparison | None, name: str) -> list[Warning]:
+def no_better_than_baseline(comparison: Comparison | None, name: str) -> Iterator[Warning]:
     """Warn where the champion is not significantly better than the baseline.
 
     Args:
@@ -251,54 +229,46 @@ def no_better_than_baseline(comparison: Comparison | None, name: str) -> list[Wa
         name: of the baseline.
     """
     if comparison is None or is_significant(comparison):
-        return []
-    return [
-        Warning(
-            "baseline",
-            f"The champion is not significantly better than the baseline, {name}: {comparison}.",
-            "The baseline is simpler and faster: prefer it until a champion beats it.",
-        )
-    ]
+        return
+    yield Warning(
+        "baseline",
+        f"The champion is not significantly better than the baseline, {name}: {comparison}.",
+        "The baseline is simpler and faster: prefer it until a champion beats it.",
+    )
 
 
-def still_improving(best: TrialRecord, epochs: int) -> list[Warning]:
+def still_improving(best: TrialRecord, epochs: int) -> Iterator[Warning]:
     """Warn where the best weights are those of the last epoch that was allowed."""
     if best.best_epoch is None or best.best_epoch < epochs or epochs < 2:
-        return []
-    return [
-        Warning(
-            "epochs",
-            f"The best trial's validation loss was lowest in its last epoch, {epochs}: it was still"
-            " learning.",
-            "Allow more epochs.",
-        )
-    ]
+        return
+    yield Warning(
+        "epochs",
+        f"The best trial's validation loss was lowest in its last epoch, {epochs}: it was still"
+        " learning.",
+        "Allow more epochs.",
+    )
 
 
-def many_failed(records: Sequence[TrialRecord]) -> list[Warning]:
+def many_failed(records: Sequence[TrialRecord]) -> Iterator[Warning]:
     """Warn where more than a tenth of the trials failed."""
     failed = [record for record in records if record.state == "FAILED"]
     if len(failed) * 10 <= len(records) or not failed:
-        return []
-    return [
-        Warning(
-            "failures",
-            f"{len(failed)} of {len(records)} trials failed, the last with: {failed[-1].reason}.",
-            "The search saw only the settings that could be trained.",
-        )
-    ]
+        return
+    yield Warning(
+        "failures",
+        f"{len(failed)} of {len(records)} trials failed, the last with: {failed[-1].reason}.",
+        "The search saw only the settings that could be trained.",
+    )
 
 
-def missing_images(names: Sequence[str]) -> list[Warning]:
+def missing_images(names: Sequence[str]) -> Iterator[Warning]:
     """Warn of images that the best trial was validated on and that are not in the data any more."""
     if not names:
-        return []
+        return
     shown = ", ".join(names[:3]) + (f", and {len(names) - 3} more" if len(names) > 3 else "")
-    return [
-        Warning(
-            "missing images",
-            f"{len(names)} validated image{'s' * (len(names) != 1)} can't be found in the data any"
-            f" more: {shown}.",
-            "What is told image by image leaves them out.",
-        )
-    ]
+    yield Warning(
+        "missing images",
+        f"{len(names)} validated image{'s' * (len(names) != 1)} can't be found in the data any"
+        f" more: {shown}.",
+        "What is told image by image leaves them out.",
+    )

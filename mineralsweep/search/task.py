@@ -9,8 +9,7 @@ from pathlib import Path
 
 from mineralsweep.config import Sweep
 from mineralsweep.core.trial import Examples, Fold, TrialSpec
-from mineralsweep.data.dataset import Dataset
-from mineralsweep.data.division import Division
+from mineralsweep.data.dataset import Dataset, Division
 from mineralsweep.engines.engine import Proposal
 from mineralsweep.models import get as get_architecture
 from mineralsweep.search.specify import Conditions, specify

@@ -14,8 +14,7 @@ from mineralsweep.app.reproduce import Protocol, Reproduced, cells, request
 from mineralsweep.app.session import Request
 from mineralsweep.cli.reproduce import PRESETS
 from mineralsweep.config import build
-from mineralsweep.data.dataset import Dataset
-from mineralsweep.data.division import Division
+from mineralsweep.data.dataset import Dataset, Division
 from mineralsweep.errors import ConfigError, RunError, StudyConflict
 from mineralsweep.evaluation import Scores, score
 from mineralsweep.executors import EXECUTORS

@@ -17,7 +17,7 @@ import yaml
 from mlflow import MlflowClient
 from mlflow.projects.utils import load_project
 
-from mineralsweep.cli.main import _parsers
+from mineralsweep.cli.main import command_parser, main
 from mineralsweep.config import load, pairs
 from mineralsweep.models import ARCHITECTURES
 from tests.conftest import ROOT
@@ -56,7 +56,8 @@ def parse(name: str, given: dict[str, str]) -> dict[str, Any]:
     project = load_project(str(ROOT))
     command = project.get_entry_point(name).compute_command(given, None)
     words = shlex.split(command.split("mineralsweep ", 1)[1])
-    return vars(_parsers(words)[0].parse_args(words))
+    options = vars(command_parser(words).parse_args(words))
+    return {name: value for name, value in options.items() if name not in ("command", "parser")}
 
 
 @pytest.mark.parametrize("name", sorted(ENTRY_POINTS))
@@ -93,19 +94,22 @@ def test_the_defaults_leave_every_setting_to_the_file(name: str) -> None:
     options = parse(name, needed)
     given = {key for key, value in options.items() if value not in (None, [])}
     expected = {
-        "main": {"module", "architecture", "data"},
-        "sweep": {"module", "file"},
-        "resume": {"module", "study"},
-        "reproduce": {"module"},
-        "report": {"module", "study"},
+        "main": {"architecture", "data"},
+        "sweep": {"file"},
+        "resume": {"study"},
+        "reproduce": set(),
+        "report": {"study"},
     }
     assert given == expected[name]
 
 
 @pytest.mark.parametrize("name", sorted(ENTRY_POINTS))
-def test_the_file_names_every_flag_that_mlflow_hands_on(name: str) -> None:
-    module = {"main": "train"}.get(name, name)
-    usage = _parsers([module])[1][module].format_usage()
+def test_the_file_names_every_flag_that_mlflow_hands_on(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main([{"main": "train"}.get(name, name), "--help"])
+    usage = capsys.readouterr().out.split("\n\n")[0]
     flags = {flag.replace("-", "_") for flag in re.findall(r"\[--([\w-]+)", usage)}
     declared = ENTRY_POINTS[name].get("parameters", {}).keys()
     hyperparameters = {key for one in ARCHITECTURES.values() for key in one.hyperparameters}

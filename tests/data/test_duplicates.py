@@ -10,8 +10,8 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from mineralsweep.data import catalog, duplicates, looks, sample
-from mineralsweep.data.concerns import concerns
 from mineralsweep.data.dataset import open_dataset
+from mineralsweep.data.profile import concerns
 from mineralsweep.errors import DataError
 from tests.pictures import encode, noisy, write_classes
 
@@ -192,12 +192,12 @@ def test_ignored_near_duplicates_are_not_looked_for(
     dataset = open_dataset(root, "40/20/40", 0)
     assert len(dataset.duplicates()) == 6
     for part in (dataset.split.train, dataset.split.validation, dataset.split.test):
-        assert {dataset.groups()[row] for row in part}.isdisjoint(
-            dataset.groups()[row] for row in range(12) if row not in part
+        assert {dataset.near_duplicates[row] for row in part}.isdisjoint(
+            dataset.near_duplicates[row] for row in range(12) if row not in part
         )
     monkeypatch.setattr(duplicates, "pairs", lambda catalog: pytest.fail("looked for"))
     ignored = open_dataset(root, "40/20/40", 0, near_duplicates="ignore")
-    assert ignored.groups() == tuple(range(12))
+    assert ignored.near_duplicates == tuple(range(12))
     assert ignored.split.digest != dataset.split.digest
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mineralsweep.evaluation import fold_mean
-from mineralsweep.evaluation.folds import corrected_half_width
+from mineralsweep.evaluation.scores import corrected_half_width
 
 FIVE = [0.80, 0.85, 0.75, 0.84, 0.82]
 

@@ -9,8 +9,7 @@ from types import ModuleType
 
 import pytest
 
-from mineralsweep.data import minet
-from mineralsweep.data.source import open_catalog
+from mineralsweep.data.source import MINET, fetch_minet, open_catalog
 from mineralsweep.errors import DataError
 from tests.pictures import write_classes
 
@@ -40,13 +39,13 @@ def test_the_study_s_three_classes_are_kept(install: Install, tmp_path: Path) ->
     install(download)
     assert open_catalog("minet").classes == ("biotite", "bornite", "chrysocolla")
     assert open_catalog("minet", ["biotite", "quartz"]).classes == ("biotite", "quartz")
-    assert asked == [minet.HANDLE] * 2
+    assert asked == [MINET] * 2
 
 
 def test_without_kagglehub_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "kagglehub", None)
     with pytest.raises(DataError, match=r"pip install kagglehub, or download .* data=PATH"):
-        minet.fetch()
+        fetch_minet()
 
 
 def test_out_of_reach_it_says_what_to_do(install: Install) -> None:
@@ -55,10 +54,10 @@ def test_out_of_reach_it_says_what_to_do(install: Install) -> None:
 
     install(download)
     with pytest.raises(DataError, match=r"can't be reached \(ConnectionError: no route.*data=PATH"):
-        minet.fetch()
+        fetch_minet()
 
 
 def test_another_layout_is_refused(install: Install, tmp_path: Path) -> None:
     install(lambda handle: str(tmp_path))
     with pytest.raises(DataError, match="has no folder minet/biotite"):
-        minet.fetch()
+        fetch_minet()

@@ -1,4 +1,4 @@
-"""mineralsweep doctor"""
+"""Commands on what is around the package: doctor (this machine), cache (what is kept on disk)."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ import platform
 import shutil
 import subprocess
 import sys
+import time
 from argparse import Namespace
+from collections import defaultdict
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 
 from mineralsweep import files, machine
+from mineralsweep.activations import store
 from mineralsweep.errors import MineralsweepError
 from mineralsweep.models.weights import imagenet_path
 
@@ -20,7 +23,7 @@ PACKAGES = ("mineralsweep", "mlflow", "optuna", "tensorflow", "keras", "numpy", 
 GPU_SCRIPT = "import tensorflow as tf; print(len(tf.config.list_physical_devices('GPU')), 'found')"
 
 
-def run(options: Namespace) -> int:
+def doctor(options: Namespace) -> int:
     """Print one line a fact; exit with 1 where something is in the way of a sweep."""
     checks: list[tuple[str, Callable[[], str]]] = [
         ("python", lambda: f"{platform.python_version()} at {sys.executable}"),
@@ -90,7 +93,7 @@ def _weights() -> str:
 def _cache() -> str:
     folder = files.folder()
     folder.mkdir(parents=True, exist_ok=True)
-    return f"{folder}, {files.size(folder) / 2**20:.0f} MiB"
+    return f"{folder}, {_mib(files.size(folder))}"
 
 
 def _disk() -> str:
@@ -98,3 +101,52 @@ def _disk() -> str:
     if free < 2**30:
         raise OSError(f"{free / 2**30:.1f} GiB free here; a sweep may need more")
     return f"{free / 2**30:.0f} GiB free here"
+
+
+KINDS = {
+    "features": "what frozen trunks answered",
+    "arrays": "decoded images",
+    "texture": "colour and texture of images",
+    "verdicts": "which files can be read",
+    "sample": "the drawn minerals",
+}
+
+
+def cache(options: Namespace) -> int:
+    """Show what the cache holds, or clear it."""
+    folder = files.folder()
+    if options.clear:
+        freed = files.size(folder)
+        shutil.rmtree(folder, ignore_errors=True)
+        print(f"Cleared {folder}: {_mib(freed)} freed. It is made again when it is needed.")
+        return 0
+    print(f"{folder}: {_mib(files.size(folder))}")
+    for part in sorted(path for path in folder.glob("*") if not path.name.startswith(".")):
+        what = KINDS.get(part.stem.split("-")[0], "")
+        print(f"  {part.name:16} {_mib(files.size(part)):>12}  {what}".rstrip())
+        if part == store.folder():
+            _show_features()
+    print("Next: mineralsweep cache --clear, or make room: " + store.CAP_VARIABLE + "=GIB")
+    return 0
+
+
+def _show_features() -> None:
+    """Print a line a group of views, the longest unused first: the first to go."""
+    groups = defaultdict(list)
+    for one in store.stored():
+        key = one.key
+        size = Path(str(key["images"])).stem.split("-")[1]
+        groups[
+            f"unfrozen {key['cut']}, {size}, augmentation {key['strength']:g}, {key['precision']}"
+        ].append(one)
+    for name, entries in groups.items():
+        days = (time.time() - max(one.used for one in entries)) / 86_400
+        print(
+            f"    {_mib(sum(one.size for one in entries)):>10}  {name}: {len(entries)} arrays,"
+            f" used {days:.1f} days ago"
+        )
+    print(f"    at most {store.cap() / 2**30:g} GiB; the longest unused go first")
+
+
+def _mib(size: int) -> str:
+    return f"{size / 2**20:,.1f} MiB"

@@ -1,0 +1,264 @@
+"""Commands on registered models: champion, promote, rollback, verify, evaluate, predict."""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import Namespace
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mineralsweep.config import load_gate
+from mineralsweep.data.decode import MAX_BYTES, inspect
+from mineralsweep.data.source import open_catalog
+from mineralsweep.errors import ConfigError, InputError, UnusableImage
+
+if TYPE_CHECKING:
+    from mineralsweep.registry import Decision, Versions
+    from mineralsweep.registry.candidate import Evaluated
+
+DECISIONS = 10
+"""Of the history, that `champion` shows."""
+BATCH = 64
+
+
+def _versions(options: Namespace) -> Versions:
+    from mineralsweep.registry import NAME, Versions
+    from mineralsweep.tracking import open_store
+
+    return Versions(open_store(), options.model or NAME)
+
+
+def _print_json(data: Any) -> None:
+    print(json.dumps(data, indent=2, ensure_ascii=False))
+
+
+def recalls(recall: Mapping[str, Any]) -> list[str]:
+    """Return a line a class."""
+    return [f"  recall of {name}: {share}" for name, share in recall.items()]
+
+
+def freshness(openings: int) -> str:
+    """Say how often a test split was opened, and what that means."""
+    from mineralsweep.registry.decision import times
+
+    stale = ": each look makes the score less fresh" if openings > 1 else ""
+    return f"{times(openings)} in all{stale}"
+
+
+def champion(options: Namespace) -> int:
+    """Say who is champion, why, since when, and what was decided before."""
+    from mineralsweep.registry.promotion import status
+
+    versions = _versions(options)
+    state = status(versions)
+    if not state["champion"] and not state["history"]:
+        raise InputError(
+            f"{versions.name}: has no version yet; make one with mineralsweep sweep"
+            " sweeps/quick.yaml, or name another model: --model NAME"
+        )
+    if options.json:
+        _print_json(state)
+    else:
+        print("\n".join([*_standing(state), *_history(state["history"])]))
+    return 0
+
+
+def _standing(state: dict[str, Any]) -> list[str]:
+    holder = state["champion"]
+    lines = [f"{state['model']}: nobody is champion"]
+    if holder:
+        lines = [
+            f"{state['model']}: version {holder['version']} is champion since"
+            f" {holder['since']} ({holder['verdict']}, by {holder['by']})",
+            f"  {holder['why']}",
+            *([f"  Reason given: {holder['note']}"] if holder["note"] else []),
+            *_numbers(holder),
+        ]
+    others = [f"{alias} version {state[alias]}" for alias in ("previous", "challenger")
+              if state[alias]]  # fmt: skip
+    return [*lines, "Also: " + ", ".join(others)] if others else lines
+
+
+def _numbers(holder: dict[str, Any]) -> list[str]:
+    if not holder["test_accuracy"]:
+        return ["  It was never tested."]
+    return [
+        f"  test accuracy {holder['test_accuracy']}; macro-F1 {holder['macro_f1']:.3f}",
+        *recalls(holder["recall"]),
+        f"  {holder['latency_ms']:.1f} ms an image, {holder['size_mb']:.1f} MB",
+        f"  data {holder['data']}, test split {holder['test_digest'][:16]},"
+        f" opened {freshness(holder['openings'])}",
+    ]
+
+
+def _history(history: list[dict[str, str]]) -> list[str]:
+    lines = ["History, the newest first:"]
+    for one in history[:DECISIONS]:
+        against = f" against version {one['against']}" if one["against"] else ""
+        note = f" ({one['note']})" if one["note"] else ""
+        lines.append(
+            f"  {one['time']}  version {one['version']} {one['verdict']}{against},"
+            f" by {one['by']}{note}: {one['why']}"
+        )
+    more = len(history) - DECISIONS
+    return [*lines, f"  {more} more: --json"] if more > 0 else lines
+
+
+def promote(options: Namespace) -> int:
+    """Put a version before the gate, or past it; exit with 1 where it was refused."""
+    if options.force and not options.reason:
+        raise ConfigError("--force: needs --reason TEXT; it is written on the version")
+    rules = load_gate(Path(options.rules)) if options.rules else None
+    catalog = open_catalog(options.data) if options.data else None
+
+    from mineralsweep.registry import decide, force
+    from mineralsweep.registry.candidate import evidence_for, find, rules_of
+    from mineralsweep.registry.crowning import answers_from
+    from mineralsweep.tracking import open_store
+
+    versions, version = find(open_store(), options.version, options.model)
+    rules = rules or rules_of(versions, version)
+    if options.force:
+        decision = force(versions, version, versions.evidence(version), rules, options.reason)
+    else:
+        evidence, dataset = evidence_for(versions, version)
+        images = catalog or (dataset.catalog if dataset else None)
+        answers = answers_from(versions, images) if images else None
+        decision = decide(versions, version, evidence, rules, answers, options.reason or "")
+    if options.json:
+        print(decision.to_json())
+    else:
+        _show(decision, versions.name, photographs_given=catalog is not None)
+    return 0 if decision.takes else 1
+
+
+def _show(decision: Decision, name: str, photographs_given: bool) -> None:
+    """Print what was decided, and what can be done about it."""
+    from mineralsweep.registry.versions import option_for
+
+    option = option_for(name)
+    print(f"{name}: {decision.sentence()}. {decision.why}")
+    if decision.note:
+        print(f"Reason given: {decision.note}")
+    if decision.takes:
+        if decision.against:
+            print(
+                f"Before: version {decision.against}, alias previous. Back: mineralsweep"
+                f" rollback{option}"
+            )
+        return
+    stands = f"version {decision.against}" if decision.against else "nobody"
+    print(f"Champion stays {stands}.")
+    if decision.basis == "not comparable" and not photographs_given:
+        print(
+            "With the images at hand, the champion is asked about those that it did not learn"
+            f" from: mineralsweep promote {decision.version}{option} --data PATH"
+        )
+    print(f"Past the gate: mineralsweep promote {decision.version}{option} --force --reason TEXT")
+
+
+def rollback(options: Namespace) -> int:
+    """Make the former champion champion again."""
+    from mineralsweep.registry import rollback
+
+    versions = _versions(options)
+    decision = rollback(versions, options.reason or "")
+    if options.json:
+        print(decision.to_json())
+        return 0
+    print(f"{versions.name}: {decision.sentence()}. {decision.why}")
+    print(f"Version {decision.against} is the previous one now; a second rollback undoes this one.")
+    print("A server that runs keeps its model: start it again to serve this one.")
+    return 0
+
+
+def verify(options: Namespace) -> int:
+    """Compare a registered model's files with the digest recorded at registration."""
+    from mineralsweep.registry import CHAMPION_URI, verify
+    from mineralsweep.tracking import open_store
+
+    open_store()
+    print(verify(options.model or CHAMPION_URI))
+    return 0
+
+
+def evaluate(options: Namespace) -> int:
+    """Score a model on a folder of images that it has not learned from."""
+    catalog = open_catalog(options.path)
+
+    from mineralsweep.registry import CHAMPION_URI
+    from mineralsweep.registry.candidate import evaluate
+    from mineralsweep.tracking import open_store
+
+    uri = options.model or CHAMPION_URI
+    result = evaluate(open_store(), uri, catalog)
+    if options.json:
+        _print_json(result.to_dict())
+    else:
+        print("\n".join([f"{uri} on {options.path}: {_scores(result)}", *_cautions(result)]))
+    return 0
+
+
+def _scores(result: Evaluated) -> str:
+    scores = result.scores
+    head = f"accuracy {scores.accuracy}; macro-F1 {scores.macro_f1:.3f}, loss {scores.loss:.3f}"
+    return "\n".join([head, *recalls(scores.recall), "  (95 % Wilson intervals)"])
+
+
+def _cautions(result: Evaluated) -> list[str]:
+    lines = []
+    if result.learned is None:
+        lines.append("  Careful: it is not known which images it learned from; some may be here.")
+    elif result.learned:
+        lines.append(f"  {result.learned} images are left out: it has learned from them.")
+    if result.tested:
+        lines.append(
+            f"  Careful: {result.tested} of these images are in its test split, which the gate"
+            " uses."
+        )
+    return lines
+
+
+def predict(options: Namespace) -> int:
+    """Classify files with a registered model; exit with 2 where one could not be used."""
+    usable = [path for path in map(Path, options.images) if _usable(path)]
+    if usable:
+        _classify(usable, options.model, options.json)
+    return 0 if len(usable) == len(options.images) else 2
+
+
+def _usable(path: Path) -> bool:
+    try:
+        if path.is_dir():
+            raise UnusableImage("is a folder; name its files")
+        if path.stat().st_size > MAX_BYTES:
+            raise UnusableImage(f"over {MAX_BYTES} bytes")
+        inspect(path.read_bytes())
+    except (OSError, UnusableImage) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        print(f"mineralsweep: {path}: {reason}", file=sys.stderr)
+        return False
+    return True
+
+
+def _classify(paths: list[Path], model: str | None, as_json: bool) -> None:
+    import pandas as pd
+
+    from mineralsweep.registry import CHAMPION_URI, load_classifier
+    from mineralsweep.tracking import open_store
+
+    open_store()
+    classifier = load_classifier(model or CHAMPION_URI)
+    for start in range(0, len(paths), BATCH):
+        batch = paths[start : start + BATCH]
+        frame = pd.DataFrame({"image": [path.read_bytes() for path in batch]})
+        for path, row in zip(batch, classifier.predict(frame).itertuples(), strict=True):
+            if as_json:
+                answer = {"file": str(path), "label": row.label, "confidence": row.confidence,
+                          "probabilities": row.probabilities}  # fmt: skip
+                print(json.dumps(answer, ensure_ascii=False))
+            else:
+                others = ", ".join(f"{name} {p:.3f}" for name, p in row.probabilities.items())
+                print(f"{path}: {row.label} {row.confidence:.3f} ({others})")

@@ -1,0 +1,227 @@
+"""Commands on a study: sweep, train, resume, exclude, report."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from mineralsweep.app.checks import suited_to_machine
+from mineralsweep.app.session import Request
+from mineralsweep.cli.flags import OVERRIDES, SETTINGS, hyperparameters
+from mineralsweep.cli.progress import following
+from mineralsweep.cli.shell import next_commands, plain_console
+from mineralsweep.config import Override, Sweep, build, load, pairs
+from mineralsweep.core import objective as objectives
+from mineralsweep.errors import ConfigError, did_you_mean
+from mineralsweep.models import get as get_architecture
+from mineralsweep.models.architecture import Architecture
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from mineralsweep.app.sweep import SweepOutcome
+    from mineralsweep.evaluation import Scores
+
+LINES = 15
+"""Of the leaderboard."""
+
+
+def sweep(options: Namespace) -> int:
+    """Run a sweep and say where everything went."""
+    file = Path(options.file)
+    read = load(file, overrides(options))
+    return _sweep(Request("sweep", read, options.study, file, options.storage, options.warm_start))
+
+
+def train(options: Namespace) -> int:
+    """Train one model and say where it went."""
+    return _train(Request("training", sweep_of_one(options), options.study))
+
+
+def resume(options: Namespace) -> int:
+    """Go on with a study of any kind, with the settings that it was begun with."""
+    from mineralsweep.cli import reproduce
+
+    request = Request.again(options.study, overrides(options))
+    kinds = {"sweep": _sweep, "training": _train, "reproduction": reproduce.carry_out}
+    return kinds[request.kind](request)
+
+
+def exclude(options: Namespace) -> int:
+    """Have a trial count no more, and say how the champion is chosen anew."""
+    from mineralsweep.app.exclude import exclude
+
+    exclude(options.study, options.trial, options.reason or "")
+    print(f"Study {options.study}: trial {options.trial} is excluded.")
+    print(f"Next, to choose the champion without it: mineralsweep resume {options.study}")
+    return 0
+
+
+def report(options: Namespace) -> int:
+    """Draw a study's report again, and say where it is."""
+    from mineralsweep.app.drawing import FILE, draw_again
+
+    out = None if options.out is None else Path(options.out)
+    run_id, page = draw_again(options.study, out, print)
+    for warning in page.warnings:
+        print(f"Careful: {warning}")
+    print(f"{FILE}: {len(page.html.encode()) / 1e6:.2f} MB, an artifact of run {run_id}")
+    if out is not None:
+        print(f"Also in {out}")
+    return 0
+
+
+def overrides(options: Namespace, flags: Iterable[str] = OVERRIDES) -> list[Override]:
+    """Return what flags and --set lay over a sweep file; a flag that was left out changes nothing.
+
+    Args:
+        options: of the command.
+        flags: that mean an entry of a sweep file in this command.
+    """
+    given = {name: getattr(options, name, None) for name in flags}
+    laid = [Override(OVERRIDES[name], value, f"--{name}") for name, value in given.items()]
+    return [*laid, *pairs(options.set)]
+
+
+def sweep_of_one(options: Namespace) -> Sweep:
+    """Return the flags of `train` as a sweep of one point.
+
+    Raises:
+        ConfigError: the architecture has no such hyperparameter, or a value breaks a rule.
+    """
+    architecture = get_architecture(options.architecture)
+    flags = OVERRIDES.keys() & SETTINGS  # the others may be hyperparameters of a user's own
+    raw = {
+        "question": f"How good is {architecture.name}?",
+        "data": {"split": architecture.split},
+        "space": {"architecture": architecture.name},
+        "budget": {"trials": 1, "epochs": architecture.epochs},
+    }
+    one = build(raw, "train", [*_of_the_space(options, architecture), *overrides(options, flags)])
+    for name, entry in one.space.searched().items():
+        raise ConfigError(
+            f"--set space.{name}: must be one value to train with, got {entry.describe()};"
+            " to search it, write a sweep file"
+        )
+    return one
+
+
+def _of_the_space(options: Namespace, architecture: Architecture) -> list[Override]:
+    laid = []
+    for one in hyperparameters(options.architecture):
+        value, flag = getattr(options, one.name, None), f"--{one.name.replace('_', '-')}"
+        if value is None or one.name in SETTINGS:
+            continue
+        if not architecture.has(one.name):
+            known = architecture.hyperparameters
+            hint = did_you_mean(one.name, known) if known else ""
+            raise ConfigError(
+                f"{flag}: {architecture.name} has no hyperparameter '{one.name}'{hint}"
+            )
+        laid.append(Override(f"space.{one.name}", value, flag))
+    return laid
+
+
+def _train(request: Request) -> int:
+    from mineralsweep.app.train import train
+
+    console = plain_console()
+    with following(console, suited_to_machine(request.sweep)) as progress:
+        outcome = train(request, progress, progress.say)
+    record, store = outcome.record, outcome.store
+    architecture = get_architecture(str(record.params["architecture"]))
+    network = architecture.kind == "network"
+    kept = f", weights of epoch {record.best_epoch} kept" if network else ""
+    scores = ", ".join(
+        f"{name.replace('_', ' ')} {text}"
+        for name, text in record.scores(request.sweep.objective).items()
+    )
+    console.print(f"{architecture.name}, on the validation images: {scores}{kept}")
+    console.print(
+        "The test split was not opened. To open it and put this model before the gate:"
+        f" mineralsweep promote models:/{record.model_id}"
+    )
+    console.print(f"Run: {record.run_id} in experiment '{store.experiment}', {store.shown_uri}")
+    console.print(next_commands(store.uri, serve=f"models:/{record.model_id}"))
+    return 0
+
+
+def _sweep(request: Request) -> int:
+    from mineralsweep.app.sweep import run_sweep
+
+    suited, console = suited_to_machine(request.sweep), plain_console()
+    console.print(f"Question: {' '.join(suited.question.split())}")
+    with following(console, suited) as progress:
+        outcome = run_sweep(request, progress, progress.say)
+    console.print(_leaderboard(outcome))
+    _show_champion(console, outcome)
+    for line in outcome.beside:
+        console.print(line)
+    console.print(f"Took {outcome.minutes:.1f} minutes.")
+    store, decision = outcome.store, outcome.crowned.decision
+    console.print(f"Run: {outcome.run_id} in experiment '{store.experiment}', {store.shown_uri}")
+    console.print(
+        f"Report: report.html on that run's page; as a file: mineralsweep report {outcome.study}"
+    )
+    stands = "@champion" if decision.takes or decision.against else f"/{decision.version}"
+    console.print(next_commands(store.uri, serve=f"models:/{outcome.sweep.gate.model}{stands}"))
+    return 0
+
+
+def _leaderboard(outcome: SweepOutcome) -> Table:
+    """Return the first trials, each score with its interval in one column."""
+    from rich.table import Table
+
+    from mineralsweep.report import compact, judged_on
+
+    rows, more = compact(outcome.table.head(LINES)), len(outcome.table) - LINES
+    shown = Table(title=f"Leaderboard on {judged_on(outcome.records)}", box=None)
+    shown.title_justify = "left"
+    for name in rows.columns:
+        shown.add_column(str(name), no_wrap=True)
+    for row in rows.itertuples(index=False):
+        shown.add_row(*row)
+    if more > 0:
+        shown.caption = f"{more} more in the run's leaderboard.csv"
+    return shown
+
+
+def _show_champion(console: Console, outcome: SweepOutcome) -> None:
+    from mineralsweep.cli.registry import freshness, recalls
+    from mineralsweep.registry.versions import option_for
+
+    crowned, model = outcome.crowned, outcome.sweep.gate.model
+    best, decision = crowned.record, crowned.decision
+    who, alias = ("Champion", "champion") if decision.takes else ("Best trial", "challenger")
+    lines = [
+        f"{who}: {best.title()}, {best.params['architecture']}"
+        f" -> {model} version {crowned.version}, @{alias}",
+        *_of_the_test_split(crowned.scores, outcome.sweep.objective),
+        *recalls(crowned.scores.recall),
+        f"  (95 % Wilson intervals; the test split was opened {freshness(crowned.openings)})",
+        *(f"  Careful: {warning}" for warning in outcome.warnings),
+        f"Gate: {decision.sentence()}. {decision.why}",
+    ]
+    if not decision.takes:
+        stands = f"version {decision.against}" if decision.against else "nobody"
+        lines.append(
+            f"  Champion stays {stands}. Past the gate: mineralsweep promote {crowned.version}"
+            f"{option_for(model)} --force --reason TEXT"
+        )
+    console.print("\n".join(lines))
+
+
+def _of_the_test_split(scores: Scores, objective: str) -> list[str]:
+    """Return the objective's line, where it has an interval, and accuracy's."""
+    shown = objectives.get(objective)
+    interval = shown.interval(scores.confusion, scores.loss)
+    accuracy = f"  test accuracy {scores.accuracy}"
+    if objective != "macro_f1":
+        accuracy += f"; macro-F1 {scores.macro_f1:.3f}"
+    if interval is None or objective == "accuracy":
+        return [accuracy]
+    return [f"  test {objective.replace('_', ' ')} {interval}", accuracy]
