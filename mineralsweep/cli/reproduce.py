@@ -10,7 +10,7 @@ from mineralsweep.app.checks import suited_to_machine
 from mineralsweep.app.reproduce import Protocol, reproduce, request
 from mineralsweep.app.session import Request
 from mineralsweep.cli.progress import following
-from mineralsweep.cli.shell import plain_console
+from mineralsweep.cli.shell import plain_console, run_line
 from mineralsweep.cli.study import overrides
 from mineralsweep.config import build, pairs
 from mineralsweep.errors import ConfigError, did_you_mean
@@ -49,10 +49,7 @@ def carry_out(repetition: Request) -> int:
         outcome = reproduce(repetition, progress, progress.say)
     console.print(outcome.markdown)
     store = outcome.store
-    console.print(
-        f"Run: {outcome.run_id} in experiment '{store.experiment}', {store.shown_uri}:"
-        " study.csv, study.md"
-    )
+    console.print(f"{run_line(outcome.run_id, store)}: study.csv, study.md")
     return 1 if outcome.failed else 0
 
 

@@ -6,15 +6,20 @@ import os
 import shlex
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from mineralsweep.machine import typed_in
 from mineralsweep.urls import without_password
+
+if TYPE_CHECKING:
+    from mineralsweep.tracking import Store
 
 DEFAULT_MODEL = "models:/mineral-classifier@champion"
 """What `predict` and `verify` take without a flag; `registry.CHAMPION_URI`, not loaded here."""
 
-WIDTH_OF_FILES = 150
+WIDTH_OF_FILES = 200
 """Columns of a table that goes to a file or a pipe."""
 
 
@@ -24,6 +29,16 @@ def plain_console() -> Console:
     return Console(soft_wrap=True, highlight=False, markup=False, width=width)
 
 
+def short_uri(tracking_uri: str) -> str:
+    """Return a store's URI without a password; a database where the user is, by its name alone."""
+    return without_password(tracking_uri).replace(f"sqlite:///{typed_in()}/", "sqlite:///")
+
+
+def run_line(run_id: str | None, store: Store) -> str:
+    """Say where a run is."""
+    return f"Run: {run_id} in experiment '{store.experiment}', {short_uri(store.uri)}"
+
+
 def next_commands(tracking_uri: str, serve: str) -> str:
     """Return the lines that end a sweep or a training.
 
@@ -31,7 +46,7 @@ def next_commands(tracking_uri: str, serve: str) -> str:
         tracking_uri: of the store that was written to.
         serve: the model's URI.
     """
-    default = tracking_uri == f"sqlite:///{Path.cwd() / 'mlflow.db'}"  # MLflow's own default
+    default = short_uri(tracking_uri) == "sqlite:///mlflow.db"  # MLflow's own default
     uri = "" if default else shlex.quote(without_password(tracking_uri))
     with_uri = f"MLFLOW_TRACKING_URI={uri} " if uri else ""
     compare = f"open {uri}" if uri.startswith("http") else f"{with_uri}mlflow ui"

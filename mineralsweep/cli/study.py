@@ -13,7 +13,7 @@ from mineralsweep.app.checks import suited_to_machine
 from mineralsweep.app.session import Request
 from mineralsweep.cli.flags import OVERRIDES, SETTINGS, hyperparameters
 from mineralsweep.cli.progress import following
-from mineralsweep.cli.shell import next_commands, plain_console
+from mineralsweep.cli.shell import next_commands, plain_console, run_line
 from mineralsweep.config import Override, Sweep, build, load, pairs
 from mineralsweep.core import objective as objectives
 from mineralsweep.errors import ConfigError, did_you_mean
@@ -145,7 +145,7 @@ def _train(request: Request) -> int:
         "The test split was not opened. To open it and put this model before the gate:"
         f" mineralsweep promote models:/{record.model_id}"
     )
-    console.print(f"Run: {record.run_id} in experiment '{store.experiment}', {store.shown_uri}")
+    console.print(run_line(record.run_id, store))
     console.print(next_commands(store.uri, serve=f"models:/{record.model_id}"))
     return 0
 
@@ -163,7 +163,7 @@ def _sweep(request: Request) -> int:
         console.print(line)
     console.print(f"Took {outcome.minutes:.1f} minutes.")
     store, decision = outcome.store, outcome.crowned.decision
-    console.print(f"Run: {outcome.run_id} in experiment '{store.experiment}', {store.shown_uri}")
+    console.print(run_line(outcome.run_id, store))
     console.print(
         f"Report: report.html on that run's page; as a file: mineralsweep report {outcome.study}"
     )

@@ -128,7 +128,7 @@ def verdict(
     if stands == "is the baseline":
         return [f"No trial beats the baseline: it is the champion, with {theirs}."]
     better = objectives.get(objective).is_better(best.value, baseline.value)
-    how = "is better than" if better else "is no better than"
+    how = "scores better than" if better else "scores no better than"
     test = "Their predictions could not be compared."
     if paired is not None:
         mark = "significant" if is_significant(paired) else "not significant"

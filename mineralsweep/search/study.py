@@ -83,7 +83,8 @@ class Study:
         """Run the trials that the budget leaves, and return the records of all.
 
         Raises:
-            SweepFailed: trials failed one after the other, or none could be completed.
+            SweepFailed: trials failed one after the other, or neither one nor the baseline could be
+                completed.
             StoreAway: MLflow does not answer; every result is in the outbox.
             StoreRefused: MLflow refused something; every result is in the outbox.
             RunError: the disk is full, or can't be written to.
@@ -103,7 +104,9 @@ class Study:
             raise SweepFailed(
                 f"stopped after {self._budget.failures} failed trials in a row: {_causes(ended)}"
             )
-        if not any(record.state == "COMPLETE" for record in ended):
+        baseline = self._state.baseline_record()
+        usable = ended if baseline is None else [*ended, baseline]
+        if not any(record.state == "COMPLETE" for record in usable):
             raise SweepFailed(f"no trial was completed: {_causes(ended) or STOPPED_EARLY}")
         return ended
 

@@ -8,6 +8,7 @@ import pytest
 
 from mineralsweep.core.record import BASELINE
 from mineralsweep.data.dataset import Dataset
+from mineralsweep.errors import SweepFailed
 from mineralsweep.executors import FoldedExecutor
 from tests.fakes import FakeExecutor, by_learning_rate
 from tests.search.test_study import Scene, settings
@@ -87,3 +88,17 @@ def test_it_is_compared_over_the_same_folds(dataset: Dataset) -> None:
     assert record is not None
     assert (record.folds, len(record.fold_accuracies)) == (2, 2)
     assert record.n == len(dataset.pool())
+
+
+def test_where_no_trial_was_completed_it_is_what_the_sweep_found(dataset: Dataset) -> None:
+    def script(spec: Any) -> float | str:
+        return 0.7 if spec.number == BASELINE else "no time"
+
+    scene = Scene(dataset, with_baseline(), FakeExecutor(script))
+    assert [record.state for record in scene.study.run()] == ["FAILED"] * 2
+
+
+def test_a_sweep_fails_where_it_failed_too(dataset: Dataset) -> None:
+    scene = Scene(dataset, with_baseline(), FakeExecutor(lambda spec: "no time"))
+    with pytest.raises(SweepFailed, match="no trial was completed: no time"):
+        scene.study.run()
