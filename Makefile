@@ -19,13 +19,14 @@ sweep: $(READY)  ## Run the quick sweep on drawn minerals; ARGS="-P trials=20 -P
 test: $(READY)  ## Run every test
 	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder $(ARGS)
 
-check: $(READY)  ## Lint, types, layers, known vulnerabilities and the fast tests
+check: $(READY)  ## Lint, types, layers, known vulnerabilities, the fast tests and their coverage
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m tests.audit
-	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder -m "not slow" -q
+	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder -m "not slow" -q \
+		--cov=mineralsweep --cov-report= --cov-fail-under=85
 
 ui: $(READY)  ## Compare runs in MLflow's web page, http://127.0.0.1:5000
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow ui --backend-store-uri $(STORE)

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
-from matplotlib import colormaps
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -107,8 +106,7 @@ def heat(values: NDArray[np.floating]) -> Markup:
     """Return float (h, w), at its own size or enlarged, as a picture in viridis: dark is low."""
     span = float(values.max() - values.min())
     share = (values - values.min()) / span if span else np.zeros_like(values)
-    colors = (colormaps["viridis"](share)[:, :, :3] * 255).astype(np.uint8)
-    image = Image.fromarray(colors)
+    image = Image.fromarray(_viridis(share).astype(np.uint8))
     factor = max(1, THUMBNAIL // 2 // max(image.size))
     image = image.resize((image.width * factor, image.height * factor), Image.Resampling.NEAREST)
     return _uri(image, "PNG", optimize=True)
@@ -119,10 +117,17 @@ def overlaid(pixels: Pixels, values: NDArray[np.floating]) -> Markup:
     image = _shrunk(pixels)
     small = Image.fromarray(np.clip(values * 255, 0, 255).astype(np.uint8))
     share = np.asarray(small.resize(image.size, Image.Resampling.BICUBIC)) / 255
-    colors = colormaps["viridis"](share)[:, :, :3] * 255
     grey = np.asarray(image.convert("L"), np.float64)[:, :, None]
-    mixed = 0.4 * grey + 0.6 * colors
+    mixed = 0.4 * grey + 0.6 * _viridis(share)
     return _uri(Image.fromarray(mixed.astype(np.uint8)), "JPEG", quality=82, optimize=True)
+
+
+def _viridis(share: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return [0, 1] (h, w) as colours, float (h, w, 3) in 0..255."""
+    from matplotlib import colormaps  # not above: `Page` is of use without it
+
+    colors: NDArray[np.float64] = colormaps["viridis"](share)[:, :, :3] * 255
+    return colors
 
 
 def _shrunk(pixels: Pixels) -> Image.Image:

@@ -25,7 +25,7 @@ def loaded(statement: str) -> list[str]:
         "import mineralsweep.core.objective, mineralsweep.core.trial, mineralsweep.config",
         "import mineralsweep.executors, mineralsweep.models, mineralsweep.engines",
         "import mineralsweep.report",
-        "import mineralsweep.app.sweep, mineralsweep.cli.sweep, mineralsweep.cli.train",
+        "import mineralsweep.app.sweep, mineralsweep.cli.study, mineralsweep.cli.registry",
     ],
 )
 def test_nothing_heavy_is_loaded(statement: str) -> None:
@@ -33,7 +33,7 @@ def test_nothing_heavy_is_loaded(statement: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["search.study", "app.session", "app.sweep", "app.reproduce", "cli.sweep", "tracking"]
+    "module", ["search.study", "app.session", "app.sweep", "app.reproduce", "cli.study", "tracking"]
 )
 def test_the_driver_loads_no_tensorflow(module: str) -> None:
     assert not {"tensorflow", "keras"} & set(loaded(f"import mineralsweep.{module}"))

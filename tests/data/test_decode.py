@@ -128,7 +128,7 @@ def test_perceptual_hashes_are_made_for_a_catalogue_alone(
     """A hash of an image in 24 views takes six times as long as to decode it."""
     import imagehash
 
-    from mineralsweep.cli import predict
+    from mineralsweep.cli import registry
     from mineralsweep.data import catalog
 
     hashed: list[int] = []
@@ -138,7 +138,7 @@ def test_perceptual_hashes_are_made_for_a_catalogue_alone(
     image = next((folder / "ash").iterdir())
     inspect(image.read_bytes())
     decode(image.read_bytes(), (20, 20))
-    assert predict._usable(image)
+    assert registry._usable(image)
     assert len(hashed) == 0
     catalog.read(folder)
     assert len(hashed) == 2 * 24
