@@ -18,6 +18,7 @@ from mineralsweep.core import objective as objectives
 from mineralsweep.core.objective import Objective
 from mineralsweep.core.record import BASELINE, TrialRecord, champion
 from mineralsweep.core.trial import EpochReport, FoldResult, TrialSpec
+from mineralsweep.models import get as get_architecture
 
 if TYPE_CHECKING:
     from mineralsweep.config import Sweep
@@ -167,10 +168,9 @@ class Progress:
         why = f"; {record.reason}" if record.reason else ""
         state = "PRUNED, " if record.state == "PRUNED" else ""
         text = ", ".join(f"{name} {score}" for name, score in scores.items())
-        return (
-            f"{head}: {state}val_{text} at epoch {record.best_epoch}{why};"
-            f" {record.seconds:.0f} s{best}"
-        )
+        is_network = get_architecture(str(record.params["architecture"])).kind == "network"
+        epoch = f" at epoch {record.best_epoch}" if is_network else ""
+        return f"{head}: {state}val_{text}{epoch}{why}; {record.seconds:.0f} s{best}"
 
     def _is_best(self, record: TrialRecord) -> bool:
         return record.state == "COMPLETE" and record is self._best()

@@ -204,7 +204,7 @@ def evaluate(options: Namespace) -> int:
 def _scores(result: Evaluated) -> str:
     scores = result.scores
     head = f"accuracy {scores.accuracy}; macro-F1 {scores.macro_f1:.3f}, loss {scores.loss:.3f}"
-    return "\n".join([head, *recalls(scores.recall), "  (95 % Wilson intervals)"])
+    return "\n".join([head, *recalls(scores.recall), "  (95 % intervals)"])
 
 
 def _cautions(result: Evaluated) -> list[str]:

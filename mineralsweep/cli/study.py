@@ -202,7 +202,7 @@ def _show_champion(console: Console, outcome: SweepOutcome) -> None:
         f" -> {model} version {crowned.version}, @{alias}",
         *_of_the_test_split(crowned.scores, outcome.sweep.objective),
         *recalls(crowned.scores.recall),
-        f"  (95 % Wilson intervals; the test split was opened {freshness(crowned.openings)})",
+        f"  (95 % intervals; the test split was opened {freshness(crowned.openings)})",
         *(f"  Careful: {warning}" for warning in outcome.warnings),
         f"Gate: {decision.sentence()}. {decision.why}",
     ]
