@@ -37,7 +37,7 @@ serve: $(READY)  ## Serve the champion on http://127.0.0.1:5001/invocations
 		-m models:/mineral-classifier@champion
 
 faults: $(READY)  ## The awkward files, the mutated ones, the kills: docs/reliability.md
-	MINERALSWEEP_KILLS=30 MINERALSWEEP_ROUNDS=20 MINERALSWEEP_PAIRS=20 MINERALSWEEP_OUTAGES=3 \
+	MINERALSWEEP_KILLS=30 MINERALSWEEP_ROUNDS=20 MINERALSWEEP_OUTAGES=3 \
 		MINERALSWEEP_OUTAGE_SECONDS=60 $(BIN)/python -m pytest tests/faults -v $(ARGS)
 
 server-test: $(READY)  ## Sweeps through PostgreSQL and an MLflow server; installs Debian's PostgreSQL if need be

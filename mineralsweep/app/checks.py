@@ -10,9 +10,10 @@ from mineralsweep import machine
 from mineralsweep.config import Sweep
 from mineralsweep.data.dataset import Dataset, open_dataset
 from mineralsweep.data.profile import concerns
-from mineralsweep.errors import ConfigError, WeightsUnavailable
+from mineralsweep.errors import ConfigError, StudyConflict, WeightsUnavailable
 from mineralsweep.models import get as get_architecture
 from mineralsweep.models import weights as pretrained
+from mineralsweep.search.state import State
 from mineralsweep.urls import without_password
 
 STORAGE = "MINERALSWEEP_STORAGE"
@@ -134,3 +135,22 @@ def check_own_networks(sweep: Sweep, classes: int, say: Say) -> None:
                 f" {architecture.source or architecture.address} is saved with each model, and is"
                 " run when one is loaded"
             )
+
+
+def url_of(state: State) -> str | None:
+    """Return the URL of a study's own storage, None for its folder.
+
+    A password is not kept with the study: the environment has it.
+
+    Raises:
+        StudyConflict: the environment does not have it.
+    """
+    given = storage_url(None) if state.storage else None
+    if given is not None and without_password(given) == state.storage:
+        return given
+    if "***" in state.storage:
+        raise StudyConflict(
+            f"study '{state.study}' is stored in {state.storage}; set MINERALSWEEP_STORAGE to it,"
+            " with the password"
+        )
+    return state.storage or None

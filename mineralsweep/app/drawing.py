@@ -107,6 +107,8 @@ def _evidence(study_or_run: str, say: Say) -> Evidence:
     if not exists(study) and store.has_run(study):
         study = store.study_of_run(study_or_run)
     state = State.read(study)
+    if state.kind != "sweep":
+        raise ConfigError(f"STUDY: study '{study}' is a {state.kind}; a report is of a sweep")
     if not state.champion or not state.run_id:
         raise ConfigError(
             f"STUDY: study '{study}' has no champion yet; finish it: mineralsweep resume {study}"
@@ -125,7 +127,7 @@ def _evidence(study_or_run: str, say: Say) -> Evidence:
     if baseline is not None and sweep.baseline != "none":
         records.append(baseline)
     run = StudyRun(store, study, state.kind, task.divided, state.run_id)
-    counted = state.counted(run.located(records))
+    counted = [one for one in state.counted(run.located(records)) if one.run_id]
     crowned = Crowned.from_json(state.champion)
     return evidence_of(store, state, task, counted, crowned)
 

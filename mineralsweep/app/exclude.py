@@ -7,8 +7,6 @@ from mineralsweep.errors import ConfigError
 from mineralsweep.search.lock import study_locked
 from mineralsweep.search.state import State, exists, folder_of
 
-EXCLUDED = "mineralsweep.excluded"
-
 
 def exclude(study: str, trial: str, reason: str) -> None:
     """Have a trial of a study count no more, and write the reason on its run.
@@ -22,9 +20,11 @@ def exclude(study: str, trial: str, reason: str) -> None:
         reason: why.
 
     Raises:
-        InputError: there is no such study or trial, the reason is empty, or the study has a driver.
+        InputError: there is no such study or trial, it is no sweep's, the reason is empty, or the
+            study has a driver.
     """
     from mineralsweep.tracking import open_store
+    from mineralsweep.tracking.store import EXCLUDED
     from mineralsweep.tracking.study_run import number_of, trial_runs
 
     if not reason.strip():
@@ -33,7 +33,14 @@ def exclude(study: str, trial: str, reason: str) -> None:
         State.read(study)  # tells which there are
     with study_locked(folder_of(study)):
         state = State.read(study)
+        if state.kind != "sweep":
+            raise ConfigError(f"STUDY: study '{study}' is a {state.kind}: it has no champion")
         store = open_store()
+        if not state.run_id or not store.has_run(state.run_id):
+            raise ConfigError(
+                f"STUDY: the run of study '{study}' is not in {store.shown_uri}; set"
+                f" MLFLOW_TRACKING_URI to where it began: {state.store or 'nowhere yet'}"
+            )
         number = str(BASELINE) if trial == "baseline" else trial
         every = trial_runs(store, state.run_id)
         runs = [run for run in every if str(number_of(run)) == number]

@@ -16,7 +16,7 @@ from mineralsweep.engines.engine import Proposal
 from mineralsweep.errors import ConfigError, RunError, SweepFailed, did_you_mean
 from mineralsweep.evaluation import Scores
 from mineralsweep.models.original import VARIANTS, Variant
-from mineralsweep.search.state import State
+from mineralsweep.search.state import State, exists
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -128,7 +128,8 @@ def request(protocol: Protocol, common: Sweep, study: str) -> Request:
     """
     names = dict.fromkeys(VARIANTS[name].architecture for name in protocol.variants)
     space = type(common.space).model_validate({"architecture": list(names)})
-    trials = max(1, sum(1 for _ in cells(protocol)))
+    known = State.read(study).protocol.get("cells", []) if exists(study) else []
+    trials = len({*known, *(cell.name for cell in cells(protocol))})
     budget = common.budget.model_copy(update={"trials": trials, "patience": 0})
     sweep = common.model_copy(update={"space": space, "budget": budget, "baseline": "none"})
     return Request("reproduction", sweep, study, protocol=asdict(protocol))

@@ -18,6 +18,7 @@ from mineralsweep.app.checks import (
     storage_url,
     suited_to_machine,
     uneven,
+    url_of,
     without_weights,
 )
 from mineralsweep.app.warm_start import learn_from
@@ -76,7 +77,7 @@ class Request:
         config = Path(state.config) if state.config else None
         return cls(
             state.kind, state.settings(overrides), study, config, storage or None,
-            protocol=state.protocol,
+            state.warm_start or None, state.protocol,
         )  # fmt: skip
 
     def name(self) -> str:
@@ -157,6 +158,8 @@ def opened(
     name = request.name()
     url = storage_url(request.storage)
     dataset = open_sweep_data(request.sweep, say)
+    if request.warm_start and not exists(name):
+        State.read(request.warm_start)  # a name that is mistyped begins no study
     with study_locked(folder_of(name), url):
         state, is_new = _state(request, name, url, say)
         task = Task(suited_to_machine(state.searched(request.sweep)), dataset)
@@ -170,6 +173,7 @@ def opened(
             # MLflow loads while the workers load TensorFlow.
             store, other = _store(state, is_new)
             state.sweep = request.sweep.model_dump(mode="json", exclude_unset=True)
+            state.warm_start = request.warm_start or ""
             state.save()
             engine = _engine(state, task, url, points)
             if request.warm_start:
@@ -206,7 +210,7 @@ def _state(request: Request, name: str, url: str | None, say: Say) -> tuple[Stat
             f"study '{name}' is a {state.kind}, not a {request.kind}; take another name:"
             " --study NAME"
         )
-    state.protocol = request.protocol
+    state.protocol = {**state.protocol, **request.protocol}  # what was numbered stays numbered
     searched = state.searched(request.sweep)
     for architecture in searched.space.architectures():
         check_weights(architecture, searched.weights)
@@ -260,8 +264,7 @@ def _elsewhere(study: str, where: str) -> StudyConflict:
 
 def engine_of(state: State, task: Task) -> Engine:
     """Open the engine of a sweep that exists."""
-    url = storage_url(None) if state.storage else None
-    return _engine(state, task, url or state.storage or None, None)
+    return _engine(state, task, url_of(state), None)
 
 
 def _engine(state: State, task: Task, url: str | None, points: Points | None) -> Engine:

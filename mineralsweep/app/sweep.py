@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mineralsweep.app.drawing import draw, evidence_of
-from mineralsweep.app.exclude import EXCLUDED
 from mineralsweep.app.session import Request, Session, opened
-from mineralsweep.config import Sweep
+from mineralsweep.config import Gate, Sweep
 from mineralsweep.core.record import TrialRecord, champion
 from mineralsweep.errors import SweepFailed
 
@@ -88,7 +87,7 @@ def _crowned(session: Session) -> Evidence:
     best = champion(records, sweep.objective)
     if best is None:
         raise SweepFailed("no trial is left: all complete ones are excluded")
-    crowned = _earlier(state.champion, best)
+    crowned = _earlier(state.champion, best, sweep.gate)
     if crowned is None:
         crowned = registry.crown(
             session.store, session.run, best, session.dataset, state.study, sweep.gate
@@ -103,6 +102,8 @@ def counted(session: Session) -> list[TrialRecord]:
 
     A trial whose run the user deleted is excluded from now on, as by `mineralsweep exclude`.
     """
+    from mineralsweep.tracking.store import EXCLUDED
+
     state = session.state
     records = session.engine.records()
     baseline = state.baseline_record()
@@ -124,13 +125,14 @@ def counted(session: Session) -> list[TrialRecord]:
     return state.counted(located)
 
 
-def _earlier(text: str, best: TrialRecord) -> Crowned | None:
-    """Return what an earlier session crowned, if it is still the best trial."""
+def _earlier(text: str, best: TrialRecord, rules: Gate) -> Crowned | None:
+    """Return what an earlier session crowned, if it is still the best, by the same rules."""
     from mineralsweep.registry import Crowned
 
     with contextlib.suppress(ValueError, KeyError, TypeError):  # none, or another release's
         earlier = Crowned.from_json(text)
-        if (earlier.record.number, earlier.record.run_id) == (best.number, best.run_id):
+        same = (earlier.record.number, earlier.record.run_id) == (best.number, best.run_id)
+        if same and earlier.decision.rules == rules.model_dump():
             return earlier
     return None
 

@@ -46,4 +46,5 @@ def train(request: Request, listener: Listener, say: Say) -> TrainOutcome:
             [record] = session.run.located(session.engine.records())
             raise RunError(f"training failed: {record.reason}; see run {record.run_id}") from None
         [record] = session.run.located(session.engine.records())
+        session.run.end("FINISHED")  # also where it was trained before, or in a second attempt
         return TrainOutcome(session.state.study, session.store, record)

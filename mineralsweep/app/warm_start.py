@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from mineralsweep.app.checks import Say, storage_url
+from mineralsweep.app.checks import Say, url_of
 from mineralsweep.config import Sweep
 from mineralsweep.engines.archive import records_of, suited
 from mineralsweep.engines.engine import Engine
@@ -37,8 +37,7 @@ def learn_from(old: str, state: State, engine: Engine, sweep: Sweep, say: Say) -
             " --study NAME"
         )
     earlier = State.read(old)
-    url = storage_url(None) if earlier.storage else None
-    records = earlier.counted(records_of(old, earlier.folder, url or earlier.storage or None))
+    records = earlier.counted(records_of(old, earlier.folder, url_of(earlier)))
     fitting, others = suited(records, sweep.space, sweep.objective)
     if not fitting:
         raise ConfigError(

@@ -10,7 +10,8 @@ from typing import Any
 from mineralsweep.core.hyperparameter import Hyperparameter, Kind, Value
 from mineralsweep.core.reference import is_reference
 
-SETTINGS = ("architecture", "data", "epochs", "seed", "weights", "objective", "study", "set")
+SETTINGS = ("architecture", "data", "epochs", "seed", "weights", "objective", "study", "set",
+            "help", "command", "parser")  # fmt: skip
 """Flags of `train` that are no hyperparameters; one of such a name is reached with --set."""
 
 OVERRIDES = {

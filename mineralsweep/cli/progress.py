@@ -46,7 +46,7 @@ def following(console: Console, sweep: Sweep) -> Iterator[Progress]:
 
 
 class Progress:
-    """A `study.Listener` that writes to a console.
+    """A `search.listener.Listener` that writes to a console.
 
     Args:
         console: where to.
@@ -142,7 +142,7 @@ class Progress:
         if away is None and self._away is not None:
             self.say("MLflow is reachable again; delivering what waited, in order")
         elif away is not None and self._away is None:
-            self.say(f"{_unreachable(away)}; training goes on")
+            self.say(f"{away!s}; training goes on")
         self._away = away
 
     def tick(self) -> None:
@@ -180,7 +180,7 @@ class Progress:
 
     def _status(self) -> str:
         states = [record.state for record in self._records]
-        parts = [_unreachable(self._away)] if self._away else []
+        parts = [str(self._away)] if self._away else []
         parts += [
             f"{len(states)} of {self._trials} trials done"
             f" ({states.count('PRUNED')} pruned, {states.count('FAILED')} failed)"
@@ -248,13 +248,6 @@ class _Running:
             where = f"epoch {report.epoch}/{sweep.budget.epochs}, {value}"
             parts.append(where if fold is None else f"fold {fold} {where}")
         return "; ".join(parts)
-
-
-def _unreachable(away: Away) -> str:
-    return (
-        f"MLflow has been unreachable for {away.seconds:.0f} s ({away.reason});"
-        f" {away.writes} writes wait on disk"
-    )
 
 
 def _duration(seconds: float) -> str:

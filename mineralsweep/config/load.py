@@ -59,7 +59,7 @@ def _split(text: str) -> list[str]:
     for place, letter in enumerate(text):
         if quote:
             quote = "" if letter == quote else quote
-        elif letter in "\"'":
+        elif letter in "\"'" and text[place - 1 : place] in tuple("=[{,: "):  # no apostrophe
             quote = letter
         else:
             depth += _BRACKETS.get(letter, 0)
@@ -104,7 +104,7 @@ def build(raw: dict[str, Any], origin: str, overrides: Sequence[Override] = ()) 
     raw = copy.deepcopy(raw)
     given = [one for one in overrides if one.value is not None or one.null]
     for one in given:
-        _lay_over(raw, one.place, one.value)
+        _lay_over(raw, one)
     try:
         return Sweep.model_validate(raw)
     except ValidationError as error:
@@ -150,13 +150,16 @@ def _origin(place: str, origin: str, overrides: Sequence[Override]) -> str:
     return f"{origin}: {place}"
 
 
-def _lay_over(raw: dict[str, Any], place: str, value: Any) -> None:
-    *parents, name = place.split(".")
-    for parent in parents:
+def _lay_over(raw: dict[str, Any], one: Override) -> None:
+    *parents, name = one.place.split(".")
+    for depth, parent in enumerate(parents, start=1):
         raw = raw.setdefault(parent, {})
+        if isinstance(raw, list) or (depth > 1 and not isinstance(raw, dict)):
+            parent = ".".join(parents[:depth])
+            raise ConfigError(f"{one.flag}: {parent} is {raw}, without such a part; set it whole")
         if not isinstance(raw, dict):
-            return  # the model reports the broken parent
-    raw[name] = value
+            return  # the model reports the broken section
+    raw[name] = one.value
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:

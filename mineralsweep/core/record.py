@@ -27,7 +27,7 @@ class TrialRecord:
         loss: on the validation split, in nats; None for a failed trial.
         n: images in the validation split; with folds, images that were predicted.
         run_id: MLflow's run of the trial; "" while MLflow may not have it yet. An engine is told of
-            a trial once it is safe on disk; `SweepRun.located` fills both in afterwards.
+            a trial once it is safe on disk; `StudyRun.located` fills both in afterwards.
         model_id: MLflow's logged model; None for a failed trial, and while it is not there yet.
         reason: why it was pruned or failed, or ended before its last epoch; "" if neither.
         seconds: wall time of the training; with folds, the sum of theirs.

@@ -90,7 +90,7 @@ class TrialSpec:
         keep_last: the state after the last epoch is written too, for another trial to go on from.
         initial: a checkpoint of another trial with the same network, from which this one goes on:
             its weights, its optimizer, its epochs. Used where `checkpoint` has nothing.
-        division: of the images, as `data.division` names it; "": the study's own.
+        division: of the images, as `data.dataset.Division` is named; "": the study's own.
     """
 
     number: int

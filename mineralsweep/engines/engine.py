@@ -20,7 +20,7 @@ class Proposal:
             the sweep's.
         continues: the number of the trial whose last weights it starts from; None: from new ones.
         keeps_state: whether another trial may continue this one.
-        division: of the images, as `data.division` names it; "": the study's own.
+        division: of the images, as `data.dataset.Division` is named; "": the study's own.
         seed: of the training; None: the sweep's.
     """
 

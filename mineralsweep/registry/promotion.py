@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -37,7 +38,8 @@ def decide(
 ) -> Decision:
     """Put a version before the gate, and write down what it says; the alias follows.
 
-    The champion is read, compared with and replaced in one locked stretch: two sweeps that end
+    A champion whose trial was excluded since is no rival: the minimums alone count. The champion is
+    read, compared with and replaced in one locked stretch: two sweeps that end
     at once are judged one after the other.
 
     Args:
@@ -54,11 +56,17 @@ def decide(
         if standing == version:
             return _stands(versions, version, evidence, rules)
         theirs = versions.evidence(standing) if standing else None
-        if standing:
+        excluded = versions.excluded(standing) if standing else ""
+        if standing and not excluded:
             known = _ask_champion(standing, evidence, theirs, answers)
             ruling = gate.rule(evidence, theirs, rules, known, f"version {standing}")
         else:
             ruling = gate.first(evidence, rules)
+        if excluded and ruling.takes:
+            why = (
+                f"The trial of version {standing} was excluded: {excluded}. It meets every minimum."
+            )
+            ruling = dataclasses.replace(ruling, why=why)
         decision = _decision(
             versions, version, evidence, standing, theirs, rules=rules.model_dump(), note=note,
             verdict="promoted" if ruling.takes else "refused",

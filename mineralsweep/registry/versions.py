@@ -16,7 +16,7 @@ from mineralsweep.errors import InputError
 from mineralsweep.registry.decision import GATE, Decision, brief, tags_of, with_decisions
 from mineralsweep.registry.evidence import Evidence
 from mineralsweep.tracking import Store
-from mineralsweep.tracking.store import TEST_DIGEST, pages
+from mineralsweep.tracking.store import EXCLUDED, TEST_DIGEST, pages
 from mineralsweep.tracking.trial_run import MODEL
 
 NAME = "mineral-classifier"
@@ -148,6 +148,11 @@ class Versions:
         held = self.get(version)
         digest = held.tags.get(TEST_DIGEST)
         return self.kept_evidence(held.run_id, digest) if held.run_id and digest else None
+
+    def excluded(self, version: str) -> str:
+        """Return why a version's trial was excluded; "" where it was not, or has no run."""
+        run_id = self.get(version).run_id
+        return self._client.get_run(run_id).data.tags.get(EXCLUDED, "") if run_id else ""
 
     def keep_record(self, decision: Decision) -> None:
         """Keep a decision's record with its version's run, before the aliases move."""

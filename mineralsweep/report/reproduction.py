@@ -70,7 +70,7 @@ def _row(variant: Variant, outcomes: Sequence[Outcome], missing: bool) -> dict[s
 
 
 def _over_splits(outcomes: Sequence[Outcome]) -> str:
-    """One split: Wilson's interval. More: the corrected one; see `evaluation.folds`."""
+    """One split: Wilson's interval. More: the corrected one; see `evaluation.scores`."""
     if len(outcomes) == 1:
         return f"{outcomes[0].scores.accuracy}, 1 split"
     values = [one.scores.accuracy.value for one in outcomes]

@@ -61,10 +61,12 @@ def _database_locked(study: str, url: str) -> Iterator[None]:
         yield
         return
     number = int.from_bytes(hashlib.sha256(study.encode()).digest()[:7], "big")
-    engine = create_engine(url)
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")  # no transaction stays open
     try:
         try:
             connection = engine.connect()
+            if place.get_backend_name() == "mysql":
+                connection.execute(text(f"SET SESSION wait_timeout = {LONGEST}"))
             asked = connection.execute(text(question), {"number": number})
         except SQLAlchemyError as error:
             reason = str(error).splitlines()[0]
@@ -75,6 +77,9 @@ def _database_locked(study: str, url: str) -> Iterator[None]:
     finally:
         engine.dispose()  # the lock goes with its connection
 
+
+LONGEST = 2_147_483
+"""Seconds for which MySQL may keep an idle connection, 24 days; its default is 8 hours."""
 
 QUESTIONS: dict[str, str] = {
     "postgresql": "SELECT pg_try_advisory_lock(:number)",

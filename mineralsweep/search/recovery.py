@@ -8,7 +8,6 @@ from mineralsweep.search.state import State
 from mineralsweep.tracking import End, Entry, Outbox, now_ms
 from mineralsweep.training import checkpoint
 
-INTERRUPTED = "its driver ended before the trial did"
 KNOWN_OTHERWISE = "the search knows another result of this trial"
 
 

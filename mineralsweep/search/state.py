@@ -30,7 +30,7 @@ class State:
 
     Attributes:
         study: its name.
-        kind: what it was begun with: `sweep`, `train` or `reproduce`.
+        kind: `sweep`, `training` or `reproduction`.
         sweep: the settings as they were given, plain data: what this machine can't train included.
         config: the sweep file's path, "" without one.
         storage: the URL of the engine's database, without a password; "": the study's folder.
@@ -39,6 +39,7 @@ class State:
         protocol: of a reproduction.
         run_id: of its run in MLflow, "" before there is one.
         store: where that run is, without a password.
+        warm_start: the study that it was asked to learn from, "" without one.
         learned: which study the search learned from, "" without one.
         baseline: the baseline's record as plain data; None while there is none.
         champion: what was crowned, as `registry.Crowned.to_json` gave it; "" before.
@@ -56,6 +57,7 @@ class State:
     protocol: dict[str, Any] = field(default_factory=dict)
     run_id: str = ""
     store: str = ""
+    warm_start: str = ""
     learned: str = ""
     baseline: dict[str, Any] | None = None
     champion: str = ""

@@ -19,11 +19,12 @@ from mineralsweep.search import records
 from mineralsweep.search.attempt import Attempt
 from mineralsweep.search.budget import Budget
 from mineralsweep.search.listener import Listener
-from mineralsweep.search.recovery import INTERRUPTED, can_go_on, give_up
+from mineralsweep.search.recovery import can_go_on, give_up
 from mineralsweep.search.state import State
 from mineralsweep.search.task import Task
 from mineralsweep.tracking import Change, Courier, End, Entry, Outbox, StudyRun, now_ms
 from mineralsweep.tracking.outbox import STATES
+from mineralsweep.tracking.study_run import INTERRUPTED
 from mineralsweep.training.folds import predicted
 
 POLL_SECONDS = 1.0

@@ -41,6 +41,7 @@ DEFAULT_EXPERIMENT = "mineralsweep"
 EXPERIMENT_KIND = "mlflow.experimentKind"
 OPENINGS = "mineralsweep.test_split_openings"
 TEST_DIGEST = "mineralsweep.test_digest"
+EXCLUDED = "mineralsweep.excluded"
 DIGEST_LENGTH = 36  # of MLflow's dataset digests, at most
 
 

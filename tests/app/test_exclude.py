@@ -74,6 +74,21 @@ def test_what_can_t_be_excluded_is_named(
         exclude(study, trial, reason)
 
 
+@pytest.mark.parametrize("kind", ["training", "reproduction"])
+def test_what_has_no_champion_is_named(bench: Bench, kind: str) -> None:
+    state = State.read("s")
+    state.kind = kind  # type: ignore[assignment]
+    state.save()
+    with pytest.raises(ConfigError, match=f"STUDY: study 's' is a {kind}"):
+        exclude("s", "0", "blurred")
+
+
+def test_a_store_without_the_study_is_named(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///other.db")
+    with pytest.raises(ConfigError, match="MLFLOW_TRACKING_URI"):
+        exclude("s", "0", "blurred")
+
+
 def test_the_command_says_what_to_type_next(
     bench: Bench, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -142,6 +142,15 @@ def test_the_table_stands_beside_the_original_s_and_in_mlflow(bench: Bench) -> N
     assert all(run.data.tags["mineralsweep.model_id"] for run in children)
 
 
+def divisions(outcome: Reproduced) -> list[str]:
+    """Return the divisions that model2 was trained on, from the runs."""
+    children = open_store().client.search_runs(
+        [outcome.store.experiment_id],
+        f"tags.`mlflow.parentRunId` = '{outcome.run_id}' and params.architecture = 'model2'",
+    )
+    return sorted({run.data.params["division"] for run in children})
+
+
 def test_the_same_call_goes_on_where_it_was(bench: Bench) -> None:
     def stop_at_the_third(spec: Any) -> float:
         if spec.number == 2:
@@ -159,8 +168,13 @@ def test_the_same_call_goes_on_where_it_was(bench: Bench) -> None:
     assert bench.go(protocol).table.equals(outcome.table)
     assert bench.trained() == 0
     more = bench.go(Protocol(TWO, 2, 2, 3, 2))
-    assert bench.trained() == 2  # those of the second seed; the others keep their numbers
+    assert {spec.seed for spec in bench.executor.specs} == {1}  # the others keep their numbers
+    assert bench.trained() == 2
     assert len(more.table) == 2
+    assert divisions(more) == ["40/20/40, seed 0", "40/20/40, seed 1", "fold 1 of 2", "fold 2 of 2"]
+    longer = bench.go(Protocol(TWO, 1, 2, 9, 2))
+    assert [spec.epochs for spec in bench.executor.specs] == [9, 9]  # not those of 3 epochs
+    assert longer.table["epochs"].tolist() == ["9 / 2", "9 / 2"]
 
 
 def test_a_training_that_fails_is_said_and_tried_again_next_time(bench: Bench) -> None:

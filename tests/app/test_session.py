@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from mineralsweep.app.session import Request, opened
+from mineralsweep.app.train import train
 from mineralsweep.config import Sweep, build
 from mineralsweep.core.record import TrialRecord
-from mineralsweep.errors import StudyConflict, WeightsUnavailable
+from mineralsweep.errors import ConfigError, StudyConflict, WeightsUnavailable
 from mineralsweep.executors import EXECUTORS
 from mineralsweep.search.state import State, folder_of, home
 from mineralsweep.tracking import open_store
@@ -94,6 +95,27 @@ def test_weights_that_are_gone_are_named(bench: Bench, monkeypatch: pytest.Monke
         bench.run(Request("sweep", bench.sweep(), "s"))
     with pytest.raises(WeightsUnavailable, match="neither cached nor reachable"):
         bench.run(Request.again("s", []))
+
+
+def test_a_training_that_is_resumed_ends_finished(bench: Bench) -> None:
+    sweep = bench.sweep(space={"architecture": "model2"}, budget={"trials": 1, "epochs": 1})
+    for request in (Request("training", sweep, "one"), Request.again):
+        bench.executor = FakeExecutor()
+        asked = request if isinstance(request, Request) else request("one", [])
+        outcome = train(asked, Watcher(), bench.lines.append)
+        run = outcome.store.client.get_run(str(outcome.record.run_id))
+        assert run.info.status == "FINISHED"
+    assert bench.executor.specs == []  # it was there already
+
+
+def test_a_resumed_study_remembers_what_it_was_to_learn_from(bench: Bench) -> None:
+    bench.run(Request("sweep", bench.sweep(), "old"))
+    bench.run(Request("sweep", bench.sweep(), "new", warm_start="old"))
+    assert Request.again("new", []).warm_start == "old"
+    bench.run(Request.again("new", []))
+    assert State.read("new").learned.startswith("old: ")
+    with pytest.raises(ConfigError, match="no study 'odd'"):
+        bench.run(Request("sweep", bench.sweep(), "newer", warm_start="odd"))
 
 
 def test_workers_suit_the_machine_and_the_budget_of_each_session(bench: Bench) -> None:

@@ -28,6 +28,8 @@ FILE: dict[str, Any] = {
          {"space.dropout": {"low": 0.1, "high": 0.5}, "seed": 1}),
         (['question="Is a=b?" seed=2'], {"question": "Is a=b?", "seed": 2}),
         (["question=What is best?"], {"question": "What is best?"}),
+        (["question=Does VGG16's trunk help?", "folds=1"],
+         {"question": "Does VGG16's trunk help?", "folds": 1}),
         (["image_size=[80, 96]", "budget.timeout=null"],
          {"image_size": [80, 96], "budget.timeout": None}),
     ],
@@ -56,6 +58,7 @@ def test_they_reach_every_key_and_the_last_one_counts() -> None:
         ("bugdet.trials=3", "--set bugdet.trials=3: bugdet: unknown key; did you mean 'budget'"),
         ("space.dropout={low: 0.1, high: 1e-5}", "high: 1e-5}: high: must be .*; write 1.0e-5"),
         ("space.mixup=20", "--set space.mixup=20: must be from 0 to 10, got 20"),
+        ("space.dropout.low=0.1", "--set space.dropout.low=0.1: space.dropout is 0.3"),
         ("baseline=auto", "--set baseline=auto: unknown value 'auto'; known: eligible, none"),
     ],
 )

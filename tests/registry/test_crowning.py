@@ -25,6 +25,7 @@ from mineralsweep.registry.files import load_classifier, verify
 from mineralsweep.registry.gate import fair_images
 from mineralsweep.registry.versions import HISTORY
 from mineralsweep.tracking import Store, StudyRun, open_store
+from mineralsweep.tracking.store import EXCLUDED
 from tests import oracle, pictures
 
 pytestmark = pytest.mark.usefixtures("store_made")
@@ -75,6 +76,18 @@ class Sweeping:
 def sweeping(tmp_path: Path, make_folder: Callable[..., Path]) -> Sweeping:
     """Return sweeps over 60 pictures, 24 of them for the test."""
     return Sweeping(tmp_path / "models", open_dataset(str(make_folder(20)), "40/20/40", 0))
+
+
+def test_a_champion_whose_trial_was_excluded_is_no_rival(sweeping: Sweeping) -> None:
+    sweeping.end(wrong=3)
+    versions = Versions(sweeping.store)
+    run_id = str(versions.get("1").run_id)
+    sweeping.store.log(run_id, tags={EXCLUDED: "a finger on the lens"})
+    decision = sweeping.end(wrong=5).decision
+    assert (decision.verdict, decision.basis, decision.against) == ("promoted", "no champion", "1")
+    assert "a finger on the lens" in decision.why
+    assert versions.holder("champion") == "2"
+    assert sweeping.end(wrong=5, rules=Gate(min_accuracy=0.95)).decision.verdict == "refused"
 
 
 def test_the_first_is_champion_and_all_of_it_is_on_its_version(sweeping: Sweeping) -> None:
