@@ -8,12 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import zip_longest
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import pytest
 from mlflow.exceptions import MlflowException
 from mlflow.utils.file_utils import local_file_uri_to_path
 
+from mineralsweep.app.sweep import _earlier
 from mineralsweep.config import Gate
 from mineralsweep.core.record import TrialRecord
 from mineralsweep.data import duplicates
@@ -76,6 +78,20 @@ class Sweeping:
 def sweeping(tmp_path: Path, make_folder: Callable[..., Path]) -> Sweeping:
     """Return sweeps over 60 pictures, 24 of them for the test."""
     return Sweeping(tmp_path / "models", open_dataset(str(make_folder(20)), "40/20/40", 0))
+
+
+@pytest.mark.parametrize("rules", [{"min_recall": 0.5}, {"model": "other"}])
+def test_what_was_crowned_stands_while_the_rules_do(
+    sweeping: Sweeping, rules: dict[str, Any]
+) -> None:
+    crowned = sweeping.end(wrong=3)
+    text, best = crowned.to_json(), crowned.record
+    kept = _earlier(text, best, Gate())
+    assert kept is not None
+    assert kept.to_json() == text
+    assert _earlier(text, best, Gate(**rules)) is None
+    assert _earlier(text, replace(best, number=best.number + 1), Gate()) is None
+    assert _earlier("", best, Gate()) is None
 
 
 def test_a_champion_whose_trial_was_excluded_is_no_rival(sweeping: Sweeping) -> None:
