@@ -151,6 +151,7 @@ def divisions(outcome: Reproduced) -> list[str]:
     return sorted({run.data.params["division"] for run in children})
 
 
+@pytest.mark.slow
 def test_the_same_call_goes_on_where_it_was(bench: Bench) -> None:
     def stop_at_the_third(spec: Any) -> float:
         if spec.number == 2:

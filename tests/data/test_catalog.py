@@ -158,6 +158,7 @@ def test_a_file_changed_since_the_catalogue_is_told(make_folder: Make) -> None:
         arrays.ensure(found, (16, 20))
 
 
+@pytest.mark.slow
 def test_all_real_photographs_load(photos: Path) -> None:
     found = catalog.read(photos)
     assert found.counts() == {"biotite": 68, "bornite": 170, "chrysocolla": 162}

@@ -175,6 +175,7 @@ def test_candidates_are_near_in_one_orientation() -> None:
     }
 
 
+@pytest.mark.slow
 def test_copies_among_the_photographs(photos: Path) -> None:
     expected = [set(pair) for pair in (*LISTED, *ALSO_SEEN)]
     found = grouped(photos)

@@ -61,6 +61,7 @@ def mutated(draw: st.DrawFn, contents: tuple[bytes, ...]) -> bytes:
     return bytes(content)
 
 
+@pytest.mark.slow
 @given(mutated(SEEDS))
 @settings(max_examples=2000, **unlimited)  # type: ignore[arg-type]
 def test_the_decoder_reads_or_refuses_a_mutated_file(content: bytes) -> None:
@@ -89,6 +90,7 @@ def mutated_text(draw: st.DrawFn) -> bytes:
     return draw(mutated((text,))) if draw(st.booleans()) else text
 
 
+@pytest.mark.slow
 @given(mutated_text())
 @settings(max_examples=1000, **unlimited)  # type: ignore[arg-type]
 def test_a_mutated_sweep_file_is_read_or_refused_with_its_place(text: bytes) -> None:

@@ -163,6 +163,7 @@ def test_names_are_readable_and_travel_as_absolute_paths(tmp_path: Path) -> None
     assert absolute("model2") == readable("model2") == "model2"
 
 
+@pytest.mark.slow
 def test_a_trial_carries_what_another_process_finds(dataset: Dataset, tmp_path: Path) -> None:
     write()
     spec = trial(dataset, tmp_path / "t", architecture="my_nets.py:build", width=5)

@@ -266,6 +266,7 @@ def test_the_next_trial_starts_before_the_last_one_is_written(dataset: Dataset) 
     assert log.index(("finished", 0)) < log.index(("finished", 1)) < log.index(("finished", 2))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pruner", ["none", "median"])
 def test_the_same_trials_are_tried_however_long_writing_takes(
     dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pruner: str
