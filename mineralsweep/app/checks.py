@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from mineralsweep import machine
 from mineralsweep.config import Sweep
@@ -15,6 +16,9 @@ from mineralsweep.models import get as get_architecture
 from mineralsweep.models import weights as pretrained
 from mineralsweep.search.state import State
 from mineralsweep.urls import without_password
+
+if TYPE_CHECKING:
+    from mineralsweep.tracking import Store
 
 STORAGE = "MINERALSWEEP_STORAGE"
 Say = Callable[[str], None]
@@ -135,6 +139,19 @@ def check_own_networks(sweep: Sweep, classes: int, say: Say) -> None:
                 f" {architecture.source or architecture.address} is saved with each model, and is"
                 " run when one is loaded"
             )
+
+
+def check_store(state: State, store: Store) -> None:
+    """Hold a study to the store that it was begun in.
+
+    Raises:
+        StudyConflict: its run is not there.
+    """
+    if not state.run_id or not store.has_run(state.run_id):
+        raise StudyConflict(
+            f"study '{state.study}': its run {state.run_id} is not in {store.shown_uri};"
+            f" set MLFLOW_TRACKING_URI to where it began: {state.store or 'nowhere yet'}"
+        )
 
 
 def url_of(state: State) -> str | None:

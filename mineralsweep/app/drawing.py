@@ -9,7 +9,7 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mineralsweep.app.checks import open_sweep_data, suited_to_machine
+from mineralsweep.app.checks import check_store, open_sweep_data, suited_to_machine
 from mineralsweep.core.record import BASELINE, TrialRecord
 from mineralsweep.errors import ConfigError
 from mineralsweep.executors.worker import print_to
@@ -113,21 +113,15 @@ def _evidence(study_or_run: str, say: Say) -> Evidence:
         raise ConfigError(
             f"STUDY: study '{study}' has no champion yet; finish it: mineralsweep resume {study}"
         )
-    if not store.has_run(state.run_id):
-        raise ConfigError(
-            f"STUDY: the run of study '{study}' is not in {store.shown_uri}; set"
-            f" MLFLOW_TRACKING_URI to where it began: {state.store or 'unknown'}"
-        )
+    check_store(state, store)
     sweep = suited_to_machine(state.searched(state.settings()))
     task = Task(sweep, open_sweep_data(sweep, say))
     state.check(task.question(), state.storage)
     with study_locked(state.folder):
         records = engine_of(state, task).records()
-    baseline = state.baseline_record()
-    if baseline is not None and sweep.baseline != "none":
-        records.append(baseline)
     run = StudyRun(store, study, state.kind, task.divided, state.run_id)
-    counted = [one for one in state.counted(run.located(records)) if one.run_id]
+    located = run.located(state.with_baseline(records, sweep))
+    counted = [one for one in state.counted(located) if one.run_id]
     crowned = Crowned.from_json(state.champion)
     return evidence_of(store, state, task, counted, crowned)
 

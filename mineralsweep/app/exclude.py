@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mineralsweep.app.checks import check_store
 from mineralsweep.core.record import BASELINE
 from mineralsweep.errors import ConfigError
 from mineralsweep.search.lock import study_locked
@@ -36,11 +37,7 @@ def exclude(study: str, trial: str, reason: str) -> None:
         if state.kind != "sweep":
             raise ConfigError(f"STUDY: study '{study}' is a {state.kind}: it has no champion")
         store = open_store()
-        if not state.run_id or not store.has_run(state.run_id):
-            raise ConfigError(
-                f"STUDY: the run of study '{study}' is not in {store.shown_uri}; set"
-                f" MLFLOW_TRACKING_URI to where it began: {state.store or 'nowhere yet'}"
-            )
+        check_store(state, store)
         number = str(BASELINE) if trial == "baseline" else trial
         every = trial_runs(store, state.run_id)
         runs = [run for run in every if str(number_of(run)) == number]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from mineralsweep.app.checks import (
     Say,
     check_own_networks,
+    check_store,
     check_weights,
     open_sweep_data,
     storage_url,
@@ -242,11 +243,7 @@ def _store(state: State, is_new: bool) -> tuple[Store, str]:
 
     store = open_store()
     if state.run_id:
-        if not store.has_run(state.run_id):
-            raise StudyConflict(
-                f"study '{state.study}': its run {state.run_id} is not in {store.shown_uri};"
-                f" set MLFLOW_TRACKING_URI to where it began: {state.store or 'unknown'}"
-            )
+        check_store(state, store)
         return store.where(state.run_id), ""
     other = store.run_of_study(state.study)
     if other and is_new:

@@ -59,6 +59,8 @@ def run_sweep(request: Request, listener: Listener, say: Say) -> SweepOutcome:
         SweepFailed: no trial could be completed, or several failed in a row.
         KeyboardInterrupt: the user stopped it; runs are ended, and the study can be resumed.
     """
+    from mineralsweep import report
+
     with opened(request, listener, say) as session:
         study = session.study()
         study.run()
@@ -74,7 +76,8 @@ def run_sweep(request: Request, listener: Listener, say: Say) -> SweepOutcome:
     if page is None:
         return outcome
     with contextlib.suppress(Exception):  # the report is there; the description stands without
-        session.run.describe(_description(session, outcome, page.warnings))
+        text = report.description(evidence, outcome.minutes, outcome.beside, page.warnings)
+        session.run.describe(text)
     return dataclasses.replace(outcome, warnings=page.warnings)
 
 
@@ -105,11 +108,7 @@ def counted(session: Session) -> list[TrialRecord]:
     from mineralsweep.tracking.store import EXCLUDED
 
     state = session.state
-    records = session.engine.records()
-    baseline = state.baseline_record()
-    if baseline is not None and session.sweep.baseline != "none":
-        records.append(baseline)
-    located = session.run.located(records)
+    located = session.run.located(state.with_baseline(session.engine.records(), session.sweep))
     for record in located:
         if not record.run_id:
             state.excluded.setdefault(str(record.number), "its run was deleted")
@@ -162,24 +161,8 @@ def _told(session: Session, evidence: Evidence) -> SweepOutcome:
         sweep,
         beside,
     )
-    run.describe(_description(session, outcome, ()))
+    run.describe(report.description(evidence, outcome.minutes, beside))
     return outcome
-
-
-def _description(session: Session, outcome: SweepOutcome, warnings: tuple[str, ...]) -> str:
-    from mineralsweep import report
-
-    left_out = [f"{name}: {reason}" for name, reason in session.state.left_out.items()]
-    return report.description(
-        session.sweep,
-        outcome.table,
-        outcome.crowned,
-        session.dataset.describe(),
-        left_out,
-        warnings,
-        outcome.minutes,
-        outcome.beside,
-    )
 
 
 def _mark(session: Session, crowned: Crowned, baseline: TrialRecord, beats: str) -> None:

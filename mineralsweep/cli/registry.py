@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mineralsweep.config import load_gate
+from mineralsweep.core import objective as objectives
 from mineralsweep.data.decode import MAX_BYTES, inspect
 from mineralsweep.data.source import open_catalog
 from mineralsweep.errors import ConfigError, InputError, UnusableImage
@@ -85,7 +86,7 @@ def _numbers(holder: dict[str, Any]) -> list[str]:
     if not holder["test_accuracy"]:
         return ["  It was never tested."]
     return [
-        f"  test accuracy {holder['test_accuracy']}; macro-F1 {holder['macro_f1']:.3f}",
+        f"  test accuracy {holder['test_accuracy']}; macro F1 {holder['test_macro_f1']}",
         *recalls(holder["recall"]),
         f"  {holder['latency_ms']:.1f} ms an image, {holder['size_mb']:.1f} MB",
         f"  data {holder['data']}, test split {holder['test_digest'][:16]},"
@@ -203,7 +204,8 @@ def evaluate(options: Namespace) -> int:
 
 def _scores(result: Evaluated) -> str:
     scores = result.scores
-    head = f"accuracy {scores.accuracy}; macro-F1 {scores.macro_f1:.3f}, loss {scores.loss:.3f}"
+    macro_f1 = objectives.get("macro_f1").shown(scores)
+    head = f"accuracy {scores.accuracy}; macro F1 {macro_f1}; loss {scores.loss:.3f}"
     return "\n".join([head, *recalls(scores.recall), "  (95 % intervals)"])
 
 

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from mineralsweep.app.sweep import SweepOutcome
-    from mineralsweep.evaluation import Scores
 
 LINES = 15
 """Of the leaderboard."""
@@ -200,7 +199,10 @@ def _show_champion(console: Console, outcome: SweepOutcome) -> None:
     lines = [
         f"{who}: {best.title()}, {best.params['architecture']}"
         f" -> {model} version {crowned.version}, @{alias}",
-        *_of_the_test_split(crowned.scores, outcome.sweep.objective),
+        *(
+            f"  test {name.replace('_', ' ')} {objectives.get(name).shown(crowned.scores)}"
+            for name in dict.fromkeys((outcome.sweep.objective, "accuracy", "macro_f1"))
+        ),
         *recalls(crowned.scores.recall),
         f"  (95 % intervals; the test split was opened {freshness(crowned.openings)})",
         *(f"  Careful: {warning}" for warning in outcome.warnings),
@@ -213,15 +215,3 @@ def _show_champion(console: Console, outcome: SweepOutcome) -> None:
             f"{option_for(model)} --force --reason TEXT"
         )
     console.print("\n".join(lines))
-
-
-def _of_the_test_split(scores: Scores, objective: str) -> list[str]:
-    """Return the objective's line, where it has an interval, and accuracy's."""
-    shown = objectives.get(objective)
-    interval = shown.interval(scores.confusion, scores.loss)
-    accuracy = f"  test accuracy {scores.accuracy}"
-    if objective != "macro_f1":
-        accuracy += f"; macro-F1 {scores.macro_f1:.3f}"
-    if interval is None or objective == "accuracy":
-        return [accuracy]
-    return [f"  test {objective.replace('_', ' ')} {interval}", accuracy]

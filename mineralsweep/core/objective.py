@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mineralsweep.errors import ConfigError, did_you_mean
-from mineralsweep.evaluation import CONFIDENCE, Paired, Proportion, compare, wilson
+from mineralsweep.evaluation import CONFIDENCE, Paired, Proportion, Scores, compare, wilson
 from mineralsweep.evaluation.paired import Permuted, permuted_p
 
 Confusion = NDArray[np.int64]
@@ -33,12 +33,16 @@ class Objective:
         of: (confusion, mean cross-entropy in nats) -> the value. Classes without an image
             don't count.
         help: one line.
+        counts: confusion -> (right, n), of an objective that is a proportion.
+        is_share: whether the value lies in [0, 1] and follows from the confusion.
     """
 
     name: str
     direction: Literal["maximize", "minimize"]
     of: Callable[[Confusion, float], float]
     help: str
+    counts: Callable[[Confusion], tuple[int, int]] | None = None
+    is_share: bool = True
 
     @property
     def metric(self) -> str:
@@ -59,23 +63,24 @@ class Objective:
     def interval(self, confusion: Confusion, loss: float) -> Proportion | None:
         """Return the value with its 95 % interval and n; None for one that is no share.
 
-        Accuracy and the smallest recall are proportions: Wilson's interval. For others, each
+        A proportion (accuracy, the smallest recall) has Wilson's interval. For others, each
         class's row of the confusion is drawn from its posterior (Dirichlet, Jeffreys' prior), and
         the interval holds 95 % of the values. It is wide for small classes, and never empty.
         """
-        value, n = self.of(confusion, loss), int(confusion.sum())
-        if self.name == "accuracy":
-            return wilson(int(np.trace(confusion)), n)
-        if self.name == "loss":
+        if not self.is_share:
             return None
-        if self.name == "min_recall":
-            totals = confusion.sum(axis=1)
-            worst = min(np.flatnonzero(totals), key=lambda row: confusion[row, row] / totals[row])
-            return wilson(int(confusion[worst, worst]), int(totals[worst]))
+        if self.counts is not None:
+            return wilson(*self.counts(confusion))
+        value, n = self.of(confusion, loss), int(confusion.sum())
         values = [self.of(drawn, loss) for drawn in _draws(confusion)]
         tail = 100 * (1 - CONFIDENCE) / 2
         low, high = np.percentile(values, [tail, 100 - tail])
         return Proportion(value, min(float(low), value), max(float(high), value), n)
+
+    def shown(self, scores: Scores) -> str:
+        """Return a model's value in words, with its interval and n where it has one."""
+        interval = self.interval(scores.confusion, scores.loss)
+        return str(interval or f"{self.of(scores.confusion, scores.loss):.3f}")
 
     def compare(
         self,
@@ -142,6 +147,12 @@ def _macro_f1(confusion: Any, loss: float) -> float:
     return float(np.mean(2 * right[there] / named[there]))
 
 
+def _worst_class(confusion: Confusion) -> tuple[int, int]:
+    totals = confusion.sum(axis=1)
+    worst = min(np.flatnonzero(totals), key=lambda row: confusion[row, row] / totals[row])
+    return int(confusion[worst, worst]), int(totals[worst])
+
+
 OBJECTIVES: dict[str, Objective] = {}
 
 
@@ -151,8 +162,24 @@ def register(objective: Objective) -> Objective:
     return objective
 
 
-register(Objective("accuracy", "maximize", _accuracy, "the share of images classified well"))
-register(Objective("loss", "minimize", lambda _, loss: loss, "the mean cross-entropy, in nats"))
+register(
+    Objective(
+        "accuracy",
+        "maximize",
+        _accuracy,
+        "the share of images classified well",
+        counts=lambda confusion: (int(np.trace(confusion)), int(np.sum(confusion))),
+    )
+)
+register(
+    Objective(
+        "loss",
+        "minimize",
+        lambda _, loss: loss,
+        "the mean cross-entropy, in nats",
+        is_share=False,
+    )
+)
 register(
     Objective("macro_f1", "maximize", _macro_f1, "the mean over classes of each class's F1 score")
 )
@@ -170,6 +197,7 @@ register(
         "maximize",
         lambda confusion, _: float(recalls(confusion).min()),
         "the recall of the class that is found least often",
+        counts=_worst_class,
     )
 )
 
@@ -183,6 +211,18 @@ def get(name: str) -> Objective:
     if name not in OBJECTIVES:
         raise ConfigError(f"objective: unknown name '{name}'{did_you_mean(name, OBJECTIVES)}")
     return OBJECTIVES[name]
+
+
+def metrics_of(counts: Sequence[Sequence[int]] | Confusion) -> dict[str, float]:
+    """Return what accuracy and loss don't tell of a confusion, by the metrics' names in MLflow."""
+    confusion = np.asarray(counts)
+    if not confusion.size:
+        return {}
+    return {
+        one.metric: one.of(confusion, 0.0)
+        for one in OBJECTIVES.values()
+        if one.is_share and one.name != "accuracy"
+    }
 
 
 def confusion_of(predicted: Any, labels: Any, classes: int) -> Confusion:

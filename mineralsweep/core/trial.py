@@ -205,7 +205,7 @@ class EpochReport:
             "val_accuracy": self.val_accuracy,
             "learning_rate": self.learning_rate,
             "epoch_seconds": self.seconds,
-            **_by_class(self.val_confusion),
+            **objectives.metrics_of(self.val_confusion),
         }
         if fold is None:
             return {name: value for name, value in metrics.items() if value is not None}
@@ -311,15 +311,3 @@ def _value(objective: str, accuracy: float, loss: float, confusion: Counts) -> f
     if objective == "loss":
         return loss
     return objectives.get(objective).of(np.asarray(confusion), loss)
-
-
-def _by_class(confusion: Counts) -> dict[str, float]:
-    """Return the metrics that only a confusion tells, by their names in MLflow."""
-    if not confusion:
-        return {}
-    counts = np.asarray(confusion)
-    return {
-        one.metric: one.of(counts, 0.0)
-        for one in objectives.OBJECTIVES.values()
-        if one.name not in ("accuracy", "loss")
-    }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from mineralsweep.core import objective as objectives
 from mineralsweep.core.record import TrialRecord
 from mineralsweep.data.dataset import Dataset
 from mineralsweep.evaluation import Scores
@@ -35,6 +36,7 @@ def _card(
     record: TrialRecord, evidence: Evidence, dataset: Dataset, openings: int, shown: int
 ) -> str:
     scores = evidence.scores()
+    macro_f1 = objectives.get("macro_f1").shown(scores)
     found = calibration(evidence.probabilities, evidence.labels)
     stale = " Each look makes the score less fresh." if openings > 1 else ""
     sections = (
@@ -44,7 +46,7 @@ def _card(
         f"## How it was chosen\n\nThe best of its sweep by {_judged(record)}: accuracy"
         f" {record.interval()}. The test split chose nothing.",
         f"## Scores on the test split, opened {times(openings)}\n\nAccuracy **{scores.accuracy}**"
-        f" (95 % Wilson interval), macro-F1 {scores.macro_f1:.3f}, loss {scores.loss:.3f}."
+        f" (95 % interval), macro F1 {macro_f1}, loss {scores.loss:.3f}."
         f"{stale}\n\n{_recalls(scores, shown)}",
         f"## Confidence\n\n{_confidence(found)}",
         f"## Limits\n\n{_limits(scores, shown)}",

@@ -15,7 +15,7 @@ from mineralsweep.data.catalog import Catalog
 from mineralsweep.data.dataset import Dataset
 from mineralsweep.errors import InputError
 from mineralsweep.evaluation import Scores
-from mineralsweep.registry.candidate import examine
+from mineralsweep.registry.candidate import examine, test_tags
 from mineralsweep.registry.card import card
 from mineralsweep.registry.decision import Decision
 from mineralsweep.registry.evidence import Evidence, ask, digest_of_split
@@ -152,6 +152,5 @@ def _tags(record: TrialRecord, scores: Scores, study: str) -> dict[str, str]:
         "mineralsweep.study": study,
         "mineralsweep.trial": "baseline" if record.number == BASELINE else str(record.number),
         "validation_accuracy": str(record.interval()),
-        "test_accuracy": str(scores.accuracy),
-        "test_macro_f1": f"{scores.macro_f1:.3f}",
+        **test_tags(scores),
     }

@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Self
 
+from mineralsweep.core import objective as objectives
 from mineralsweep.evaluation import Paired, Scores
 from mineralsweep.registry.evidence import Evidence
 from mineralsweep.registry.gate import MB
@@ -160,7 +161,7 @@ def _table(challenger: Numbers | None, champion: Numbers | None) -> list[str]:
     head = ["", *(f"version {one.version}" for one in known)]
     rows = [
         ["test accuracy", *(str(one.scores.accuracy) for one in known)],
-        ["macro-F1", *(f"{one.scores.macro_f1:.3f}" for one in known)],
+        ["macro F1", *(objectives.get("macro_f1").shown(one.scores) for one in known)],
     ]
     for name in known[0].scores.recall:
         recalls = (one.scores.recall.get(name, "-") for one in known)

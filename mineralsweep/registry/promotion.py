@@ -10,6 +10,7 @@ from typing import Any
 from mlflow.tracking.context.registry import resolve_tags
 
 from mineralsweep.config import Gate
+from mineralsweep.core import objective as objectives
 from mineralsweep.errors import InputError
 from mineralsweep.registry import gate
 from mineralsweep.registry.decision import GATE, Decision, Numbers
@@ -233,7 +234,7 @@ def _champion(versions: Versions, version: str, history: list[dict[str, str]]) -
         "note": decided.get("note", ""),
         "study": made.tags.get("mineralsweep.study", ""),
         "test_accuracy": str(scores.accuracy) if scores else "",
-        "macro_f1": scores.macro_f1 if scores else None,
+        "test_macro_f1": objectives.get("macro_f1").shown(scores) if scores else "",
         "recall": {name: str(one) for name, one in scores.recall.items()} if scores else {},
         "latency_ms": evidence.latency_ms if evidence else None,
         "size_mb": evidence.size_bytes / MB if evidence else None,

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mineralsweep.core import objective as objectives
 from mineralsweep.data.decode import Pixels
 from mineralsweep.evaluation import Scores
 from mineralsweep.evaluation.calibration import calibration as measure
@@ -50,6 +51,7 @@ def _part(name: str, scores: Scores) -> dict[str, Any]:
     return {
         "name": name,
         "scores": scores,
+        "macro_f1": objectives.get("macro_f1").shown(scores),
         "counts": scores.confusion.tolist(),
         "share": share.round(2).tolist(),
         "totals": totals.tolist(),

@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
-import pandas as pd
-
-from mineralsweep.config import Sweep
 from mineralsweep.core import objective as objectives
 from mineralsweep.core.objective import Comparison
 from mineralsweep.core.record import BASELINE, TrialRecord
-from mineralsweep.report.leaderboard import compact, judged_on, markdown
+from mineralsweep.report.leaderboard import compact, judged_on, leaderboard, markdown
 from mineralsweep.report.warnings import is_significant
 
 if TYPE_CHECKING:
     from mineralsweep.registry import Crowned
+    from mineralsweep.report.evidence import Evidence
 
 Standing = Literal["true", "not shown", "is the baseline"]
 SHOWN = 10
@@ -23,27 +21,18 @@ SHOWN = 10
 
 
 def description(
-    sweep: Sweep,
-    table: pd.DataFrame,
-    crowned: Crowned,
-    data: str,
-    left_out: Sequence[str],
-    warnings: Sequence[str],
-    minutes: float,
-    beside: Sequence[str] = (),
+    evidence: Evidence, minutes: float, beside: Sequence[str] = (), warnings: Sequence[str] = ()
 ) -> str:
     """Return the Markdown that stands on top of the study's page in MLflow.
 
     Args:
-        sweep: the question.
-        table: the leaderboard.
-        crowned: its best trial, tested.
-        data: the data set in a line.
-        left_out: architectures that could not be tried, and why.
-        warnings: headlines of the report's warnings.
+        evidence: the finished study.
         minutes: that it took.
         beside: the comparison with the baseline; see `verdict`.
+        warnings: headlines of the report's warnings.
     """
+    sweep, crowned = evidence.sweep, evidence.crowned
+    table = leaderboard(list(evidence.lines), sweep)
     lines = [
         f"**Question.** {' '.join(sweep.question.split())}",
         f"**Answer.** {answer(crowned, sweep.objective)} It is version {crowned.version} of"
@@ -52,8 +41,8 @@ def description(
         f"**The gate.** {crowned.decision.sentence().capitalize()}. {crowned.decision.why}",
         *(f"**Careful.** {warning}" for warning in warnings),
         "**Report.** `report.html`, among this run's artifacts.",
-        *(f"**Left out.** {reason}" for reason in left_out),
-        f"**Data.** {data}.",
+        *(f"**Left out.** {reason}" for reason in evidence.left_out),
+        f"**Data.** {evidence.dataset.describe()}.",
         f"**Time.** {minutes:.1f} minutes.",
         f"**Leaderboard** on {judged_on([crowned.record])}:",
         markdown(compact(table.head(SHOWN))),
@@ -72,14 +61,12 @@ def answer(crowned: Crowned, objective: str) -> str:
 
 
 def _beside(crowned: Crowned, objective: str) -> str:
-    """Return the test split's value of the objective and the macro-F1."""
-    confusion, loss = crowned.scores.confusion, crowned.scores.loss
-    texts = []
-    for name in dict.fromkeys((objective, "macro_f1")):
-        one = objectives.get(name)
-        text = str(one.interval(confusion, loss) or f"{one.of(confusion, loss):.3f}")
-        texts += [] if name == "accuracy" else [f"{words(name)} {text}"]
-    return ", ".join(texts)
+    """Return the test split's value of the objective and the macro F1."""
+    return ", ".join(
+        f"{words(name)} {objectives.get(name).shown(crowned.scores)}"
+        for name in dict.fromkeys((objective, "macro_f1"))
+        if name != "accuracy"
+    )
 
 
 def words(objective: str) -> str:

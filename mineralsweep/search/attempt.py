@@ -16,7 +16,7 @@ class Attempt:
         spec: what the worker was given.
         params: what the engine proposed.
         entry: takes what happens.
-        tries: the how manieth it is in this session.
+        tries: which try of the trial it is in this session, from 1.
         courier: brings it on.
     """
 

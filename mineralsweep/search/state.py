@@ -145,6 +145,11 @@ class State:
         """Return how the baseline ended, None while it has not."""
         return None if self.baseline is None else TrialRecord.from_dict(self.baseline)
 
+    def with_baseline(self, records: list[TrialRecord], sweep: Sweep) -> list[TrialRecord]:
+        """Return the search's records and the baseline's, where there is one and it is wanted."""
+        baseline = self.baseline_record()
+        return records if baseline is None or sweep.baseline == "none" else [*records, baseline]
+
     def counted(self, records: list[TrialRecord]) -> list[TrialRecord]:
         """Return the records that are not excluded."""
         return [record for record in records if str(record.number) not in self.excluded]

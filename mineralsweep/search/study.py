@@ -105,8 +105,7 @@ class Study:
             raise SweepFailed(
                 f"stopped after {self._budget.failures} failed trials in a row: {_causes(ended)}"
             )
-        baseline = self._state.baseline_record()
-        usable = ended if baseline is None else [*ended, baseline]
+        usable = self._state.with_baseline(ended, self._sweep)
         if not any(record.state == "COMPLETE" for record in usable):
             raise SweepFailed(f"no trial was completed: {_causes(ended) or STOPPED_EARLY}")
         return ended

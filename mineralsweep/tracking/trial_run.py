@@ -176,6 +176,7 @@ def _summary(result: TrialResult, scores: Scores, over_folds: FoldMean | None) -
     of_folds = {}
     if over_folds is not None:
         of_folds = {"best_val_accuracy_spread": over_folds.spread, "folds_trained": over_folds.fits}
+    of_classes = objectives.metrics_of(scores.confusion)
     losses = [fold.loss for fold in result.folds] or [scores.loss]
     return {
         "best_epoch": result.best_epoch,
@@ -184,18 +185,9 @@ def _summary(result: TrialResult, scores: Scores, over_folds: FoldMean | None) -
         "best_val_accuracy_low": accuracy.low,
         "best_val_accuracy_high": accuracy.high,
         **of_folds,
-        **{f"best_{name}": value for name, value in _by_class(scores).items()},
+        **{f"best_{name}": value for name, value in of_classes.items()},
         "training_seconds": result.seconds,
         **result.sizes(),
-    }
-
-
-def _by_class(scores: Scores) -> dict[str, float]:
-    """Return the objectives that accuracy and loss don't tell, of all validated images."""
-    return {
-        one.metric: one.of(scores.confusion, scores.loss)
-        for one in objectives.OBJECTIVES.values()
-        if one.name not in ("accuracy", "loss")
     }
 
 

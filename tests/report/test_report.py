@@ -11,9 +11,10 @@ import pandas as pd
 import pytest
 
 from mineralsweep.core.record import TrialRecord
+from mineralsweep.data.dataset import Dataset
 from mineralsweep.evaluation import Proportion, score
 from mineralsweep.registry import Crowned, Decision
-from mineralsweep.report import compact, description, judged_on, leaderboard
+from mineralsweep.report import Evidence, compact, description, judged_on, leaderboard
 from tests.search.test_study import settings
 
 MODEL2 = {"architecture": "model2", "learning_rate": 0.00123456}
@@ -118,10 +119,11 @@ def test_a_champion_is_read_as_it_was_written() -> None:
     assert read.scores.recall == written.scores.recall
 
 
-def test_the_description_answers_the_question_with_intervals() -> None:
-    table = leaderboard(RECORDS, settings())
-    left_out = ["vgg16: no weights"]
-    text = description(settings(), table, crowned(1), "data: 30 images", left_out, [], 1.25)
+def test_the_description_answers_the_question_with_intervals(dataset: Dataset) -> None:
+    left_out = ("vgg16: no weights",)
+    evidence = Evidence("s", settings(), dataset, tuple(RECORDS), crowned(1), "", "", left_out)
+    text = description(evidence, 1.25)
+    assert dataset.describe() in text
     assert "Does the loop hold?" in text
     assert "accuracy 0.900 [0.596, 0.982], n = 10" in text
     assert "accuracy 1.000 [0.342, 1.000], n = 2" in text
@@ -132,7 +134,7 @@ def test_the_description_answers_the_question_with_intervals() -> None:
     assert "Careful" not in text
     assert "There was none." in text  # why the gate decided so
     assert "\n| rank | trial |" in text
-    text = description(settings(), table, crowned(1), "d", [], ["few images of b."], 1.0)
+    text = description(evidence, 1.0, warnings=["few images of b."])
     assert "**Careful.** few images of b." in text
 
 
