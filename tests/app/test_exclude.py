@@ -12,7 +12,7 @@ from mineralsweep.app.session import Request, opened
 from mineralsweep.app.sweep import counted
 from mineralsweep.cli.main import main
 from mineralsweep.core.record import BASELINE
-from mineralsweep.errors import ConfigError
+from mineralsweep.errors import ConfigError, InputError, StudyConflict
 from mineralsweep.search.state import State
 from mineralsweep.tracking import open_store
 from tests.app.test_session import Bench
@@ -58,35 +58,25 @@ def test_a_trial_whose_run_was_deleted_is_excluded_and_not_trained_again(bench: 
     assert State.read("s").excluded == {"2": "its run was deleted"}
 
 
-@pytest.mark.parametrize(
-    ("study", "trial", "reason", "message"),
-    [
-        ("s", "9", "why not", "TRIAL: study 's' has no trial 9"),
-        ("s", "baseline", "why not", "TRIAL: study 's' has no trial baseline"),
-        ("s", "1", " ", "--reason: must say why"),
-        ("t", "1", "why not", "STUDY: no study 't'"),
-    ],
-)
-def test_what_can_t_be_excluded_is_named(
-    bench: Bench, study: str, trial: str, reason: str, message: str
-) -> None:
-    with pytest.raises(ConfigError, match=message):
-        exclude(study, trial, reason)
+def test_what_can_t_be_excluded_is_named(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(kind: type[InputError], message: str, *wanted: str) -> None:
+        with pytest.raises(kind, match=message):
+            exclude(*wanted)
 
-
-@pytest.mark.parametrize("kind", ["training", "reproduction"])
-def test_what_has_no_champion_is_named(bench: Bench, kind: str) -> None:
-    state = State.read("s")
-    state.kind = kind  # type: ignore[assignment]
+    refused(ConfigError, "TRIAL: study 's' has no trial 9", "s", "9", "why not")
+    refused(ConfigError, "TRIAL: study 's' has no trial baseline", "s", "baseline", "why not")
+    refused(ConfigError, "--reason: must say why", "s", "1", " ")
+    refused(ConfigError, "STUDY: no study 't'", "t", "1", "why not")
+    for kind in ("training", "reproduction"):
+        state = State.read("s")
+        state.kind = kind  # type: ignore[assignment]
+        state.save()
+        refused(ConfigError, f"STUDY: study 's' is a {kind}", "s", "0", "blurred")
+    state.kind = "sweep"
     state.save()
-    with pytest.raises(ConfigError, match=f"STUDY: study 's' is a {kind}"):
-        exclude("s", "0", "blurred")
-
-
-def test_a_store_without_the_study_is_named(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///other.db")
-    with pytest.raises(ConfigError, match="MLFLOW_TRACKING_URI"):
-        exclude("s", "0", "blurred")
+    refused(StudyConflict, "MLFLOW_TRACKING_URI", "s", "0", "blurred")
+    assert State.read("s").excluded == {}
 
 
 def test_the_command_says_what_to_type_next(

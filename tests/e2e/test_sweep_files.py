@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from mineralsweep import report
 from mineralsweep.app.checks import without_weights
 from mineralsweep.app.session import Request
 from mineralsweep.app.sweep import run_sweep
@@ -59,7 +60,13 @@ def _one_worker(worker: LocalExecutor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(EXECUTORS, "local", lambda *_: worker)
 
 
-@pytest.mark.usefixtures("_one_worker")
+@pytest.fixture
+def _drawn_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw the report in this process, which has TensorFlow."""
+    monkeypatch.setattr("mineralsweep.app.drawing._drawn", report.make)
+
+
+@pytest.mark.usefixtures("_one_worker", "_drawn_here")
 @pytest.mark.parametrize("path", SWEEPS, ids=lambda path: path.stem)
 def test_every_sweep_file_runs(path: Path, folder: Path) -> None:
     tiny = [
@@ -82,7 +89,7 @@ def test_every_sweep_file_runs(path: Path, folder: Path) -> None:
     assert outcome.study.startswith(path.stem)
 
 
-@pytest.mark.usefixtures("_one_worker")
+@pytest.mark.usefixtures("_one_worker", "_drawn_here")
 def test_a_sweep_leaves_vgg16_out_when_its_weights_cannot_be_had(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

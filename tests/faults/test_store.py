@@ -15,9 +15,12 @@ import pytest
 
 ROUNDS = int(os.environ.get("MINERALSWEEP_ROUNDS", "1"))
 CODE = """
-import sys, time
+import pathlib, sys, time
+import mlflow.store.tracking.sqlalchemy_store
 from mineralsweep.tracking import open_store
-time.sleep(max(0, float(sys.argv[1]) - time.time()))
+pathlib.Path(sys.argv[1]).touch()
+while not pathlib.Path("go").exists():
+    time.sleep(0.001)
 print(open_store().experiment_id)
 """
 
@@ -25,14 +28,20 @@ print(open_store().experiment_id)
 @pytest.mark.slow
 @pytest.mark.parametrize("turn", range(ROUNDS))
 def test_four_processes_open_a_fresh_store(tmp_path: Path, turn: int) -> None:
-    together = str(time.time() + 12)
+    names = ["a", "b", "c", "d"]
     processes = [
         subprocess.Popen(
-            [sys.executable, "-c", CODE, together],
+            [sys.executable, "-c", CODE, name],
             cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )
-        for _ in range(4)
+        for name in names
     ]  # fmt: skip
+    deadline = time.monotonic() + 120
+    while not all((tmp_path / name).exists() for name in names):
+        assert time.monotonic() < deadline
+        assert not [process for process in processes if process.poll()]
+        time.sleep(0.05)
+    (tmp_path / "go").touch()
     answers = [process.communicate(timeout=200) for process in processes]
     assert [process.returncode for process in processes] == [0] * 4, answers
     assert len({out for out, _ in answers}) == 1

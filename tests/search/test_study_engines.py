@@ -4,30 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from mineralsweep.config import Sweep, build
+from mineralsweep.config import Engine, Sweep
 from mineralsweep.core.record import champion
 from mineralsweep.data.dataset import Dataset
 from mineralsweep.engines import ENGINES
 from tests.fakes import FakeExecutor
-from tests.search.test_study import Scene
+from tests.search.test_study import Scene, settings
 
 pytestmark = [pytest.mark.usefixtures("store_made"), pytest.mark.slow]
 
 
 def sweep(name: str, sampler: str, trials: int) -> Sweep:
-    raw = {
-        "question": "Does one file go with both engines?",
-        "image_size": 96,
-        "space": {
-            "architecture": ["model2", "model2_1"],
-            "learning_rate": {"low": 1e-5, "high": 1e-1, "log": True},
-            "dropout": {"low": 0.0, "high": 0.5},
-        },
-        "budget": {"trials": trials, "epochs": 3},
-        "engine": {"name": name, "sampler": sampler},
-        "baseline": "none",
-    }
-    return build(raw, "test")
+    engine = Engine(name=name, sampler=sampler)
+    return settings(trials=trials).model_copy(update={"engine": engine})
 
 
 @pytest.mark.parametrize("name", sorted(ENGINES))
