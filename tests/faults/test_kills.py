@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -95,25 +96,29 @@ def what_follows_from_the_seed(row: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in row.items() if name not in ("seconds", "run_id")}
 
 
-def prepare(folder: Path, engine: str) -> None:
-    """Put the images and the sweep file into a folder."""
+def prepare(folder: Path, engine: str, store: Path) -> None:
+    """Put the images, the sweep file and an empty store into a folder."""
     sample.write(folder / "minerals", per_class=10)
+    shutil.copy(store, folder / "mlflow.db")
     (folder / "mine.yaml").write_text(SWEEP.format(engine=ENGINES[engine]))
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(120 + 60 * (KILLS + TRIALS))
 @pytest.mark.parametrize("engine", ENGINES)
-def test_killed_at_random_moments_a_sweep_still_ends_whole(tmp_path: Path, engine: str) -> None:
+def test_killed_at_random_moments_a_sweep_still_ends_whole(
+    tmp_path: Path, engine: str, store_made: Path
+) -> None:
     chance = random.Random(7)  # noqa: S311
-    prepare(tmp_path, engine)
-    prepare(tmp_path / "undisturbed", engine)
+    folder = tmp_path / "killed"
+    prepare(folder, engine, store_made)
+    prepare(tmp_path / "undisturbed", engine, store_made)
     undisturbed = start(tmp_path / "undisturbed")  # the same sweep, beside
     for kill in range(KILLS):
-        before = opened(tmp_path)
-        process = start(tmp_path)
+        before = opened(folder)
+        process = start(folder)
         # Every fifth kill is in the midst of the start.
-        while kill % 5 != 4 and opened(tmp_path) == before and process.poll() is None:
+        while kill % 5 != 4 and opened(folder) == before and process.poll() is None:
             time.sleep(0.1)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(chance.uniform(0, 5))
@@ -121,15 +126,15 @@ def test_killed_at_random_moments_a_sweep_still_ends_whole(tmp_path: Path, engin
             strike(process, ("driver", "group", "workers")[kill % 3])
     last = subprocess.run(
         COMMAND,
-        cwd=tmp_path,
-        env=environment(tmp_path),
+        cwd=folder,
+        env=environment(folder),
         capture_output=True,
         text=True,
         check=False,
     )
-    assert last.returncode == 0, (tmp_path / "output.txt").read_text()[-3000:] + last.stderr[-3000:]
+    assert last.returncode == 0, (folder / "output.txt").read_text()[-3000:] + last.stderr[-3000:]
 
-    client = MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    client = MlflowClient(f"sqlite:///{folder / 'mlflow.db'}")
     experiment = client.get_experiment_by_name("mineralsweep")
     assert experiment is not None
     runs = client.search_runs([experiment.experiment_id])
@@ -142,7 +147,7 @@ def test_killed_at_random_moments_a_sweep_still_ends_whole(tmp_path: Path, engin
     assert parent.data.tags["mineralsweep.test_split_openings"] == "1"
 
     assert undisturbed.wait(60 * TRIALS) == 0
-    board = leaderboard(tmp_path)
+    board = leaderboard(folder)
     listed = [row["run_id"] for row in board if row["state"] == "COMPLETE"]
     assert {run.info.run_id for run in whole} <= set(listed)
     assert [what_follows_from_the_seed(row) for row in board] == [
@@ -157,5 +162,5 @@ def test_killed_at_random_moments_a_sweep_still_ends_whole(tmp_path: Path, engin
             assert steps == Counter(range(1, 5))
         [output] = client.get_run(run.info.run_id).outputs.model_outputs
         model = client.get_logged_model(output.model_id)
-        folder = Path(model.artifact_location.removeprefix("file://"))
-        assert list(folder.rglob(NETWORK_FILE))
+        saved = Path(model.artifact_location.removeprefix("file://"))
+        assert list(saved.rglob(NETWORK_FILE))
