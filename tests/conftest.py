@@ -88,6 +88,15 @@ def photos() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def weights_folder() -> Path:
+    """Return the folder of real ImageNet weights, or skip: they are not part of the project."""
+    folder = Path(os.environ.get("MINERALSWEEP_WEIGHTS", ROOT.parent / "shared" / "weights"))
+    if not folder.is_dir():
+        pytest.skip(f"no weights at {folder}; set MINERALSWEEP_WEIGHTS to their folder")
+    return folder
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the files that have slow tests first, so that no worker is left with one at the end."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}

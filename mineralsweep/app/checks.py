@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mineralsweep import machine
@@ -14,6 +15,7 @@ from mineralsweep.data.profile import concerns
 from mineralsweep.errors import ConfigError, StudyConflict, WeightsUnavailable
 from mineralsweep.models import get as get_architecture
 from mineralsweep.models import weights as pretrained
+from mineralsweep.models.backbones import get as get_backbone
 from mineralsweep.search.state import State
 from mineralsweep.urls import without_password
 
@@ -95,8 +97,12 @@ def uneven(sweep: Sweep, dataset: Dataset) -> str:
     )
 
 
-def without_weights(sweep: Sweep) -> dict[str, str]:
+def without_weights(sweep: Sweep, say: Say = lambda words: None) -> dict[str, str]:
     """Return the architectures whose weights can't be had, with the reason.
+
+    Args:
+        sweep: the settings.
+        say: is told how far a download has come.
 
     Raises:
         WeightsUnavailable: none would be left, or the weights are a path that does not exist.
@@ -105,18 +111,24 @@ def without_weights(sweep: Sweep) -> dict[str, str]:
     reasons: dict[str, str] = {}
     for name in names:
         try:
-            check_weights(name, sweep.weights)
+            check_weights(name, sweep.weights, say)
         except WeightsUnavailable as error:
             reasons[name] = str(error)
-            if len(reasons) == len(names) or sweep.weights != "imagenet":
+            if len(reasons) == len(names) or not _may_lack(sweep.weights):
                 raise
     return reasons
 
 
-def check_weights(architecture: str, weights: str) -> None:
+def _may_lack(weights: str) -> bool:
+    """Say whether a network's weights may be lacking there: in a file of one's own they may not."""
+    return weights == "imagenet" or Path(weights).is_dir()
+
+
+def check_weights(architecture: str, weights: str, say: Say = lambda words: None) -> None:
     """Raise WeightsUnavailable where an architecture needs weights that can't be had."""
-    if get_architecture(architecture).pretrained:
-        pretrained.resolve(weights)
+    backbone = get_architecture(architecture).backbone
+    if backbone:
+        pretrained.resolve(weights, get_backbone(backbone), say)
 
 
 def check_own_networks(sweep: Sweep, classes: int, say: Say) -> None:

@@ -197,7 +197,7 @@ def opened(
 def _state(request: Request, name: str, url: str | None, say: Say) -> tuple[State, bool]:
     """Return the study's state, and whether it is a new one."""
     if not exists(name):
-        left_out = without_weights(request.sweep)
+        left_out = without_weights(request.sweep, say)
         for reason in (f"{one}: {why}" for one, why in left_out.items()):
             say(f"Left out: {reason}")
         shown = "" if url is None else without_password(url)

@@ -16,6 +16,7 @@ from pathlib import Path
 from mineralsweep import files, machine
 from mineralsweep.activations import store
 from mineralsweep.errors import MineralsweepError
+from mineralsweep.models.backbones import BACKBONES
 from mineralsweep.models.weights import imagenet_path
 
 PACKAGES = ("mineralsweep", "mlflow", "optuna", "tensorflow", "keras", "numpy", "pandas", "pillow",
@@ -32,7 +33,7 @@ def doctor(options: Namespace) -> int:
         ("memory", _memory),
         ("gpu", _gpu),
         ("tracking", _tracking),
-        ("vgg16 weights", _weights),
+        ("weights", _weights),
         ("cache", _cache),
         ("disk", _disk),
     ]
@@ -84,10 +85,13 @@ def _tracking() -> str:
 
 
 def _weights() -> str:
-    path = imagenet_path()
-    if path.is_file():
-        return f"cached: {path}"
-    return f"not cached; downloaded on first use, or put the file at {path}"
+    here = {name: imagenet_path(one).is_file() for name, one in BACKBONES.items()}
+    lacking = [f"{BACKBONES[name].file} ({name})" for name, there in here.items() if not there]
+    told = f"cached: {', '.join(name for name, there in here.items() if there) or 'none'}"
+    if not lacking:
+        return told
+    folder = imagenet_path(BACKBONES["vgg16"]).parent
+    return f"{told}; not cached: {', '.join(lacking)}: downloaded when used, or put into {folder}"
 
 
 def _cache() -> str:

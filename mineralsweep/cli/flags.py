@@ -55,7 +55,7 @@ def data(flags: Any) -> None:
 
 
 def weights(flags: Any) -> None:
-    add(flags, "--weights", str, "WEIGHTS", "of pretrained models: imagenet, a file, or none")
+    add(flags, "--weights", str, "WEIGHTS", "of pretrained models: imagenet, a path, or none")
 
 
 def objective(flags: Any) -> None:

@@ -65,7 +65,7 @@ class Sweep(Strict):
         repeats: of the folds, each time divided anew.
         warm_start: points that are tried first; None: each architecture's defaults.
         objective: one of `core.objective.OBJECTIVES`.
-        weights: of pretrained architectures: imagenet, a file's path, or none.
+        weights: of pretrained architectures: imagenet, the path of a file or folder, or none.
         baseline: "eligible" to become the champion, as a trial is; or "none" is fitted.
         workers: trials at a time; None: what suits the machine.
     """

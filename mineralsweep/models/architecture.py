@@ -78,7 +78,7 @@ class Architecture:
             hyperparameters, and how it is trained beside.
         decay: of the learning rate, a step: rate / (1 + decay * steps).
         epochs, split: of a single training, where nothing is said.
-        pretrained: takes `weights`: "imagenet", the path of a weights file, or "none".
+        backbone: of `models.backbones`, whose `weights` it takes; "": none.
         fine_tuning_rate: the default learning rate once part of the trunk is unfrozen.
         segment: for a network with a trunk that can be frozen, None for the others.
         trunk_layers: that can be frozen, 0 without a trunk.
@@ -101,7 +101,7 @@ class Architecture:
     decay: float = 0.0
     epochs: int = 30
     split: str = "40/20/40"
-    pretrained: bool = False
+    backbone: str = ""
     fine_tuning_rate: float | None = None
     segment: Segmenter | None = None
     trunk_layers: int = 0
@@ -156,7 +156,7 @@ class Architecture:
     def defaults(self) -> dict[str, Value | None]:
         """Return what the builder gets where a trial says nothing, by name."""
         own = {one.name: one.default for one in self.own}
-        return {**own, "weights": "imagenet"} if self.pretrained else own
+        return {**own, "weights": "imagenet"} if self.backbone else own
 
     def default_learning_rate(self, unfrozen: int = 0) -> float:
         """Return the default rate; a smaller one where part of a trunk is unfrozen."""

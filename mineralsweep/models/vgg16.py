@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mineralsweep.core.hyperparameter import Hyperparameter
-from mineralsweep.models import weights as pretrained
 from mineralsweep.models.architecture import (
     AUGMENTATION,
     DROPOUT,
@@ -13,6 +12,7 @@ from mineralsweep.models.architecture import (
     image_input,
     probabilities,
 )
+from mineralsweep.models.backbones import BACKBONES
 
 if TYPE_CHECKING:
     import keras
@@ -41,7 +41,7 @@ def build(
         augmentation: its strength, in [0, 1].
         dropout: in the head, in [0, 0.95].
         unfrozen: trainable layers from the top of the trunk (0: frozen, 4: block5, 18: all).
-        weights: "imagenet", a file's path, or "none".
+        weights: see `models.weights.resolve`.
 
     Raises:
         WeightsUnavailable: the weights can't be had.
@@ -50,7 +50,7 @@ def build(
     from keras import layers
 
     inputs, x = image_input(input_shape, augmentation)
-    x = keras.applications.vgg16.preprocess_input(x)
+    x = BACKBONES["vgg16"].scale(x)
     x = _trunk(input_shape, unfrozen, weights)(x)
     x = layers.Flatten()(x)
     x = layers.Dense(256)(x)
@@ -60,14 +60,9 @@ def build(
 
 
 def _trunk(input_shape: tuple[int, int, int], unfrozen: int, weights: str) -> keras.Model:
-    import keras
-
-    path = pretrained.resolve(weights)
-    trunk = keras.applications.VGG16(
-        include_top=False, weights=None, input_shape=input_shape, name="trunk"
-    )
-    if path is not None:
-        pretrained.load_into(trunk, path)
+    backbone = BACKBONES["vgg16"]
+    trunk = backbone.trunk(input_shape, "trunk")
+    backbone.load(trunk, weights)
     for layer in trunk.layers[: len(trunk.layers) - unfrozen]:
         layer.trainable = False
     return trunk
@@ -87,7 +82,7 @@ def segment(model: keras.Model, start: int | None, stop: int | None) -> keras.Mo
     last = TRUNK_LAYERS if stop is None else TRUNK_LAYERS - stop
     if start is None:
         inputs = keras.Input(model.input_shape[1:])
-        x = keras.applications.vgg16.preprocess_input(inputs)
+        x = BACKBONES["vgg16"].scale(inputs)
     else:
         inputs = x = keras.Input(trunk.layers[first].output.shape[1:], dtype="bfloat16")
     for layer in trunk.layers[1 + first : 1 + last]:
@@ -114,7 +109,7 @@ VGG16 = Architecture(
     split="40/20/40",
     summary="VGG16 trunk, frozen or partly unfrozen, under a small head",
     own=(AUGMENTATION.with_default(1.0), DROPOUT.with_default(0.5), UNFROZEN),
-    pretrained=True,
+    backbone="vgg16",
     fine_tuning_rate=1e-5,
     segment=segment,
     trunk_layers=TRUNK_LAYERS,

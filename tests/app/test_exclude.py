@@ -23,7 +23,7 @@ pytestmark = pytest.mark.usefixtures("store_made")
 
 @pytest.fixture
 def bench(make_folder: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> Bench:
-    monkeypatch.setattr("mineralsweep.models.weights._download", lambda: None)
+    monkeypatch.setattr("mineralsweep.models.weights._download", lambda *_: None)
     bench = Bench(make_folder(), monkeypatch)
     bench.run(Request("sweep", bench.sweep(budget={"trials": 3, "epochs": 1}), "s"))
     return bench

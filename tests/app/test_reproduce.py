@@ -193,7 +193,7 @@ def test_where_every_training_fails_there_is_no_table(bench: Bench) -> None:
 
 
 def test_without_weights_vgg16_says_so(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mineralsweep.models.weights._download", lambda: None)
+    monkeypatch.setattr("mineralsweep.models.weights._download", lambda *_: None)
     outcome = bench.go(Protocol(("model2", "vgg16"), 1, 0, 1))
     assert bench.trained() == 1
     row = outcome.table.iloc[1]

@@ -60,13 +60,13 @@ class Bench:
 
 @pytest.fixture
 def bench(make_folder: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> Bench:
-    monkeypatch.setattr("mineralsweep.models.weights._download", lambda: None)
+    monkeypatch.setattr("mineralsweep.models.weights._download", lambda *_: None)
     return Bench(make_folder(), monkeypatch)
 
 
 def there(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have VGG16's weights found from now on."""
-    monkeypatch.setattr("mineralsweep.app.checks.pretrained.resolve", lambda weights: None)
+    monkeypatch.setattr("mineralsweep.app.checks.pretrained.resolve", lambda *_: None)
 
 
 def test_begun_without_weights_a_study_goes_on_without_them(

@@ -141,14 +141,14 @@ def test_vgg16_takes_weights_from_a_file(tmp_path: Path) -> None:
 def test_a_file_that_holds_no_such_weights_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "trunk.weights.h5"
     path.write_bytes(b"no weights")
-    with pytest.raises(WeightsUnavailable, match="does not hold VGG16's weights"):
+    with pytest.raises(WeightsUnavailable, match="does not hold vgg16's weights"):
         ARCHITECTURES["vgg16"].build((32, 32, 3), 3, weights=str(path))
     with pytest.raises(WeightsUnavailable, match=r"no such file: nowhere\.h5"):
         ARCHITECTURES["vgg16"].build((32, 32, 3), 3, weights="nowhere.h5")
 
 
 def test_imagenet_out_of_reach_says_how_to_supply_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mineralsweep.models.weights._download", lambda: None)
+    monkeypatch.setattr("mineralsweep.models.weights._download", lambda *_: None)
     with pytest.raises(WeightsUnavailable, match=r"nor reachable; copy vgg16_.*\.h5"):
         ARCHITECTURES["vgg16"].build((32, 32, 3), 3)
 

@@ -93,7 +93,7 @@ def test_every_sweep_file_runs(path: Path, folder: Path) -> None:
 def test_a_sweep_leaves_vgg16_out_when_its_weights_cannot_be_had(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("mineralsweep.models.weights._download", lambda: None)
+    monkeypatch.setattr("mineralsweep.models.weights._download", lambda *_: None)
     quick = str(ROOT / "sweeps" / "quick.yaml")
     flags = ["--data", str(folder), "--trials", "1", "--epochs", "1", "--workers", "1"]
     flags += ["--set", "baseline=none"]
@@ -106,7 +106,7 @@ def test_a_sweep_leaves_vgg16_out_when_its_weights_cannot_be_had(
 
 
 def test_a_sweep_of_vgg16_alone_stops_without_weights(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mineralsweep.models.weights._download", lambda: None)
+    monkeypatch.setattr("mineralsweep.models.weights._download", lambda *_: None)
     with pytest.raises(WeightsUnavailable, match=r"give its path: weights=PATH"):
         without_weights(load(ROOT / "sweeps" / "vgg16.yaml"))
 

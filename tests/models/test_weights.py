@@ -1,0 +1,85 @@
+"""Where weights come from, and what is said where they can't be had."""
+
+from __future__ import annotations
+
+import stat
+import sys
+from pathlib import Path
+
+import pytest
+
+from mineralsweep.app.checks import without_weights
+from mineralsweep.config import build
+from mineralsweep.errors import WeightsUnavailable
+from mineralsweep.models import weights
+from mineralsweep.models.backbones import BACKBONES
+
+VGG16, LITE = BACKBONES["vgg16"], BACKBONES["efficientnet_lite0"]
+
+
+@pytest.fixture(autouse=True)
+def _no_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+
+
+def test_random_ones_are_no_file() -> None:
+    assert weights.resolve("none", VGG16) is None
+
+
+def test_a_folder_has_them_under_keras_own_names(tmp_path: Path) -> None:
+    (tmp_path / VGG16.file).write_bytes(b"")
+    assert weights.resolve(str(tmp_path), VGG16) == tmp_path / VGG16.file
+    with pytest.raises(WeightsUnavailable, match=r"holds no resnet50v2_weights_.*\.h5"):
+        weights.resolve(str(tmp_path), BACKBONES["resnet50v2"])
+    path = weights.resolve(str(tmp_path), LITE)  # the package's, where the folder has none
+    assert path is not None
+    assert path.is_file()
+
+
+def test_a_package_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(weights.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(WeightsUnavailable, match="install the package efficientnet-lite0-pytorch"):
+        weights.resolve("imagenet", LITE)
+
+
+def downloading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str) -> None:
+    """Have `code` run as the process that downloads; `folder` is where it is to write."""
+    script = tmp_path / "python"
+    script.write_text(
+        f"#!{sys.executable}\nimport os, pathlib, sys, time\n"
+        "folder = pathlib.Path(os.environ['KERAS_HOME']) / 'models'\n"
+        f"folder.mkdir(parents=True)\n{code}\n"
+    )
+    script.chmod(script.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setattr(weights.sys, "executable", str(script))
+    monkeypatch.setattr(weights, "PROGRESS_SECONDS", 0.05)
+
+
+def test_a_download_tells_how_far_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = (
+        "assert sys.argv[-1] == 'VGG16'\n"
+        f"(folder / '{VGG16.file}').write_bytes(bytes(3_000_000))\ntime.sleep(0.5)"
+    )
+    downloading(tmp_path, monkeypatch, code)
+    said: list[str] = []
+    path = weights.resolve("imagenet", VGG16, said.append)
+    assert path == tmp_path / "keras" / "models" / VGG16.file
+    assert path.stat().st_size == 3_000_000
+    assert said == ["vgg16: 3 of 59 MB of weights"]
+
+
+@pytest.mark.parametrize("end", ["sys.exit(1)", "time.sleep(60)"])
+def test_a_download_cut_short_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    downloading(tmp_path, monkeypatch, f"(folder / '{VGG16.file}').write_bytes(b'half')\n{end}")
+    monkeypatch.setattr(weights, "DOWNLOAD_SECONDS", 0.5)
+    with pytest.raises(WeightsUnavailable, match=f"nor reachable; copy {VGG16.file} to"):
+        weights.resolve("imagenet", VGG16)
+    assert not list((tmp_path / "keras" / "models").iterdir())
+
+
+def test_a_backbone_that_the_folder_lacks_is_left_out(tmp_path: Path) -> None:
+    space = {"architecture": ["model2", "vgg16"], "learning_rate": 1e-3}
+    sweep = build({"question": "?", "space": space, "weights": str(tmp_path)}, "test")
+    assert list(without_weights(sweep)) == ["vgg16"]
