@@ -54,14 +54,24 @@ def _channels(planes: Planes) -> NDArray[np.float64]:
 
 
 def _of(channels: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the upper triangle of the logarithm of the covariance, then the means.
-
-    What stands off the diagonal counts twice in the matrix: it is multiplied by the root of 2, so
-    that distances between such rows are those between the matrices.
-    """
+    """Return the upper triangle of the logarithm of the covariance, then the means."""
     pixels = channels.reshape(len(channels), -1)
-    values, vectors = np.linalg.eigh(np.cov(pixels) + RIDGE * np.eye(len(pixels)))
-    logarithm = (vectors * np.log(np.maximum(values, RIDGE / 2))) @ vectors.T
-    rows, columns = np.triu_indices(len(pixels))
-    weights = np.where(rows == columns, 1.0, np.sqrt(2.0))
-    return np.concatenate([logarithm[rows, columns] * weights, pixels.mean(axis=1)])
+    ridged = np.cov(pixels) + RIDGE * np.eye(len(pixels))
+    return np.concatenate([logarithm(ridged, RIDGE / 2), pixels.mean(axis=1)])
+
+
+def logarithm(matrices: NDArray[np.float64], least: float) -> NDArray[np.float64]:
+    """Return the upper triangle of the logarithm of symmetric matrices, (..., n (n + 1) / 2).
+
+    What stands off the diagonal counts twice in a matrix: it is multiplied by the root of 2, so
+    that distances between such rows are those between the matrices.
+
+    Args:
+        matrices: (..., n, n), positive definite but for rounding.
+        least: eigenvalues below it are taken for it.
+    """
+    values, vectors = np.linalg.eigh(matrices)
+    scaled = vectors * np.log(np.maximum(values, least))[..., None, :]
+    found = scaled @ np.swapaxes(vectors, -1, -2)
+    rows, columns = np.triu_indices(matrices.shape[-1])
+    return np.asarray(found[..., rows, columns] * np.where(rows == columns, 1.0, np.sqrt(2.0)))
