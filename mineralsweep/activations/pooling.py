@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -11,85 +12,82 @@ from numpy.typing import NDArray
 from mineralsweep.descriptors import covariance
 
 Floats = NDArray[np.float64]
+Views = Sequence[NDArray[Any]]
+"""One array of activations a view of the same images: (images, height, width, channels)."""
+
+MIRRORED: tuple[tuple[int, ...], ...] = ((), (2,), (1,), (1, 2))
+"""The axes of (n, height, width, 3) that each view of an image is mirrored along."""
 
 RIDGE = 1e-3
 """Added to the diagonal of a covariance before its logarithm, in parts of the mean variance."""
 
 
-@dataclass(frozen=True)
-class Moments:
-    """What is kept of a stage's activations, whatever their height and width.
+def mean_and_deviation(views: Views) -> Floats:
+    """Return each channel's mean and standard deviation over positions: (images, 2 channels).
 
-    Attributes:
-        mean: float64 (images, channels), over positions and views.
-        covariance: float64 (images, channels, channels), over positions; the mean over views.
+    Both are the means over the views.
     """
-
-    mean: Floats
-    covariance: Floats
-
-    @classmethod
-    def of(cls, views: list[NDArray[Any]]) -> Self:
-        """Return the moments of images, each seen in several views.
-
-        Args:
-            views: one array of activations a view, (images, height, width, channels).
-        """
-        means, covariances = zip(*map(_moments, views), strict=True)
-        return cls(np.mean(means, axis=0), np.mean(covariances, axis=0))
-
-    @property
-    def deviation(self) -> Floats:
-        """The standard deviations over positions, (images, channels)."""
-        return np.sqrt(np.maximum(np.diagonal(self.covariance, axis1=1, axis2=2), 0.0))
-
-    def rows(self, which: list[int]) -> Moments:
-        """Return those of some images."""
-        return Moments(self.mean[which], self.covariance[which])
-
-
-def _moments(activations: NDArray[Any]) -> tuple[Floats, Floats]:
-    flat = activations.reshape(len(activations), -1, activations.shape[-1]).astype(np.float32)
-    mean = flat.mean(axis=1, keepdims=True)
-    centred = flat - mean
-    covariances = np.matmul(centred.transpose(0, 2, 1), centred) / flat.shape[1]
-    return mean[:, 0].astype(np.float64), covariances.astype(np.float64)
+    flat = [_flat(view) for view in views]
+    mean = np.mean([one.mean(axis=1, dtype=np.float64) for one in flat], axis=0)
+    deviation = np.mean([one.std(axis=1, dtype=np.float64) for one in flat], axis=0)
+    return np.concatenate([mean, deviation], axis=1)
 
 
 @dataclass(frozen=True)
 class LogCovariance:
-    """The logarithm of the covariance of a stage's principal channels.
+    """The logarithm of the covariance of a stage's principal channels, over positions.
 
     A straight plane tells such logarithms apart as it can't the covariances themselves (Arsigny et
     al. 2006, Magnetic Resonance in Medicine 56:411). With more channels than an image has
-    positions a covariance has no full rank, so that the principal directions of the images that
-    were trained on are taken.
+    positions a covariance has no full rank: the principal directions of the images that were
+    trained on are taken.
 
     Attributes:
-        directions: float64 (channels, principal channels), orthonormal.
+        directions: float32 (channels, principal channels), orthonormal columns.
         ridge: what is added to each variance before the logarithm.
     """
 
-    directions: Floats
+    directions: NDArray[np.float32]
     ridge: float
 
     @classmethod
-    def fit(cls, covariances: Floats, channels: int) -> Self:
+    def fit(cls, views: Views, channels: int) -> Self:
         """Find the principal channels of images, and how large a variance is with them.
 
         Args:
-            covariances: (images, channels, channels), at least one image.
+            views: of the images that are trained on, at least one.
             channels: kept at most.
         """
-        values, vectors = np.linalg.eigh(covariances.mean(axis=0))
+        images = [image for view in views for image in view]
+        total = np.zeros((images[0].shape[-1],) * 2)
+        for image in images:
+            total += _covariance(_flat(image))
+        values, vectors = np.linalg.eigh(total / len(images))
         kept = min(channels, len(values))
-        directions = vectors[:, ::-1][:, :kept]
         variance = float(np.maximum(values[::-1][:kept], 0.0).mean())
-        return cls(directions, RIDGE * variance or RIDGE)
+        directions = vectors[:, ::-1][:, :kept].astype(np.float32)
+        return cls(np.ascontiguousarray(directions), RIDGE * variance or RIDGE)
 
-    def numbers(self, covariances: Floats) -> Floats:
-        """Return what `covariance.logarithm` makes of each image, (images, triangle)."""
-        within = np.einsum(
-            "ck,ncd,dl->nkl", self.directions, covariances, self.directions, optimize=True
-        )
-        return covariance.logarithm(within + self.ridge * np.eye(within.shape[-1]), self.ridge / 2)
+    def numbers(self, views: Views) -> Floats:
+        """Return the upper triangle of each image's logarithm: (images, k (k + 1) / 2).
+
+        The covariance is the mean over the views. One image's numbers don't depend on the others.
+        """
+        side = self.directions.shape[1]
+        matrices = np.zeros((len(views[0]), side, side))
+        for view in views:
+            for place, image in enumerate(view):
+                matrices[place] += _covariance(_flat(image) @ self.directions) / len(views)
+        return covariance.logarithm(matrices + self.ridge * np.eye(side), self.ridge / 2)
+
+
+def _flat(activations: NDArray[Any]) -> NDArray[np.float32]:
+    """Return (..., positions, channels) of (..., height, width, channels)."""
+    shape = (*activations.shape[:-3], -1, activations.shape[-1])
+    return np.asarray(activations).reshape(shape).astype(np.float32)
+
+
+def _covariance(positions: NDArray[np.float32]) -> Floats:
+    """Return (channels, channels) of (positions, channels)."""
+    centred = positions - positions.mean(axis=0)
+    return (centred.T @ centred / len(centred)).astype(np.float64)

@@ -9,8 +9,8 @@ import math
 import os
 import shutil
 import zlib
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,6 +76,11 @@ class Request:
     build: Callable[[Features], None]
 
     @property
+    def size(self) -> int:
+        """Bytes on disk."""
+        return math.prod(self.shape) * int(DTYPE.itemsize)
+
+    @property
     def place(self) -> Path:
         """The folder of the entry."""
         text = json.dumps(dict(self.key), sort_keys=True)
@@ -98,6 +103,34 @@ def ensure(requests: Sequence[Request]) -> list[Features]:
     return [_opened(one) for one in requests]
 
 
+def ensure_together(
+    requests: Sequence[Request], build: Callable[[Mapping[int, Features]], None]
+) -> list[Features]:
+    """Return the arrays, in order, building those that are not there or are damaged in one go.
+
+    Processes that want some of the same arrays wait for each other.
+
+    Args:
+        requests: each also builds its own alone, should it be evicted at once.
+        build: fills writable arrays; they are those of the requests at these places.
+
+    Raises:
+        NoRoomForFeatures: they are larger than the cap or than the disk has room for.
+        OSError: one can't be written.
+    """
+    with ExitStack() as locks:
+        lacking = [one for one in requests if _open(one) is None]
+        for one in sorted(lacking, key=lambda one: one.place):  # in one order: nobody waits in vain
+            locks.enter_context(files.exclusive(one.place.with_suffix(".lock"), wait=True))
+        missing = {place: one for place, one in enumerate(requests) if _open(one) is None}
+        if missing:
+            _check_room(sum(one.size for one in missing.values()))
+            with ExitStack() as written:
+                build({p: written.enter_context(_written(one)) for p, one in missing.items()})
+            _evict({one.place for one in requests})
+    return [_opened(one) for one in requests]
+
+
 def _ensure(request: Request, wait: bool) -> bool:
     """Build what is not there; False where another process does, and we don't wait."""
     if _open(request) is not None:
@@ -105,10 +138,10 @@ def _ensure(request: Request, wait: bool) -> bool:
     try:
         with files.exclusive(request.place.with_suffix(".lock"), wait):
             if _open(request) is None:  # another process may have built it meanwhile
-                _check_room(math.prod(request.shape) * DTYPE.itemsize)
-                shutil.rmtree(request.place, ignore_errors=True)  # damaged
-                _build(request)
-                _evict(keep=request.place)
+                _check_room(request.size)
+                with _written(request) as target:
+                    request.build(target)
+                _evict({request.place})
     except files.Taken:
         return False
     return True
@@ -165,17 +198,20 @@ def _check_room(size: int) -> None:
         )
 
 
-def _build(request: Request) -> None:
+@contextmanager
+def _written(request: Request) -> Iterator[Features]:
+    """Give an array to fill, whose lock is held; without an error it is the entry from then on."""
     place = request.place
+    shutil.rmtree(place, ignore_errors=True)  # damaged
     # Named by its key, whose lock is held: what a killed process left there is removed.
     scratch = place.with_name(f".building-{place.name}")
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir()
     try:
         data = scratch / DATA
-        files.reserve(data, math.prod(request.shape) * DTYPE.itemsize)
+        files.reserve(data, request.size)
         raw = np.memmap(data, np.uint16, mode="r+", shape=request.shape)
-        request.build(raw.view(DTYPE))
+        yield raw.view(DTYPE)
         raw.flush()
         state = data.stat()
         entry = {
@@ -210,8 +246,8 @@ def stored() -> list[StoredFeatures]:
     return sorted(found, key=lambda one: one.used)
 
 
-def _evict(keep: Path) -> None:
-    """Remove the longest unused until the rest fits under the cap.
+def _evict(keep: Collection[Path]) -> None:
+    """Remove the longest unused, but for some, until the rest fits under the cap.
 
     A process that has a removed one open keeps what it has.
     """
@@ -220,7 +256,7 @@ def _evict(keep: Path) -> None:
     for one in entries:
         if excess <= 0:
             return
-        if one.place != keep:
+        if one.place not in keep:
             shutil.rmtree(one.place, ignore_errors=True)
             excess -= one.size
 

@@ -1,0 +1,110 @@
+"""What the stages of a frozen backbone answer for each image, in one pass for all of them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from mineralsweep.activations import store
+from mineralsweep.activations.pooling import MIRRORED
+from mineralsweep.activations.store import Features, Request
+from mineralsweep.data import arrays
+
+VERSION = 1
+"""Of the activations: another one when the same key would give other numbers."""
+BATCH = 16
+
+
+@dataclass(frozen=True)
+class StagesWanted:
+    """What a backbone is to be asked.
+
+    Attributes:
+        stages: names, in the order of the network's answers.
+        weights: what tells these weights from others, such as a digest of the file.
+        arrays: the .npy file of decoded images; its name holds their digest and size.
+        rows: of that file: all that any fold of the trial may see, so that folds share them.
+        views: of each image, the first so many of `pooling.MIRRORED`.
+        precision: of the computation, "float32" or "bfloat16".
+    """
+
+    stages: tuple[str, ...]
+    weights: str
+    arrays: Path
+    rows: tuple[int, ...]
+    views: int
+    precision: str
+
+
+def ensure(
+    network: keras.Model, wanted: StagesWanted, say: Callable[[str], None]
+) -> dict[str, list[Features]]:
+    """Return bfloat16 (rows, height, width, channels) a stage and view, from the store or computed.
+
+    Args:
+        network: takes pixels, float (n, height, width, 3) in [0, 255]; one answer a stage.
+        wanted: see there.
+        say: is told of each view that is computed.
+
+    Raises:
+        NoRoomForFeatures: they are larger than the store's cap or the disk allows.
+    """
+    found: dict[str, list[Features]] = {stage: [] for stage in wanted.stages}
+    compute = _Compute(network, wanted, say)
+    for view in range(wanted.views):
+        requests = compute.requests(view)
+        views = store.ensure_together(requests, partial(compute.view, view))
+        for stage, activations in zip(wanted.stages, views, strict=True):
+            found[stage].append(activations)
+    return found
+
+
+class _Compute:
+    """Runs the backbone over the images of one view, for the stages that lack it."""
+
+    def __init__(
+        self, network: keras.Model, wanted: StagesWanted, say: Callable[[str], None]
+    ) -> None:
+        self._network, self._wanted, self._say = network, wanted, say
+        self._step = tf.function(network, reduce_retracing=True)
+        self._pixels = arrays.load(wanted.arrays)
+
+    def requests(self, view: int) -> list[Request]:
+        wanted = self._wanted
+        height, width = self._pixels.shape[1:3]
+        shapes = self._network.compute_output_shape((len(wanted.rows), height, width, 3))
+        rows = hashlib.sha256(repr(wanted.rows).encode()).hexdigest()[:16]
+        common: dict[str, str | int | float] = {
+            "version": VERSION,
+            "weights": wanted.weights,
+            "images": wanted.arrays.name,
+            "rows": rows,
+            "precision": wanted.precision,
+            "mirrored": str(MIRRORED[view]),
+        }
+        return [
+            Request({**common, "stage": stage}, tuple(shape), partial(self._alone, view, place))
+            for place, (stage, shape) in enumerate(zip(wanted.stages, shapes, strict=True))
+        ]
+
+    def view(self, view: int, targets: Mapping[int, Features]) -> None:
+        """Fill the arrays of some stages, by their place."""
+        rows = self._wanted.rows
+        self._say(f"backbone, {len(rows)} images, view {view + 1} of {self._wanted.views}")
+        for start in range(0, len(rows), BATCH):
+            part = slice(start, min(start + BATCH, len(rows)))
+            images = np.flip(self._pixels[list(rows[part])], MIRRORED[view])
+            answers: Any = self._step(tf.constant(images, tf.float32))
+            for place, target in targets.items():
+                target[part] = answers[place].numpy()
+
+    def _alone(self, view: int, place: int, target: Features) -> None:
+        self.view(view, {place: target})

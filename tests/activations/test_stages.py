@@ -1,0 +1,91 @@
+"""What stages answer: one pass for all that lack it, shared by folds and later trials."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from mineralsweep.activations import stages, store
+from mineralsweep.activations.pooling import MIRRORED
+from mineralsweep.activations.stages import StagesWanted
+from mineralsweep.activations.store import NoRoomForFeatures
+
+SIDE = 16
+
+
+@pytest.fixture
+def pixels() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (6, SIDE, SIDE, 3)).astype(np.uint8)
+
+
+@pytest.fixture
+def wanted(tmp_path: Path, pixels: np.ndarray) -> StagesWanted:
+    np.save(tmp_path / "digest-16x16.npy", pixels)
+    path = tmp_path / "digest-16x16.npy"
+    return StagesWanted(("fine", "coarse"), "w", path, (0, 2, 3, 5), 2, "float32")
+
+
+def network(*names: str) -> keras.Model:
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((SIDE, SIDE, 3))
+    fine = keras.layers.Conv2D(4, 3, 2, "same", activation="relu")(inputs / 255.0)
+    coarse = keras.layers.Conv2D(6, 3, 2, "same", activation="relu")(fine)
+    ends = {"fine": fine, "coarse": coarse}
+    return keras.Model(inputs, [ends[name] for name in names])
+
+
+def test_they_are_the_networks_answers_to_each_view(
+    wanted: StagesWanted, pixels: np.ndarray
+) -> None:
+    model, said = network("fine", "coarse"), []
+    found = stages.ensure(model, wanted, said.append)
+    assert said == [f"backbone, 4 images, view {view} of 2" for view in (1, 2)]
+    for view in range(2):
+        seen = np.flip(pixels[list(wanted.rows)], MIRRORED[view]).astype(np.float32)
+        for stage, expected in zip(wanted.stages, model(seen), strict=True):
+            kept = found[stage][view]
+            assert kept.dtype == store.DTYPE
+            np.testing.assert_allclose(kept.astype(np.float32), expected, rtol=0.01, atol=1e-3)
+
+
+def test_what_is_there_is_not_computed_again(wanted: StagesWanted) -> None:
+    said: list[str] = []
+    stages.ensure(network("coarse"), replace(wanted, stages=("coarse",)), said.append)
+    assert len(said) == 2
+    stages.ensure(network("fine", "coarse"), wanted, said.append)  # `fine` lacks
+    assert len(said) == 4
+    for fewer in (wanted, replace(wanted, views=1), replace(wanted, stages=("fine",))):
+        stages.ensure(network(*fewer.stages), fewer, said.append)
+    assert len(said) == 4
+
+
+@pytest.mark.parametrize(
+    "change", [{"weights": "v"}, {"rows": (0, 1)}, {"precision": "bfloat16"}, {"views": 3}]
+)
+def test_what_decides_them_tells_them_apart(
+    wanted: StagesWanted, change: dict[str, object]
+) -> None:
+    said: list[str] = []
+    stages.ensure(network("fine", "coarse"), wanted, said.append)
+    stages.ensure(network("fine", "coarse"), replace(wanted, **change), said.append)  # type: ignore[arg-type]
+    assert len(said) > 2
+
+
+def test_without_room_that_is_said(wanted: StagesWanted, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(store.CAP_VARIABLE, "0")
+    with pytest.raises(NoRoomForFeatures, match=store.CAP_VARIABLE):
+        stages.ensure(network("fine", "coarse"), wanted, lambda words: None)
+
+
+def test_a_pass_that_fails_leaves_nothing(wanted: StagesWanted) -> None:
+    def fail(words: str) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stages.ensure(network("fine", "coarse"), wanted, fail)
+    assert store.stored() == []
+    assert len(stages.ensure(network("fine", "coarse"), wanted, lambda words: None)) == 2
