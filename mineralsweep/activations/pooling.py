@@ -90,4 +90,5 @@ def _flat(activations: NDArray[Any]) -> NDArray[np.float32]:
 def _covariance(positions: NDArray[np.float32]) -> Floats:
     """Return (channels, channels) of (positions, channels)."""
     centred = positions - positions.mean(axis=0)
-    return (centred.T @ centred / len(centred)).astype(np.float64)
+    found: Floats = (centred.T @ centred / len(centred)).astype(np.float64)
+    return found
