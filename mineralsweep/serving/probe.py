@@ -1,0 +1,177 @@
+"""A probe in a folder: a backbone up to the last stage that is asked, and a classifier a stage.
+
+No pickle: the backbone is a .keras file of Keras's own layers, the classifiers are skops files,
+and what pools is arrays.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mineralsweep.activations.pooling import MIRRORED, LogCovariance, Views, mean_and_deviation
+from mineralsweep.data.decode import Pixels
+from mineralsweep.machine import stderr_silenced
+from mineralsweep.serving import trust
+from mineralsweep.serving.ensemble import CLASSES_FILE
+
+if TYPE_CHECKING:
+    import keras
+
+    from mineralsweep.activations.pooling import Floats
+
+BACKBONE_FILE = "backbone.keras"
+POOLING_FILE = "pooling.npz"
+SETTINGS_FILE = "probe.json"
+BATCH = 16
+
+
+@dataclass(frozen=True)
+class StageClassifier:
+    """What answers from one stage's activations.
+
+    Attributes:
+        stage: its name.
+        pooling: fitted on the images that were trained on; None: means and deviations.
+        classifier: fitted, of scikit-learn; its classes are positions in the probe's.
+    """
+
+    stage: str
+    pooling: LogCovariance | None
+    classifier: Any
+
+    def numbers(self, views: Views) -> Floats:
+        """Return the numbers that the classifier takes: (images, columns)."""
+        return mean_and_deviation(views) if self.pooling is None else self.pooling.numbers(views)
+
+    def answer(self, views: Views, classes: int) -> NDArray[np.float64]:
+        """Return (images, classes)."""
+        found = np.zeros((len(views[0]), classes))
+        if len(found):
+            found[:, self.classifier.classes_] = self.classifier.predict_proba(self.numbers(views))
+        return found
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A frozen backbone, and classifiers on its stages that answer together.
+
+    Attributes:
+        network: takes pixels, float (n, height, width, 3) in [0, 255]; one answer a stage.
+        members: a classifier a stage, in the order of the network's answers.
+        classes: names, in the order of the answer's columns.
+        image_size: (height, width) in pixels.
+        views: of each image, the first so many of `pooling.MIRRORED`.
+        prepared_as: names the activations: the same for probes of the same backbone, stages, views.
+    """
+
+    network: keras.Model
+    members: tuple[StageClassifier, ...]
+    classes: tuple[str, ...]
+    image_size: tuple[int, int]
+    views: int
+    prepared_as: str
+
+    def predict(self, images: Pixels) -> NDArray[np.float32]:
+        """Answer uint8 (n, height, width, 3) in [0, 255] with float32 (n, classes).
+
+        May be called from several threads at once.
+        """
+        parts = [images[start : start + BATCH] for start in range(0, len(images), BATCH)]
+        found = [self.answer(self.prepare(part)) for part in parts]
+        return np.concatenate([np.zeros((0, len(self.classes)), np.float32), *found])
+
+    def prepare(self, images: Pixels) -> list[Views]:
+        """Return the activations of images: of each stage, one array a view."""
+        answers = []
+        for axes in MIRRORED[: self.views]:
+            seen = np.ascontiguousarray(np.flip(images, axes), np.float32)
+            answers.append([np.asarray(one) for one in self.network(seen, training=False)])
+        return [list(views) for views in zip(*answers, strict=True)]
+
+    def answer(self, prepared: Sequence[Views]) -> NDArray[np.float32]:
+        """Answer what `prepare` gave with float32 (n, classes): the mean over the stages."""
+        answers = [
+            member.answer(views, len(self.classes))
+            for member, views in zip(self.members, prepared, strict=True)
+        ]
+        mean: NDArray[np.float32] = np.mean(answers, axis=0).astype(np.float32)
+        return mean
+
+
+def save(probe: Probe, folder: Path) -> None:
+    """Write a probe into `folder`, made if need be."""
+    import skops.io
+
+    folder.mkdir(parents=True, exist_ok=True)
+    probe.network.save(folder / BACKBONE_FILE)
+    arrays: dict[str, Any] = {}
+    for member in probe.members:
+        skops.io.dump(
+            member.classifier, _file(folder, member.stage),
+            compression=zipfile.ZIP_DEFLATED, compresslevel=6,
+        )  # fmt: skip
+        if member.pooling is not None:
+            arrays[f"{member.stage}.directions"] = member.pooling.directions
+            arrays[f"{member.stage}.ridge"] = np.float64(member.pooling.ridge)
+    np.savez(folder / POOLING_FILE, **arrays)
+    settings = {
+        "image_size": list(probe.image_size),
+        "stages": [member.stage for member in probe.members],
+        "views": probe.views,
+        "prepared_as": probe.prepared_as,
+    }
+    (folder / SETTINGS_FILE).write_text(json.dumps(settings))
+    (folder / CLASSES_FILE).write_text(json.dumps(list(probe.classes), ensure_ascii=False))
+
+
+def load(folder: Path) -> Probe:
+    """Read what `save` wrote; nothing in the files is executed.
+
+    Raises:
+        UntrustedModel: a classifier's file holds what none of ours does.
+        OSError, ValueError, KeyError: the folder lacks a file, or one is damaged.
+    """
+    settings = json.loads((folder / SETTINGS_FILE).read_text())
+    with stderr_silenced():
+        import keras
+
+        network = keras.saving.load_model(folder / BACKBONE_FILE, compile=False, safe_mode=True)
+    stages: list[str] = settings["stages"]
+    shapes = [output.shape[-1] for output in network.outputs]
+    with np.load(folder / POOLING_FILE, allow_pickle=False) as arrays:
+        members = tuple(
+            _member(folder, stage, channels, arrays)
+            for stage, channels in zip(stages, shapes, strict=True)
+        )
+    height, width = settings["image_size"]
+    return Probe(
+        network,
+        members,
+        tuple(json.loads((folder / CLASSES_FILE).read_text())),
+        (int(height), int(width)),
+        int(settings["views"]),
+        str(settings["prepared_as"]),
+    )
+
+
+def _member(folder: Path, stage: str, channels: int, arrays: Any) -> StageClassifier:
+    pooling, columns = None, 2 * channels
+    if f"{stage}.directions" in arrays:
+        directions = arrays[f"{stage}.directions"]
+        if directions.ndim != 2 or directions.shape[0] != channels:
+            raise ValueError(f"{folder / POOLING_FILE}: {stage} has not {channels} channels")
+        pooling = LogCovariance(directions, float(arrays[f"{stage}.ridge"]))
+        columns = directions.shape[1] * (directions.shape[1] + 1) // 2
+    return StageClassifier(stage, pooling, trust.load(_file(folder, stage), columns))
+
+
+def _file(folder: Path, stage: str) -> Path:
+    return folder / f"{stage}.skops"

@@ -1,0 +1,110 @@
+"""A probe on disk: the same answers after loading, and nothing in its files is executed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import skops.io
+from sklearn.dummy import DummyClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from mineralsweep.activations.pooling import LogCovariance
+from mineralsweep.errors import UntrustedModel
+from mineralsweep.serving import probe
+from mineralsweep.serving.probe import Probe, StageClassifier
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
+SIDE = 24
+CLASSES = ("ash", "beech", "cedar")
+
+
+def network() -> keras.Model:
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((SIDE, SIDE, 3))
+    fine = keras.layers.Conv2D(5, 3, 2, "same", activation="relu")(inputs / 255.0)
+    coarse = keras.layers.Conv2D(7, 3, 2, "same", activation="relu")(fine)
+    return keras.Model(inputs, [fine, coarse])
+
+
+@pytest.fixture
+def images() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (21, SIDE, SIDE, 3)).astype(np.uint8)
+
+
+@pytest.fixture
+def fitted(images: np.ndarray) -> Probe:
+    """Return a probe whose first stage has covariances, and whose second has means."""
+    empty = Probe(network(), (), CLASSES, (SIDE, SIDE), 2, "tiny")
+    fine, coarse = empty.prepare(images)
+    labels = np.arange(len(images)) % 2 * 2  # of beech there was none
+    members = []
+    for stage, views, pooling in (
+        ("fine", fine, LogCovariance.fit(fine, 4)),
+        ("coarse", coarse, None),
+    ):
+        member = StageClassifier(stage, pooling, None)
+        classifier = make_pipeline(StandardScaler(), LogisticRegression(C=0.01))
+        classifier.fit(member.numbers(views), labels)
+        members.append(replace(member, classifier=classifier))
+    return replace(empty, members=tuple(members))
+
+
+def test_a_loaded_probe_answers_the_same(fitted: Probe, images: np.ndarray, tmp_path: Path) -> None:
+    probe.save(fitted, tmp_path / "p")
+    loaded = probe.load(tmp_path / "p")
+    answers = fitted.predict(images)
+    assert answers.dtype == np.float32
+    np.testing.assert_allclose(answers.sum(axis=1), 1, rtol=1e-5)
+    assert (answers[:, 1] == 0).all()
+    np.testing.assert_allclose(loaded.predict(images), answers, atol=1e-6)
+    assert (loaded.classes, loaded.image_size, loaded.views) == (CLASSES, (SIDE, SIDE), 2)
+    np.testing.assert_allclose(loaded.predict(images[3:5]), answers[3:5], atol=1e-6)
+    assert loaded.predict(images[:0]).shape == (0, 3)
+
+
+def test_it_is_the_mean_of_its_stages(fitted: Probe, images: np.ndarray) -> None:
+    alone = []
+    for place, member in enumerate(fitted.members):
+        prepared = fitted.prepare(images)
+        alone.append(member.answer(prepared[place], 3))
+    np.testing.assert_allclose(fitted.predict(images), np.mean(alone, axis=0), atol=1e-6)
+
+
+def test_with_every_view_a_mirrored_image_is_the_same_image(
+    fitted: Probe, images: np.ndarray
+) -> None:
+    answers = replace(fitted, views=4).predict(images)
+    for axes in ((1,), (2,), (1, 2)):
+        mirrored = replace(fitted, views=4).predict(np.flip(images, axes))
+        np.testing.assert_allclose(mirrored, answers, atol=1e-5)
+
+
+def test_a_classifier_of_another_type_is_refused(fitted: Probe, tmp_path: Path) -> None:
+    probe.save(fitted, tmp_path)
+    other = DummyClassifier().fit(np.zeros((2, 10)), [0, 1])
+    skops.io.dump(other, tmp_path / "fine.skops")
+    with pytest.raises(UntrustedModel, match="DummyClassifier"):
+        probe.load(tmp_path)
+
+
+def test_pooling_of_other_channels_is_refused(fitted: Probe, tmp_path: Path) -> None:
+    probe.save(fitted, tmp_path)
+    directions = np.eye(4, dtype=np.float32)
+    np.savez(tmp_path / probe.POOLING_FILE, **{"fine.directions": directions, "fine.ridge": 1.0})
+    with pytest.raises(ValueError, match="fine has not 5 channels"):
+        probe.load(tmp_path)
+
+
+def test_arrays_that_are_pickled_are_refused(fitted: Probe, tmp_path: Path) -> None:
+    probe.save(fitted, tmp_path)
+    held = np.array([{"a": 1}], dtype=object)
+    np.savez(tmp_path / probe.POOLING_FILE, **{"fine.directions": held, "fine.ridge": 1.0})
+    with pytest.raises(ValueError, match="allow_pickle"):
+        probe.load(tmp_path)
