@@ -22,6 +22,11 @@ RIDGE = 1e-3
 """Added to the diagonal of a covariance before its logarithm, in parts of the mean variance."""
 
 
+def each(answers: Any) -> list[Any]:
+    """Return a network's answers, one a stage: a loaded one gives a single one without a list."""
+    return list(answers) if isinstance(answers, list | tuple) else [answers]
+
+
 def mean_and_deviation(views: Views) -> Floats:
     """Return each channel's mean and standard deviation over positions: (images, 2 channels).
 

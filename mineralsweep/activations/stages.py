@@ -7,14 +7,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from mineralsweep.activations import store
-from mineralsweep.activations.pooling import MIRRORED
+from mineralsweep.activations.pooling import MIRRORED, each
 from mineralsweep.activations.store import Features, Request
 from mineralsweep.data import arrays
 
@@ -50,7 +49,8 @@ def ensure(
     """Return bfloat16 (rows, height, width, channels) a stage and view, from the store or computed.
 
     Args:
-        network: takes pixels, float (n, height, width, 3) in [0, 255]; one answer a stage.
+        network: takes pixels of one size, float (n, height, width, 3) in [0, 255]; one answer a
+            stage.
         wanted: see there.
         say: is told of each view that is computed.
 
@@ -79,8 +79,7 @@ class _Compute:
 
     def requests(self, view: int) -> list[Request]:
         wanted = self._wanted
-        height, width = self._pixels.shape[1:3]
-        shapes = self._network.compute_output_shape((len(wanted.rows), height, width, 3))
+        shapes = [(len(wanted.rows), *one.shape[1:]) for one in self._network.outputs]
         rows = hashlib.sha256(repr(wanted.rows).encode()).hexdigest()[:16]
         common: dict[str, str | int | float] = {
             "version": VERSION,
@@ -91,7 +90,7 @@ class _Compute:
             "mirrored": str(MIRRORED[view]),
         }
         return [
-            Request({**common, "stage": stage}, tuple(shape), partial(self._alone, view, place))
+            Request({**common, "stage": stage}, shape, partial(self._alone, view, place))
             for place, (stage, shape) in enumerate(zip(wanted.stages, shapes, strict=True))
         ]
 
@@ -102,7 +101,7 @@ class _Compute:
         for start in range(0, len(rows), BATCH):
             part = slice(start, min(start + BATCH, len(rows)))
             images = np.flip(self._pixels[list(rows[part])], MIRRORED[view])
-            answers: Any = self._step(tf.constant(images, tf.float32))
+            answers = each(self._step(tf.constant(images, tf.float32)))
             for place, target in targets.items():
                 target[part] = answers[place].numpy()
 

@@ -16,7 +16,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mineralsweep.activations.pooling import MIRRORED, LogCovariance, Views, mean_and_deviation
+from mineralsweep.activations.pooling import (
+    MIRRORED,
+    LogCovariance,
+    Views,
+    each,
+    mean_and_deviation,
+)
 from mineralsweep.data.decode import Pixels
 from mineralsweep.machine import stderr_silenced
 from mineralsweep.serving import trust
@@ -93,7 +99,7 @@ class Probe:
         answers = []
         for axes in MIRRORED[: self.views]:
             seen = np.ascontiguousarray(np.flip(images, axes), np.float32)
-            answers.append([np.asarray(one) for one in self.network(seen, training=False)])
+            answers.append(list(map(np.asarray, each(self.network(seen, training=False)))))
         return [list(views) for views in zip(*answers, strict=True)]
 
     def answer(self, prepared: Sequence[Views]) -> NDArray[np.float32]:

@@ -52,6 +52,17 @@ def test_they_are_the_networks_answers_to_each_view(
             np.testing.assert_allclose(kept.astype(np.float32), expected, rtol=0.01, atol=1e-3)
 
 
+def test_a_single_stage_is_no_first_image(wanted: StagesWanted, pixels: np.ndarray) -> None:
+    model = network("coarse")
+    single = keras.Model(model.input, model.outputs[0])  # answers without a list, as loaded ones
+    for one in (model, single):
+        found = stages.ensure(one, replace(wanted, stages=("coarse",)), lambda words: None)
+        expected = single(pixels[list(wanted.rows)].astype(np.float32))
+        kept = found["coarse"][0].astype(np.float32)
+        np.testing.assert_allclose(kept, expected, rtol=0.01, atol=1e-3)
+        store.clear()
+
+
 def test_what_is_there_is_not_computed_again(wanted: StagesWanted) -> None:
     said: list[str] = []
     stages.ensure(network("coarse"), replace(wanted, stages=("coarse",)), said.append)
