@@ -15,9 +15,6 @@ Floats = NDArray[np.float64]
 Views = Sequence[NDArray[Any]]
 """One array of activations a view of the same images: (images, height, width, channels)."""
 
-MIRRORED: tuple[tuple[int, ...], ...] = ((), (2,), (1,), (1, 2))
-"""The axes of (n, height, width, 3) that each view of an image is mirrored along."""
-
 RIDGE = 1e-3
 """Added to the diagonal of a covariance before its logarithm, in parts of the mean variance."""
 

@@ -13,8 +13,9 @@ import numpy as np
 import tensorflow as tf
 
 from mineralsweep.activations import store
-from mineralsweep.activations.pooling import MIRRORED, each
+from mineralsweep.activations.pooling import each
 from mineralsweep.activations.store import Features, Request
+from mineralsweep.core.recipe import AXES, Flips
 from mineralsweep.data import arrays
 
 VERSION = 1
@@ -31,7 +32,7 @@ class StagesWanted:
         weights: what tells these weights from others, such as a digest of the file.
         arrays: the .npy file of decoded images; its name holds their digest and size.
         rows: of that file: all that any fold of the trial may see, so that folds share them.
-        views: of each image, the first so many of `pooling.MIRRORED`.
+        flips: the views of each image: itself, and which mirror images.
         precision: of the computation, "float32" or "bfloat16".
     """
 
@@ -39,7 +40,7 @@ class StagesWanted:
     weights: str
     arrays: Path
     rows: tuple[int, ...]
-    views: int
+    flips: Flips
     precision: str
 
 
@@ -59,7 +60,7 @@ def ensure(
     """
     found: dict[str, list[Features]] = {stage: [] for stage in wanted.stages}
     compute = _Compute(network, wanted, say)
-    for view in range(wanted.views):
+    for view in range(len(AXES[wanted.flips])):
         requests = compute.requests(view)
         views = store.ensure_together(requests, partial(compute.view, view))
         for stage, activations in zip(wanted.stages, views, strict=True):
@@ -87,7 +88,7 @@ class _Compute:
             "images": wanted.arrays.name,
             "rows": rows,
             "precision": wanted.precision,
-            "mirrored": str(MIRRORED[view]),
+            "mirrored": str(AXES[wanted.flips][view]),
         }
         return [
             Request({**common, "stage": stage}, shape, partial(self._alone, view, place))
@@ -96,11 +97,11 @@ class _Compute:
 
     def view(self, view: int, targets: Mapping[int, Features]) -> None:
         """Fill the arrays of some stages, by their place."""
-        rows = self._wanted.rows
-        self._say(f"backbone, {len(rows)} images, view {view + 1} of {self._wanted.views}")
+        rows, axes = self._wanted.rows, AXES[self._wanted.flips]
+        self._say(f"backbone, {len(rows)} images, view {view + 1} of {len(axes)}")
         for start in range(0, len(rows), BATCH):
             part = slice(start, min(start + BATCH, len(rows)))
-            images = np.flip(self._pixels[list(rows[part])], MIRRORED[view])
+            images = np.flip(self._pixels[list(rows[part])], axes[view])
             answers = each(self._step(tf.constant(images, tf.float32)))
             for place, target in targets.items():
                 target[part] = answers[place].numpy()

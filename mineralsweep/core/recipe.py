@@ -10,6 +10,14 @@ from mineralsweep.core.hyperparameter import Hyperparameter
 
 Schedule = Literal["constant", "cosine"]
 Flips = Literal["none", "horizontal", "all"]
+"""The mirror images that are answered together with an image."""
+
+AXES: dict[Flips, tuple[tuple[int, ...], ...]] = {
+    "none": ((),),
+    "horizontal": ((), (2,)),
+    "all": ((), (2,), (1,), (1, 2)),
+}
+"""The axes of (n, height, width, 3) that each view of a setting is mirrored along."""
 
 HYPERPARAMETERS = (
     Hyperparameter(

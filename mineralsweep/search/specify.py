@@ -68,7 +68,7 @@ def specify(
     """
     architecture = get_architecture(str(params["architecture"]))
     own = {name: params.get(name, value) for name, value in architecture.defaults().items()}
-    if architecture.backbone:
+    if architecture.pretrained:
         own["weights"] = conditions.weights
     unfrozen = int(own.get("unfrozen") or 0)
     optimizer, rate = _optimizer(params, architecture, unfrozen)

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mineralsweep.core.recipe import Flips
+from mineralsweep.core.recipe import AXES, Flips
 from mineralsweep.data.decode import Pixels
 from mineralsweep.machine import stderr_silenced
-from mineralsweep.serving import ensemble, estimator, own_code
+from mineralsweep.serving import ensemble, estimator, own_code, probe
 from mineralsweep.serving.ensemble import CLASSES_FILE, Classifier
 
 if TYPE_CHECKING:
@@ -23,13 +23,6 @@ if TYPE_CHECKING:
 NETWORK_FILE = "network.keras"
 FLIPS_FILE = "flips.json"
 BATCH = 32
-
-AXES: dict[Flips, tuple[tuple[int, ...], ...]] = {
-    "none": ((),),
-    "horizontal": ((), (2,)),
-    "all": ((), (2,), (1,), (1, 2)),
-}
-"""The axes of (n, height, width, 3) that each view of a setting is mirrored along."""
 
 
 def find(folder: Path) -> Path:
@@ -133,6 +126,8 @@ def load(folder: Path) -> Classifier:
         return ensemble.load(folder, load)
     if (folder / estimator.ESTIMATOR_FILE).is_file():
         return estimator.load(folder)
+    if (folder / probe.BACKBONE_FILE).is_file():
+        return probe.load(folder)
     with stderr_silenced():
         import keras
 

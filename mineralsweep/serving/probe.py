@@ -17,12 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mineralsweep.activations.pooling import (
-    MIRRORED,
     LogCovariance,
     Views,
     each,
     mean_and_deviation,
 )
+from mineralsweep.core.recipe import AXES, Flips
 from mineralsweep.data.decode import Pixels
 from mineralsweep.machine import stderr_silenced
 from mineralsweep.serving import trust
@@ -74,15 +74,15 @@ class Probe:
         members: a classifier a stage, in the order of the network's answers.
         classes: names, in the order of the answer's columns.
         image_size: (height, width) in pixels.
-        views: of each image, the first so many of `pooling.MIRRORED`.
-        prepared_as: names the activations: the same for probes of the same backbone, stages, views.
+        flips: the views of each image: itself, and which mirror images.
+        prepared_as: names the activations: the same for probes of the same backbone, stages, flips.
     """
 
     network: keras.Model
     members: tuple[StageClassifier, ...]
     classes: tuple[str, ...]
     image_size: tuple[int, int]
-    views: int
+    flips: Flips
     prepared_as: str
 
     def predict(self, images: Pixels) -> NDArray[np.float32]:
@@ -97,7 +97,7 @@ class Probe:
     def prepare(self, images: Pixels) -> list[Views]:
         """Return the activations of images: of each stage, one array a view."""
         answers = []
-        for axes in MIRRORED[: self.views]:
+        for axes in AXES[self.flips]:
             seen = np.ascontiguousarray(np.flip(images, axes), np.float32)
             answers.append(list(map(np.asarray, each(self.network(seen, training=False)))))
         return [list(views) for views in zip(*answers, strict=True)]
@@ -131,7 +131,7 @@ def save(probe: Probe, folder: Path) -> None:
     settings = {
         "image_size": list(probe.image_size),
         "stages": [member.stage for member in probe.members],
-        "views": probe.views,
+        "flips": probe.flips,
         "prepared_as": probe.prepared_as,
     }
     (folder / SETTINGS_FILE).write_text(json.dumps(settings))
@@ -158,12 +158,15 @@ def load(folder: Path) -> Probe:
             for stage, channels in zip(stages, shapes, strict=True)
         )
     height, width = settings["image_size"]
+    flips = settings["flips"]
+    if flips not in AXES:
+        raise ValueError(f"{folder / SETTINGS_FILE}: flips must be one of {', '.join(AXES)}")
     return Probe(
         network,
         members,
         tuple(json.loads((folder / CLASSES_FILE).read_text())),
         (int(height), int(width)),
-        int(settings["views"]),
+        flips,
         str(settings["prepared_as"]),
     )
 

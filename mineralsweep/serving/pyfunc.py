@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import mineralsweep
 from mineralsweep.serving.estimator import ESTIMATOR_FILE
 from mineralsweep.serving.network import NETWORK_FILE
+from mineralsweep.serving.probe import BACKBONE_FILE
 
 if TYPE_CHECKING:
     from mlflow.models import Model
@@ -26,6 +27,7 @@ REQUIREMENTS = ("mlflow", "numpy", "pandas", "pillow")
 
 OF_KIND = {
     NETWORK_FILE: ("tensorflow", "keras"),
+    BACKBONE_FILE: ("tensorflow", "keras", "scikit-learn", "scipy", "skops"),
     ESTIMATOR_FILE: ("scikit-learn", "scikit-image", "scipy", "skops"),
 }
 """What a model needs more, by the file that it lies in."""

@@ -1,22 +1,23 @@
-"""fit_trial: fit one scikit-learn estimator on its images' colour and texture."""
+"""fit_trial: fit scikit-learn's estimators on what is computed from images, in one epoch."""
 
 from __future__ import annotations
 
 import time
-from collections import Counter
-from typing import Any
+from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mineralsweep.core.trial import EpochReport, Report, Say, TrialResult, TrialSpec, counts_of
 from mineralsweep.descriptors import store
-from mineralsweep.errors import ArchitectureError
 from mineralsweep.evaluation import score
 from mineralsweep.models import get as get_architecture
-from mineralsweep.models.colour_texture import SVM_PARTS
 from mineralsweep.serving import estimator as packaged
+from mineralsweep.serving import probe as packaged_probe
 from mineralsweep.serving.estimator import TextureClassifier
+from mineralsweep.training.estimators import fitted
+from mineralsweep.training.probe import fit as fit_probe
 
 Numbers = NDArray[np.float32]
 
@@ -41,22 +42,16 @@ def fit_trial(
     from threadpoolctl import threadpool_limits
 
     started = time.monotonic()
-    examples = spec.examples
-    say("computing colour and texture")
-    chosen = str(spec.hyperparameters["features"])
-    numbers = store.ensure(examples.arrays, threads, chosen)
     with threadpool_limits(threads):
-        model = TextureClassifier(
-            _fitted(spec, numbers[list(examples.train)], threads),
-            examples.classes,
-            spec.image_size,
-            chosen,
-        )
-        trained = model.answer(numbers[list(examples.train)])
-        probabilities = model.answer(numbers[list(examples.validation)])
+        if get_architecture(spec.architecture).has("backbone"):
+            probe, trained, probabilities = fit_probe(spec, say, threads)
+            save: Callable[[], None] = partial(packaged_probe.save, probe, spec.folder)
+        else:
+            model, trained, probabilities = _on_descriptors(spec, say, threads)
+            save = partial(packaged.save, model, spec.folder)
     epoch = _epoch(spec, trained, probabilities, time.monotonic() - started)
     reason = report(epoch)
-    packaged.save(model, spec.folder)
+    save()
     return TrialResult(
         history=(epoch,),
         best_epoch=1,
@@ -72,38 +67,17 @@ def fit_trial(
     )
 
 
-def _fitted(spec: TrialSpec, numbers: Numbers, threads: int) -> Any:
-    estimator = get_architecture(spec.architecture).build(
-        (*spec.image_size, 3), len(spec.examples.classes), **spec.hyperparameters
-    )
-    _set_everywhere(estimator, "random_state", spec.seed)
-    _set_everywhere(estimator, "n_jobs", threads, beside="n_estimators")
-    _check_counts(spec)
-    estimator.fit(numbers, np.asarray(spec.examples.train_labels))
-    # Several threads would add up the trees' answers in the order in which they come.
-    _set_everywhere(estimator, "n_jobs", None, beside="n_estimators")
-    # A vote holds its members twice, once by name: in a file that would double its size.
-    vars(estimator).pop("named_estimators_", None)
-    return estimator
-
-
-def _check_counts(spec: TrialSpec) -> None:
-    """The probabilities of an SVM are fitted on held-out thirds of each class."""
-    fewest = min(Counter(spec.examples.train_labels).values())
-    if spec.hyperparameters["estimator"] == "svm" and fewest < SVM_PARTS:
-        raise ArchitectureError(
-            f"svm: needs at least {SVM_PARTS} training images a class, got {fewest}; take another"
-            " estimator, or a larger share for training"
-        )
-
-
-def _set_everywhere(estimator: Any, name: str, value: int | None, beside: str = "") -> None:
-    """Set a parameter of an estimator and of those within it that have it (and `beside`)."""
-    for one in [estimator, *getattr(estimator, "estimators_", [])]:
-        known = one.get_params()
-        owners = [key.removesuffix(name) for key in known if key.split("__")[-1] == name]
-        found = [owner + name for owner in owners if not beside or owner + beside in known]
-        one.set_params(**dict.fromkeys(found, value))
+def _on_descriptors(
+    spec: TrialSpec, say: Say, threads: int
+) -> tuple[TextureClassifier, Numbers, Numbers]:
+    """Return what is fitted, and its answers to the training and the validation images."""
+    examples, chosen = spec.examples, str(spec.hyperparameters["features"])
+    say("computing colour and texture")
+    numbers = store.ensure(examples.arrays, threads, chosen)
+    train = numbers[list(examples.train)]
+    estimator = fitted(spec, train, threads)
+    model = TextureClassifier(estimator, examples.classes, spec.image_size, chosen)
+    return model, model.answer(train), model.answer(numbers[list(examples.validation)])
 
 
 def _epoch(

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from mineralsweep.activations import stages, store
-from mineralsweep.activations.pooling import MIRRORED
 from mineralsweep.activations.stages import StagesWanted
 from mineralsweep.activations.store import NoRoomForFeatures
+from mineralsweep.core.recipe import AXES
 
 SIDE = 16
 
@@ -26,7 +26,7 @@ def pixels() -> np.ndarray:
 def wanted(tmp_path: Path, pixels: np.ndarray) -> StagesWanted:
     np.save(tmp_path / "digest-16x16.npy", pixels)
     path = tmp_path / "digest-16x16.npy"
-    return StagesWanted(("fine", "coarse"), "w", path, (0, 2, 3, 5), 2, "float32")
+    return StagesWanted(("fine", "coarse"), "w", path, (0, 2, 3, 5), "horizontal", "float32")
 
 
 def network(*names: str) -> keras.Model:
@@ -45,7 +45,7 @@ def test_they_are_the_networks_answers_to_each_view(
     found = stages.ensure(model, wanted, said.append)
     assert said == [f"backbone, 4 images, view {view} of 2" for view in (1, 2)]
     for view in range(2):
-        seen = np.flip(pixels[list(wanted.rows)], MIRRORED[view]).astype(np.float32)
+        seen = np.flip(pixels[list(wanted.rows)], AXES["horizontal"][view]).astype(np.float32)
         for stage, expected in zip(wanted.stages, model(seen), strict=True):
             kept = found[stage][view]
             assert kept.dtype == store.DTYPE
@@ -69,13 +69,13 @@ def test_what_is_there_is_not_computed_again(wanted: StagesWanted) -> None:
     assert len(said) == 2
     stages.ensure(network("fine", "coarse"), wanted, said.append)  # `fine` lacks
     assert len(said) == 4
-    for fewer in (wanted, replace(wanted, views=1), replace(wanted, stages=("fine",))):
+    for fewer in (wanted, replace(wanted, flips="none"), replace(wanted, stages=("fine",))):
         stages.ensure(network(*fewer.stages), fewer, said.append)
     assert len(said) == 4
 
 
 @pytest.mark.parametrize(
-    "change", [{"weights": "v"}, {"rows": (0, 1)}, {"precision": "bfloat16"}, {"views": 3}]
+    "change", [{"weights": "v"}, {"rows": (0, 1)}, {"precision": "bfloat16"}, {"flips": "all"}]
 )
 def test_what_decides_them_tells_them_apart(
     wanted: StagesWanted, change: dict[str, object]

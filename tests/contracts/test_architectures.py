@@ -28,6 +28,8 @@ COUNTS = {
 }
 # name -> numbers an image that it is fitted on by default
 NUMBERS = {"colour_texture": 708}
+PROBES = ("probe",)
+"""Estimators on what a pretrained backbone answers."""
 RANDOM: dict[str, dict[str, Any]] = {"vgg16": {"weights": "none"}}
 SMALL = (96, 96, 3)
 
@@ -43,7 +45,8 @@ def build(name: str, shape: tuple[int, int, int] = SMALL, classes: int = 3, **mo
 
 def test_each_architecture_has_a_pinned_count() -> None:
     kinds = {name: one.kind for name, one in ARCHITECTURES.items()}
-    assert kinds == {**dict.fromkeys(COUNTS, "network"), **dict.fromkeys(NUMBERS, "estimator")}
+    estimators = dict.fromkeys((*NUMBERS, *PROBES), "estimator")
+    assert kinds == {**dict.fromkeys(COUNTS, "network"), **estimators}
 
 
 @every

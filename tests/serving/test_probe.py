@@ -41,7 +41,7 @@ def images() -> np.ndarray:
 @pytest.fixture
 def fitted(images: np.ndarray) -> Probe:
     """Return a probe whose first stage has covariances, and whose second has means."""
-    empty = Probe(network(), (), CLASSES, (SIDE, SIDE), 2, "tiny")
+    empty = Probe(network(), (), CLASSES, (SIDE, SIDE), "horizontal", "tiny")
     fine, coarse = empty.prepare(images)
     labels = np.arange(len(images)) % 2 * 2  # of beech there was none
     members = []
@@ -64,7 +64,11 @@ def test_a_loaded_probe_answers_the_same(fitted: Probe, images: np.ndarray, tmp_
     np.testing.assert_allclose(answers.sum(axis=1), 1, rtol=1e-5)
     assert (answers[:, 1] == 0).all()
     np.testing.assert_allclose(loaded.predict(images), answers, atol=1e-6)
-    assert (loaded.classes, loaded.image_size, loaded.views) == (CLASSES, (SIDE, SIDE), 2)
+    assert (loaded.classes, loaded.image_size, loaded.flips) == (
+        CLASSES,
+        (SIDE, SIDE),
+        "horizontal",
+    )
     np.testing.assert_allclose(loaded.predict(images[3:5]), answers[3:5], atol=1e-6)
     assert loaded.predict(images[:0]).shape == (0, 3)
 
@@ -80,9 +84,9 @@ def test_it_is_the_mean_of_its_stages(fitted: Probe, images: np.ndarray) -> None
 def test_with_every_view_a_mirrored_image_is_the_same_image(
     fitted: Probe, images: np.ndarray
 ) -> None:
-    answers = replace(fitted, views=4).predict(images)
+    answers = replace(fitted, flips="all").predict(images)
     for axes in ((1,), (2,), (1, 2)):
-        mirrored = replace(fitted, views=4).predict(np.flip(images, axes))
+        mirrored = replace(fitted, flips="all").predict(np.flip(images, axes))
         np.testing.assert_allclose(mirrored, answers, atol=1e-5)
 
 

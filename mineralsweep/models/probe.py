@@ -1,0 +1,87 @@
+"""Linear models on the activations of a frozen pretrained backbone: no gradient steps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mineralsweep.core.hyperparameter import Hyperparameter
+from mineralsweep.core.recipe import AXES
+from mineralsweep.models.architecture import Architecture
+from mineralsweep.models.backbones import BACKBONES, Backbone
+from mineralsweep.models.colour_texture import ESTIMATORS
+
+POOLINGS = ("covariance", "mean_and_deviation")
+STAGES = ("middle", "top", "all")
+CLASSIFIERS = ("linear", "svm")
+PRINCIPAL = 64
+"""Channels of a stage whose covariance is taken, at most."""
+
+
+def stages_of(backbone: Backbone, asked: str) -> tuple[str, ...]:
+    """Return the stages that a setting names: `middle`, `top`, `all`, or `block3+block4`.
+
+    Raises:
+        ArchitectureError: the backbone has no such stage.
+    """
+    every = tuple(backbone.stages)
+    if asked == "middle":
+        return backbone.middle
+    if asked in ("top", "all"):
+        return every if asked == "all" else every[-1:]
+    named = tuple(asked.split("+"))
+    backbone.check_stages(named)
+    return named
+
+
+def build(num_classes: int, *, classifier: str, penalty: float, **unread: Any) -> Any:
+    """Return an unfitted scikit-learn classifier with balanced class weights, of one stage.
+
+    Args:
+        num_classes: at least 2.
+        classifier: one of CLASSIFIERS.
+        penalty: how much large weights cost; 1 suits a few hundred images.
+        unread: what decides the numbers that it is fitted on.
+    """
+    return ESTIMATORS[classifier](0, penalty)
+
+
+PROBE = Architecture(
+    name="probe",
+    summary="linear models on a frozen pretrained backbone's activations",
+    build_estimator=build,
+    image_size=(448, 448),
+    smallest=64,
+    split="40/20/40",
+    optimizer="",
+    learning_rate=0.0,
+    batch_size=1,
+    epochs=1,
+    own=(
+        Hyperparameter(
+            "backbone", "name", "the pretrained network",
+            default="efficientnet_lite0", choices=BACKBONES,
+        ),
+        Hyperparameter(
+            "stages", "name", "which are pooled: middle, top, all, or names such as block3+block4",
+            default="middle",
+        ),
+        Hyperparameter(
+            "pooling", "name", "what is kept of a stage's activations over positions",
+            default="covariance", choices=POOLINGS,
+        ),
+        Hyperparameter(
+            "classifier", "name", "which classifier is fitted on each stage",
+            default="linear", choices=CLASSIFIERS,
+        ),
+        Hyperparameter(
+            "penalty", "float", "the cost of large weights",
+            default=1.0, low=1e-4, high=1e4, log=True,
+        ),
+        Hyperparameter(
+            "flips", "name", "the mirror images that are pooled together with each image",
+            default="horizontal", choices=tuple(AXES),
+        ),
+    ),
+)  # fmt: skip
+
+ARCHITECTURES = (PROBE,)
