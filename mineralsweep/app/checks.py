@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -98,7 +98,7 @@ def uneven(sweep: Sweep, dataset: Dataset) -> str:
 
 
 def without_weights(sweep: Sweep, say: Say = lambda words: None) -> dict[str, str]:
-    """Return the architectures whose weights can't be had, with the reason.
+    """Return the architectures and backbones whose weights can't be had, with the reason.
 
     Args:
         sweep: the settings.
@@ -107,15 +107,29 @@ def without_weights(sweep: Sweep, say: Say = lambda words: None) -> dict[str, st
     Raises:
         WeightsUnavailable: none would be left, or the weights are a path that does not exist.
     """
-    names = sweep.space.architectures()
-    reasons: dict[str, str] = {}
-    for name in names:
+    space = sweep.space
+    asked = {name: space.backbones(name) for name in space.architectures()}
+    lacking = _lacking({one for ones in asked.values() for one in ones}, sweep.weights, say)
+    if lacking and not _may_lack(sweep.weights):
+        raise WeightsUnavailable(next(iter(lacking.values())))
+    left_out = {
+        name: lacking[ones[0]] for name, ones in asked.items() if ones and lacking.keys() >= {*ones}
+    }
+    if len(left_out) == len(asked):
+        raise WeightsUnavailable(next(iter(left_out.values())))
+    searched = {one for name, ones in asked.items() if name not in left_out for one in ones}
+    backbones = {f"backbone {one}": lacking[one] for one in sorted(searched & lacking.keys())}
+    return left_out | backbones
+
+
+def _lacking(backbones: Collection[str], weights: str, say: Say) -> dict[str, str]:
+    """Return the backbones whose weights can't be had, with the reason."""
+    reasons = {}
+    for name in sorted(backbones):
         try:
-            check_weights(name, sweep.weights, say)
+            pretrained.resolve(weights, get_backbone(name), say)
         except WeightsUnavailable as error:
             reasons[name] = str(error)
-            if len(reasons) == len(names) or not _may_lack(sweep.weights):
-                raise
     return reasons
 
 
@@ -124,11 +138,12 @@ def _may_lack(weights: str) -> bool:
     return weights == "imagenet" or Path(weights).is_dir()
 
 
-def check_weights(architecture: str, weights: str, say: Say = lambda words: None) -> None:
-    """Raise WeightsUnavailable where an architecture needs weights that can't be had."""
-    backbone = get_architecture(architecture).backbone
-    if backbone:
-        pretrained.resolve(weights, get_backbone(backbone), say)
+def check_weights(sweep: Sweep) -> None:
+    """Raise WeightsUnavailable where weights of the search can't be had."""
+    space = sweep.space
+    asked = {one for name in space.architectures() for one in space.backbones(name)}
+    for reason in _lacking(asked, sweep.weights, lambda words: None).values():
+        raise WeightsUnavailable(reason)
 
 
 def check_own_networks(sweep: Sweep, classes: int, say: Say) -> None:

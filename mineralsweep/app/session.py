@@ -213,8 +213,7 @@ def _state(request: Request, name: str, url: str | None, say: Say) -> tuple[Stat
         )
     state.protocol = {**state.protocol, **request.protocol}  # what was numbered stays numbered
     searched = state.searched(request.sweep)
-    for architecture in searched.space.architectures():
-        check_weights(architecture, searched.weights)
+    check_weights(searched)
     return state, False
 
 

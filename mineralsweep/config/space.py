@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 MOST_COMBINATIONS = 10_000
 
 ARCHITECTURE = Hyperparameter("architecture", "name", "what is trained")
+BACKBONE = "backbone"
 """The entry that every space has; which others it may have follows from it."""
 
 
@@ -114,6 +115,28 @@ class Space(RootModel[dict[str, SpaceEntry]]):
             if any(get(one).has(name) for one in left)
         }
         return Space.model_validate({ARCHITECTURE.name: Choices(choices=left), **shared})
+
+    def backbones(self, architecture: str) -> tuple[str, ...]:
+        """Return the pretrained backbones that trials of a listed architecture may have."""
+        listed = get(architecture)
+        if listed.backbone:
+            return (listed.backbone,)
+        if not listed.has(BACKBONE):
+            return ()
+        entry = self.root.get(BACKBONE)
+        values = entry.bounds() if entry else (listed.hyperparameters[BACKBONE].default,)
+        return tuple(map(str, values))
+
+    def without_backbone(self, backbone: str) -> Space:
+        """Return the space without one of the backbones that are searched.
+
+        Raises:
+            ValueError: it is the only one.
+        """
+        left = tuple(one for one in self.root[BACKBONE].bounds() if one != backbone)
+        if not left:
+            raise ValueError(f"the space has no other backbone than {backbone}")
+        return Space.model_validate({**self.root, BACKBONE: Choices(choices=left)})
 
     def propose(self, choose: Callable[[str, Entry], Value]) -> Params:
         """Ask `choose` for each hyperparameter that this trial has, the architecture first.

@@ -27,6 +27,8 @@ from mineralsweep.models import get as get_architecture
 
 LARGEST_SIDE = 2048
 WORKERS_AT_MOST = 256
+NAMED = ("architecture", "backbone")
+"""Entries that a space may lose values of, where weights can't be had."""
 FOLD_PRUNERS = ("wilcoxon", "none")
 """They compare trials fold by fold. The others compare the epochs of one split."""
 
@@ -154,11 +156,11 @@ class Sweep(Strict):
     def first_points(self) -> list[Params]:
         """Return the points that are tried first: the file's, else each architecture's defaults."""
         if self.warm_start is not None:
-            there = self.space.architectures()  # one may be left out for want of its weights
+            entries = self.space.entries()  # some may be left out for want of their weights
             return [
                 dict(point)
                 for point in self.warm_start
-                if point.get("architecture", there[0]) in there
+                if all(entries[name].holds(value) for name, value in point.items() if name in NAMED)
             ]
         return [] if self.engine.sampler == "grid" else default_points(self.space)
 

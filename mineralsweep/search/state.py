@@ -35,7 +35,8 @@ class State:
         config: the sweep file's path, "" without one.
         storage: the URL of the engine's database, without a password; "": the study's folder.
         question: what may not change while the study lives, by name.
-        left_out: architectures that are not searched, with the reason.
+        left_out: architectures that are not searched, and backbones (as "backbone vgg16"), with
+            the reason.
         protocol: of a reproduction.
         run_id: of its run in MLflow, "" before there is one.
         store: where that run is, without a password.
@@ -109,10 +110,11 @@ class State:
         return build(self.sweep, str(self.folder / FILE), overrides or [])
 
     def searched(self, sweep: Sweep) -> Sweep:
-        """Return settings without the architectures that are left out."""
+        """Return settings without the architectures and backbones that are left out."""
         space = sweep.space
         for name in self.left_out:
-            space = space.without(name)
+            kind, _, backbone = name.rpartition(" ")
+            space = space.without_backbone(backbone) if kind else space.without(name)
         return sweep.model_copy(update={"space": space})
 
     def check(self, question: Mapping[str, str], storage: str) -> None:

@@ -13,6 +13,7 @@ from mineralsweep.config import build
 from mineralsweep.errors import WeightsUnavailable
 from mineralsweep.models import weights
 from mineralsweep.models.backbones import BACKBONES
+from mineralsweep.search.state import State
 
 VGG16, LITE = BACKBONES["vgg16"], BACKBONES["efficientnet_lite0"]
 
@@ -83,3 +84,30 @@ def test_a_backbone_that_the_folder_lacks_is_left_out(tmp_path: Path) -> None:
     space = {"architecture": ["model2", "vgg16"], "learning_rate": 1e-3}
     sweep = build({"question": "?", "space": space, "weights": str(tmp_path)}, "test")
     assert list(without_weights(sweep)) == ["vgg16"]
+
+
+def test_backbones_without_weights_are_left_out_of_the_search(tmp_path: Path) -> None:
+    space = {"architecture": ["probe", "vgg16"], "backbone": ["mobilenetv2", "efficientnet_lite0"]}
+    points = [
+        {"architecture": "probe", "backbone": one} for one in ("efficientnet_lite0", "mobilenetv2")
+    ]
+    sweep = build(
+        {"question": "?", "space": space, "weights": str(tmp_path), "warm_start": points}, "test"
+    )
+    left_out = without_weights(sweep)
+    assert list(left_out) == ["vgg16", "backbone mobilenetv2"]
+    searched = State("s", "sweep", {}, left_out=left_out).searched(sweep)
+    assert searched.space.architectures() == ("probe",)
+    assert searched.space.backbones("probe") == ("efficientnet_lite0",)
+    assert searched.first_points() == points[:1]
+    with pytest.raises(WeightsUnavailable, match="holds no mobilenet_v2"):
+        without_weights(
+            build(
+                {
+                    "question": "?",
+                    "space": {"architecture": "probe", "backbone": "mobilenetv2"},
+                    "weights": str(tmp_path),
+                },
+                "test",
+            )
+        )
