@@ -14,7 +14,7 @@ from mineralsweep.config.sections import Misplaced
 from mineralsweep.core.hyperparameter import Hyperparameter, Params, Value, number_hint
 from mineralsweep.core.reference import is_reference, readable
 from mineralsweep.errors import ArchitectureError, did_you_mean
-from mineralsweep.models import ARCHITECTURES, get
+from mineralsweep.models import ARCHITECTURES, get, is_known
 from mineralsweep.models.architecture import Architecture
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 MOST_COMBINATIONS = 10_000
 
 ARCHITECTURE = Hyperparameter("architecture", "name", "what is trained")
-BACKBONE = "backbone"
 """The entry that every space has; which others it may have follows from it."""
+BACKBONE = "backbone"
 
 
 class Space(RootModel[dict[str, SpaceEntry]]):
@@ -70,7 +70,7 @@ class Space(RootModel[dict[str, SpaceEntry]]):
             known = ", ".join(ARCHITECTURES)
             raise Misplaced(ARCHITECTURE.name, f"takes names, not a range; known: {known}")
         for name in self.architectures():
-            if not is_reference(name) and name not in ARCHITECTURES:
+            if not is_known(name):
                 hint = did_you_mean(name, ARCHITECTURES)
                 raise Misplaced(ARCHITECTURE.name, f"unknown name '{name}'{hint}")
         for name, entry in self.root.items():
@@ -119,13 +119,12 @@ class Space(RootModel[dict[str, SpaceEntry]]):
     def backbones(self, architecture: str) -> tuple[str, ...]:
         """Return the pretrained backbones that trials of a listed architecture may have."""
         listed = get(architecture)
-        if listed.backbone:
-            return (listed.backbone,)
+        own = (listed.backbone,) if listed.backbone else ()
         if not listed.has(BACKBONE):
-            return ()
+            return own
         entry = self.root.get(BACKBONE)
         values = entry.bounds() if entry else (listed.hyperparameters[BACKBONE].default,)
-        return tuple(map(str, values))
+        return (*own, *map(str, values))
 
     def without_backbone(self, backbone: str) -> Space:
         """Return the space without one of the backbones that are searched.

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from importlib import import_module
 
 from mineralsweep.core.reference import is_reference
 from mineralsweep.errors import ArchitectureError, did_you_mean
-from mineralsweep.models import own_network
+from mineralsweep.models import own_network, vote
 from mineralsweep.models.architecture import Architecture
 
 FILES = (
@@ -27,11 +28,14 @@ def get(name: str) -> Architecture:
 
     Args:
         name: one of ARCHITECTURES; or, for a network of the user's own, `my_nets.py:build` (a path
-            from the working folder, or an absolute one) or `package.module:build`.
+            from the working folder, or an absolute one) or `package.module:build`; or several
+            joined by "+", which answer together.
 
     Raises:
         ArchitectureError: there is none of this name, or the user's can't be loaded.
     """
+    if vote.is_vote(name):
+        return _vote(name)
     if is_reference(name):
         return own_network.load(name)
     if name not in ARCHITECTURES:
@@ -39,3 +43,15 @@ def get(name: str) -> Architecture:
             f"architecture: unknown name '{name}'{did_you_mean(name, ARCHITECTURES)}"
         )
     return ARCHITECTURES[name]
+
+
+@functools.lru_cache(maxsize=64)
+def _vote(name: str) -> Architecture:
+    return vote.of(name, get)
+
+
+def is_known(name: str) -> bool:
+    """Say whether a name is that of an architecture, or can be one of the user's own."""
+    if is_reference(name):
+        return True
+    return all(one.strip() in ARCHITECTURES for one in name.split(vote.SIGN))

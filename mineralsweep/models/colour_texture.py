@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mineralsweep import descriptors
-from mineralsweep.core.hyperparameter import Hyperparameter, Value
+from mineralsweep.core.hyperparameter import Hyperparameter
 from mineralsweep.models.architecture import Architecture
-from mineralsweep.models.compact import COMPACT
-
-if TYPE_CHECKING:
-    import keras
-
 
 SVM_PARTS = 3
 """Parts that the training images are cut into, to fit an SVM's probabilities."""
@@ -120,24 +114,4 @@ COLOUR_TEXTURE = Architecture(
     ),
 )  # fmt: skip
 
-
-def build_network(
-    input_shape: tuple[int, int, int], num_classes: int, **hyperparameters: Value
-) -> keras.Model:
-    """Build the network alone: the estimator is fitted after it, by itself."""
-    own = {one.name: hyperparameters[one.name] for one in COMPACT.own}
-    return COMPACT.build(input_shape, num_classes, **own)
-
-
-COMPACT_TEXTURE = replace(
-    # The compact network and the estimator, trained one after the other, answering together.
-    COMPACT,
-    name="compact_texture",
-    summary="a soft vote of compact and colour_texture",
-    builder=build_network,
-    own=(*COMPACT.own, *COLOUR_TEXTURE.own),
-    smallest=max(COMPACT.smallest, COLOUR_TEXTURE.smallest),
-    voters=(COMPACT.name, COLOUR_TEXTURE.name),
-)
-
-ARCHITECTURES = (COLOUR_TEXTURE, COMPACT_TEXTURE)
+ARCHITECTURES = (COLOUR_TEXTURE,)

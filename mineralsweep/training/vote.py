@@ -50,7 +50,7 @@ def run_vote(spec: TrialSpec, report: Report, say: Say, run: Run) -> TrialResult
 
 
 def _voter(spec: TrialSpec, name: str, place: int) -> TrialSpec:
-    known = get_architecture(name).hyperparameters
+    known = get_architecture(name).defaults()
     own = {key: value for key, value in spec.hyperparameters.items() if key in known}
     folder = spec.folder / VOTERS / str(place)
     state = spec.checkpoint and spec.checkpoint / str(place)

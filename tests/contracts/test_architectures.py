@@ -24,7 +24,6 @@ COUNTS = {
     "model2_1": ((180, 180, 3), 1_016_131, 0),
     "vgg16": ((180, 180, 3), 14_714_688 + 3_277_056 + 771, 14_714_688),
     "compact": ((128, 128, 3), 309_683, 1_472),
-    "compact_texture": ((128, 128, 3), 309_683, 1_472),  # the network's
 }
 # name -> numbers an image that it is fitted on by default
 NUMBERS = {"colour_texture": 708}

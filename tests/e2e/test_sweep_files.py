@@ -107,7 +107,7 @@ def test_a_sweep_leaves_vgg16_out_when_its_weights_cannot_be_had(
 
 def test_a_sweep_of_vgg16_alone_stops_without_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mineralsweep.models.weights._download", lambda *_: None)
-    with pytest.raises(WeightsUnavailable, match=r"give its path: weights=PATH"):
+    with pytest.raises(WeightsUnavailable, match=r"or of its folder: weights=PATH"):
         without_weights(load(ROOT / "sweeps" / "vgg16.yaml"))
 
 

@@ -129,7 +129,7 @@ def test_a_vote_on_disk_answers_with_the_mean_of_its_voters(
     dataset: Dataset, tmp_path: Path
 ) -> None:
     spec = trial(
-        dataset, tmp_path / "m", architecture="compact_texture", epochs=2, width=4, trees=5
+        dataset, tmp_path / "m", architecture="compact+colour_texture", epochs=2, width=4, trees=5
     )
     reports: list[EpochReport] = []
     result = train(spec, reports.append)

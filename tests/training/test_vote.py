@@ -38,7 +38,9 @@ class Trainer:
 
 @pytest.fixture
 def spec(dataset: Dataset, tmp_path: Path) -> TrialSpec:
-    return trial(dataset, tmp_path / "m", architecture="compact_texture", dropout=0.3, trees=9)
+    return trial(
+        dataset, tmp_path / "m", architecture="compact+colour_texture", dropout=0.3, trees=9
+    )
 
 
 def test_each_voter_gets_the_hyperparameters_that_are_its_own(spec: TrialSpec) -> None:
@@ -79,10 +81,3 @@ def test_what_a_killed_attempt_left_is_written_over(spec: TrialSpec) -> None:
 def test_a_reason_to_stop_is_the_vote_s(spec: TrialSpec) -> None:
     result = run_vote(spec, lambda report: "too low", print, Trainer())
     assert (result.stop_reason, result.pruned) == ("too low", True)
-
-
-def test_voters_are_architectures_that_know_all_its_hyperparameters() -> None:
-    for architecture in ARCHITECTURES.values():
-        known = [ARCHITECTURES[name].hyperparameters.keys() for name in architecture.voters]
-        if known:
-            assert architecture.hyperparameters.keys() == set().union(*known)

@@ -171,6 +171,6 @@ def test_every_epoch_tells_what_scikit_learn_would(
 def test_a_vote_reports_its_first_voter(dataset: Dataset, tmp_path: Path) -> None:
     from mineralsweep.training.run import run_trial
 
-    spec = trial(dataset, tmp_path / "m", architecture="compact_texture", epochs=1)
+    spec = trial(dataset, tmp_path / "m", architecture="compact+colour_texture", epochs=1)
     result = run_trial(spec, lambda report: None)
     assert np.sum(result.history[0].val_confusion) == len(spec.examples.validation_labels)
