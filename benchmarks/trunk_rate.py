@@ -22,7 +22,7 @@ def measure() -> dict[str, float]:
     precision = choose("auto")
     with used(precision):
         model = get("vgg16").build((180, 180, 3), 3, augmentation=0.0, weights="none")
-    segment = get("vgg16").segment
+    segment = get("vgg16").trunk.segment
     assert segment is not None
     trunk = tf.function(segment(model, None, 0))
     matrix = tf.cast(tf.random.normal((SIDE, SIDE)), precision)

@@ -15,9 +15,10 @@ import tensorflow as tf
 
 from mineralsweep.activations import store
 from mineralsweep.activations.store import Features, Request
+from mineralsweep.core.recipe import AXES, Flips
 from mineralsweep.data import arrays, augment
 
-VERSION = 1
+VERSION = 2
 """Of the features: another one when the same key would give other numbers."""
 BATCH = 32
 MOST_VIEWS = 1_000
@@ -26,11 +27,11 @@ Build = Callable[[Features], None]
 
 
 class Segmenter(Protocol):
-    """Cuts a built network at the border of its frozen trunk; the parts share its layers.
+    """Cuts a built network at the border of its frozen part; the pieces share its layers.
 
-    A cut is named by the trunk's unfrozen layers above it: `segment(model, None, 4)` goes from
-    pixels to the output of the layers that stay frozen at `unfrozen=4`, `segment(model, 4, None)`
-    from there to the probabilities, and `segment(model, 8, 4)` from a deeper cut to that one.
+    A cut is named by the unfrozen parts of the trunk above it: `segment(model, None, 4)` goes from
+    pixels to the output of what stays frozen with 4 of them, `segment(model, 4, None)` from there
+    to the probabilities, and `segment(model, 8, 4)` from a deeper cut to that one.
     """
 
     def __call__(self, model: keras.Model, start: int | None, stop: int | None) -> keras.Model: ...
@@ -48,9 +49,10 @@ class FeaturesWanted:
         arrays: the .npy file of decoded images; its name holds their digest and size.
         rows: of that file.
         strength: of the augmentation, in [0, 1].
-        views: of each image; 1 where the strength is 0.
+        views: of each image, drawn anew; where the strength is 0, they are those of `flips`.
         seed: of the views.
         precision: of the computation, "float32" or "bfloat16".
+        flips: the views of an image that is not augmented: itself, and which mirror images.
     """
 
     segment: Segmenter
@@ -62,6 +64,15 @@ class FeaturesWanted:
     views: int
     seed: int
     precision: str
+    flips: Flips = "none"
+
+    def count(self) -> int:
+        """Return how many views there are of each image."""
+        return self.views if self.strength else len(AXES[self.flips])
+
+    def mirrored(self, view: int) -> tuple[int, ...]:
+        """Return the axes of (n, height, width, 3) that a view is mirrored along."""
+        return () if self.strength else AXES[self.flips][view]
 
 
 def ensure(
@@ -100,7 +111,15 @@ def _requests(
         builders = _from_pixels(prefix, wanted, say)
     else:
         builders = _from_deeper(model, wanted, say)
-    return [Request({**common, "view": view}, shape, build) for view, build in enumerate(builders)]
+    return [
+        Request({**common, **_view(wanted, view)}, shape, build)
+        for view, build in enumerate(builders)
+    ]
+
+
+def _view(wanted: FeaturesWanted, view: int) -> dict[str, str | int]:
+    """Return what tells a view from others; mirror images are the same in every setting."""
+    return {"view": view} if wanted.strength else {"mirrored": str(wanted.mirrored(view))}
 
 
 def _digest(prefix: keras.Model) -> str:
@@ -122,7 +141,7 @@ def _from_deeper(
         for part in _batches(len(target)):
             target[part] = step(tf.constant(start[part])).numpy()
 
-    return [partial(build, view) for view in range(wanted.views)]
+    return [partial(build, view) for view in range(wanted.count())]
 
 
 def _from_pixels(
@@ -133,15 +152,16 @@ def _from_pixels(
     step = tf.function(prefix, reduce_retracing=True)
 
     def build(view: int, target: Features) -> None:
-        say(f"frozen trunk, {len(target)} images, view {view + 1} of {wanted.views}")
+        say(f"frozen trunk, {len(target)} images, view {view + 1} of {wanted.count()}")
         vary = augment.layers(wanted.strength, seed=wanted.seed * MOST_VIEWS + view)
         for part in _batches(len(target)):
-            images = tf.constant(pixels[list(wanted.rows[part])], tf.float32)
+            seen = np.flip(pixels[list(wanted.rows[part])], wanted.mirrored(view))
+            images = tf.constant(seen, tf.float32)
             for layer in vary:
                 images = layer(images, training=True)
             target[part] = step(images).numpy()
 
-    return [partial(build, view) for view in range(wanted.views)]
+    return [partial(build, view) for view in range(wanted.count())]
 
 
 def _batches(count: int) -> Iterator[slice]:

@@ -105,7 +105,7 @@ class SweepHyperModel(keras_tuner.HyperModel):  # type: ignore[misc]  # KerasTun
         )
 
 
-UNUSED = ("label_smoothing", "mixup", "colour", "crop", "balance", "flips")
+UNUSED = ("image_size", "label_smoothing", "mixup", "colour", "crop", "balance", "flips")
 """Of a recipe: a sweep makes its batches, or its answers, by them."""
 
 COMPLETED = "COMPLETED"

@@ -16,6 +16,7 @@ from mineralsweep.core.reference import is_reference, readable
 from mineralsweep.errors import ArchitectureError, did_you_mean
 from mineralsweep.models import ARCHITECTURES, get, is_known
 from mineralsweep.models.architecture import Architecture
+from mineralsweep.models.vote import SIGN
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -25,6 +26,7 @@ MOST_COMBINATIONS = 10_000
 ARCHITECTURE = Hyperparameter("architecture", "name", "what is trained")
 """The entry that every space has; which others it may have follows from it."""
 BACKBONE = "backbone"
+VOTE = "vote"
 
 
 class Space(RootModel[dict[str, SpaceEntry]]):
@@ -43,6 +45,7 @@ class Space(RootModel[dict[str, SpaceEntry]]):
         if not isinstance(raw, Mapping):
             return raw
         entries = {ARCHITECTURE.name: Refused("must be given"), **raw}
+        entries[ARCHITECTURE.name] = _votes_named(entries[ARCHITECTURE.name])
         named = _choices(entries[ARCHITECTURE.name])
         references = [one for one in named if isinstance(one, str) and is_reference(one)]
         if references:
@@ -193,6 +196,19 @@ class Space(RootModel[dict[str, SpaceEntry]]):
             step = int(entry.step or 1)
             return IntDistribution(int(entry.low), int(entry.high), log=entry.log, step=step)
         return FloatDistribution(entry.low, entry.high, log=entry.log, step=entry.step)
+
+
+def _votes_named(entry: Any) -> Any:
+    """Write each `{vote: [a, b]}` of an entry as `a+b`."""
+    if isinstance(entry, list | tuple):
+        named = [_votes_named(one) for one in entry]
+        return next((one for one in named if isinstance(one, Refused)), named)
+    if isinstance(entry, Mapping) and list(entry) == [VOTE]:
+        members = entry[VOTE]
+        if isinstance(members, list | tuple) and len(members) > 1:
+            return SIGN.join(map(str, members))
+        return Refused(f"{VOTE} takes a list of two architectures or more, got {members!r}")
+    return entry
 
 
 def _choices(entry: Any) -> list[Any]:

@@ -21,11 +21,11 @@ from mineralsweep.config.sections import (
 )
 from mineralsweep.config.space import Space, check_point, default_points
 from mineralsweep.core import objective as objectives
-from mineralsweep.core.hyperparameter import Params
+from mineralsweep.core.hyperparameter import Params, Value
 from mineralsweep.errors import ArchitectureError, did_you_mean
 from mineralsweep.models import get as get_architecture
+from mineralsweep.models.architecture import IMAGE_SIZE, LARGEST_SIDE
 
-LARGEST_SIDE = 2048
 WORKERS_AT_MOST = 256
 NAMED = ("architecture", "backbone")
 """Entries that a space may lose values of, where weights can't be had."""
@@ -128,11 +128,15 @@ class Sweep(Strict):
 
     @model_validator(mode="after")
     def _architectures_and_sampler_suit(self) -> Self:
+        entry = self.space.entries().get(IMAGE_SIZE.name)
+        if entry is not None and self.image_size is not None:
+            raise Misplaced("image_size", "is in the space too; leave one of them out")
+        smallest = (int(min(map(float, entry.bounds()))),) * 2 if entry is not None else None
         for name in self.space.architectures():
             try:
-                get_architecture(name).check_image_size(self.size_for(name))
+                get_architecture(name).check_image_size(smallest or self.size_for(name))
             except ArchitectureError as error:
-                raise Misplaced("image_size", str(error)) from None
+                raise Misplaced("space.image_size" if entry else "image_size", str(error)) from None
         numbers = numbers_for_all(self)
         if self.engine.resolved() == "cmaes" and len(numbers) < 2:
             raise Misplaced(
@@ -164,8 +168,10 @@ class Sweep(Strict):
             ]
         return [] if self.engine.sampler == "grid" else default_points(self.space)
 
-    def size_for(self, architecture: str) -> tuple[int, int]:
-        """Return (height, width) in pixels: this sweep's, else the architecture's own."""
+    def size_for(self, architecture: str, of_trial: Value | None = None) -> tuple[int, int]:
+        """Return (height, width) in pixels: a trial's, the sweep's, or the architecture's own."""
+        if of_trial is not None:
+            return int(of_trial), int(of_trial)
         return self.image_size or get_architecture(architecture).image_size
 
     def deepest(self) -> int:

@@ -93,8 +93,8 @@ class Recipe:
         return any((self.label_smoothing, self.mixup, self.colour, self.crop, self.balance))
 
     def needs_pixels(self) -> bool:
-        """Say whether the kept answers of a frozen trunk are not enough to train or validate."""
-        return self.draws_batches() or self.flips != "none"
+        """Say whether the kept answers of a frozen trunk are not enough to train on."""
+        return any((self.mixup, self.colour, self.crop))
 
     def differing(self) -> dict[str, float | int | str]:
         """Return the options that are not the original's, by name."""

@@ -32,7 +32,8 @@ class Examples:
 
     With `folds`, `train` and `validation` are both the pool (all but the test split): each of its
     images is validated once in a repeat, by a network that was not trained on it. The folds of a
-    repeat stand together.
+    repeat stand together. Of one fold, `pool` is what all of them see: what is computed for it
+    serves the others too.
     """
 
     arrays: Path
@@ -42,6 +43,7 @@ class Examples:
     validation: tuple[int, ...]
     validation_labels: tuple[int, ...]
     folds: tuple[Fold, ...] = ()
+    pool: tuple[int, ...] = ()
 
     def folds_a_repeat(self) -> int:
         """Return how many folds the pool is divided into, 0 without folds."""
@@ -62,6 +64,7 @@ class Examples:
             validation=fold.validation,
             validation_labels=tuple(labels[row] for row in fold.validation),
             folds=(),
+            pool=self.train,
         )
 
 
@@ -91,6 +94,7 @@ class TrialSpec:
         initial: a checkpoint of another trial with the same network, from which this one goes on:
             its weights, its optimizer, its epochs. Used where `checkpoint` has nothing.
         division: of the images, as `data.dataset.Division` is named; "": the study's own.
+        views_seed: of the augmented views that are kept: the same for all folds; None: `seed`.
     """
 
     number: int
@@ -116,6 +120,7 @@ class TrialSpec:
     keep_last: bool = False
     initial: Path | None = None
     division: str = ""
+    views_seed: int | None = None
 
     @property
     def architecture_name(self) -> str:
@@ -157,7 +162,7 @@ class TrialSpec:
         return f"{self.image_size[0]}x{self.image_size[1]}"
 
     def _trunk_params(self) -> dict[str, Value | None]:
-        if "unfrozen" not in self.hyperparameters:
+        if not any(name.startswith("unfrozen") for name in self.hyperparameters):
             return {}
         return {"views": self.views, "head_epochs": self.head_epochs}
 

@@ -7,16 +7,21 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from mineralsweep.data.decode import Pixels
 from mineralsweep.descriptors import colour, covariance, patterns
 from mineralsweep.errors import ArchitectureError, did_you_mean
 
-VERSION = 2
+VERSION = 3
 """Another one means other numbers: kept files are computed again, and saved models refuse."""
 
 SMALLEST = 32
 """Pixels: the least height and width, so that each cell of the grids has some."""
+
+
+LARGEST = 256
+"""Pixels: larger images are scaled down to it. Above, the numbers cost minutes and say no more."""
 
 
 @dataclass(frozen=True)
@@ -69,8 +74,17 @@ def features(images: Pixels | Iterable[Pixels], chosen: str = "all") -> NDArray[
 
 def compute(image: Pixels, asked: Iterable[Block]) -> NDArray[np.float32]:
     """Return the numbers of some blocks for one image, uint8 (height, width, 3)."""
-    seen = colour.planes_of(np.asarray(image))
+    seen = colour.planes_of(_bounded(np.asarray(image)))
     return np.concatenate([block.compute(seen) for block in asked])
+
+
+def _bounded(image: Pixels) -> Pixels:
+    height, width = image.shape[:2]
+    scale = LARGEST / max(height, width)
+    if scale >= 1:
+        return image
+    size = max(SMALLEST, round(width * scale)), max(SMALLEST, round(height * scale))
+    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.LANCZOS))
 
 
 def count(chosen: str = "all") -> int:

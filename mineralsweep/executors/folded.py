@@ -194,6 +194,7 @@ class _Trial:
             checkpoint=_of_fold(self.spec.checkpoint, index),
             initial=_of_fold(self.spec.initial, index),
             seed=self.spec.seed + index,
+            views_seed=self.spec.seed,
             folder=self.spec.folder / FOLDS / str(index),
             keep_last=True,  # when its trial goes on, a fold that has ended is not trained again
             examples=examples.of_fold(examples.folds[index]),

@@ -11,7 +11,7 @@ from mineralsweep.models import own_network, vote
 from mineralsweep.models.architecture import Architecture
 
 FILES = (
-    "model1", "model2", "vgg16", "compact", "colour_texture", "probe",
+    "model1", "model2", "vgg16", "compact", "colour_texture", "probe", "finetune",
 )  # fmt: skip
 """Of this package; each holds `ARCHITECTURES`. A new one is a file, and its name here."""
 

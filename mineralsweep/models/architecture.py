@@ -17,7 +17,7 @@ from mineralsweep.errors import ArchitectureError, did_you_mean
 if TYPE_CHECKING:
     import keras
 
-    from mineralsweep.activations.prefix import Segmenter
+    from mineralsweep.models.trunk import Trunk
 
 Kind = Literal["network", "estimator"]
 
@@ -34,9 +34,21 @@ OF_NETWORKS = (
 )  # fmt: skip
 """What every network has, and no estimator."""
 
+LARGEST_SIDE = 2048
+IMAGE_SIZE = Hyperparameter(
+    "image_size", "int", "height and width of the images in pixels", low=1, high=LARGEST_SIDE
+)
+"""What every architecture has."""
+
 AUGMENTATION = Hyperparameter(
     "augmentation", "float", "the strength of flips, turns and zooms; 1 is the original's",
     low=0.0, high=1.0,
+)  # fmt: skip
+HEADS = ("fitted", "random")
+HEAD = Hyperparameter(
+    "head", "name",
+    "where the last layers start: a linear model fitted on the trunk's answers, or random weights",
+    default="fitted", choices=HEADS,
 )  # fmt: skip
 DROPOUT = Hyperparameter(
     "dropout",
@@ -72,16 +84,14 @@ class Architecture:
 
     Attributes:
         own: the builder's hyperparameters. `hyperparameters` has those of its kind too.
-        image_size: (height, width) in pixels, where a sweep does not say otherwise.
+        image_size: (height, width) in pixels, where neither a sweep nor a trial says otherwise.
         smallest: the least height and width that leave something for the last layer.
         optimizer, learning_rate, batch_size, recipe: the defaults of every network's
             hyperparameters, and how it is trained beside.
         decay: of the learning rate, a step: rate / (1 + decay * steps).
         epochs, split: of a single training, where nothing is said.
         backbone: of `models.backbones`, whose `weights` it takes; "": none.
-        fine_tuning_rate: the default learning rate once part of the trunk is unfrozen.
-        segment: for a network with a trunk that can be frozen, None for the others.
-        trunk_layers: that can be frozen, 0 without a trunk.
+        trunk: of a network that has one, which can be frozen.
         gains_from_bfloat16: trains faster in it where the machine has it.
         voters: names of the architectures that are trained, and answer together, in its stead.
         address: of a network of the user's own: `/path/my_nets.py:build` or `package.module:build`.
@@ -102,9 +112,7 @@ class Architecture:
     epochs: int = 30
     split: str = "40/20/40"
     backbone: str = ""
-    fine_tuning_rate: float | None = None
-    segment: Segmenter | None = None
-    trunk_layers: int = 0
+    trunk: Trunk | None = None
     gains_from_bfloat16: bool = True
     voters: tuple[str, ...] = ()
     address: str = ""
@@ -115,7 +123,8 @@ class Architecture:
         if twice:
             raise ArchitectureError(
                 f"{self.name}: hyperparameter '{twice[0]}' is there already: once by itself, and"
-                f" {', '.join(one.name for one in OF_NETWORKS)} for every network; rename it"
+                f" {', '.join(one.name for one in (*OF_NETWORKS, IMAGE_SIZE))} for every network;"
+                " rename it"
             )
 
     @property
@@ -144,15 +153,17 @@ class Architecture:
         return {one.name: one for one in (*self._of_its_kind(), *self.own)}
 
     def _of_its_kind(self) -> tuple[Hyperparameter, ...]:
+        height, width = self.image_size
+        size = IMAGE_SIZE.with_default(height if height == width else None)
         if self.kind == "estimator":
-            return ()
+            return (size,)
         defaults = {
             "learning_rate": self.learning_rate,
             "optimizer": self.optimizer,
             "batch_size": self.batch_size,
             **{name: getattr(self.recipe, name) for name in recipes.SEARCHABLE},
         }
-        return tuple(one.with_default(defaults[one.name]) for one in OF_NETWORKS)
+        return (*(one.with_default(defaults[one.name]) for one in OF_NETWORKS), size)
 
     def has(self, name: str) -> bool:
         """Say whether a trial of this model has such a hyperparameter."""
@@ -163,10 +174,10 @@ class Architecture:
         own = {one.name: one.default for one in self.own}
         return {**own, "weights": "imagenet"} if self.pretrained else own
 
-    def default_learning_rate(self, unfrozen: int = 0) -> float:
+    def default_learning_rate(self, hyperparameters: Mapping[str, Value | None]) -> float:
         """Return the default rate; a smaller one where part of a trunk is unfrozen."""
-        if unfrozen and self.fine_tuning_rate is not None:
-            return self.fine_tuning_rate
+        if self.trunk is not None and self.trunk.unfrozen(hyperparameters):
+            return self.trunk.learning_rate
         return self.learning_rate
 
     def build(
@@ -239,8 +250,12 @@ def image_input(input_shape: tuple[int, int, int], augmentation: float) -> tuple
     return inputs, x
 
 
+LAST = "probabilities"
+"""The name of every network's last layer."""
+
+
 def probabilities(num_classes: int) -> keras.layers.Layer:
     """Return the last layer of every network: a softmax, in float32 also under mixed precision."""
     from keras import layers
 
-    return layers.Dense(num_classes, activation="softmax", dtype="float32", name="probabilities")
+    return layers.Dense(num_classes, activation="softmax", dtype="float32", name=LAST)

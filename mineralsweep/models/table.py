@@ -9,7 +9,9 @@ from collections.abc import Iterable, Sequence
 
 from mineralsweep.core.hyperparameter import Hyperparameter, Value
 from mineralsweep.models import ARCHITECTURES
-from mineralsweep.models.architecture import OF_NETWORKS, Architecture
+from mineralsweep.models.architecture import IMAGE_SIZE, OF_NETWORKS, Architecture
+
+OF_SIZE = "the file's `image_size`, or the architecture's own"
 
 
 def architectures() -> str:
@@ -32,7 +34,8 @@ def _rows() -> Iterable[tuple[str, str, str, str]]:
         owners = [one for one in ARCHITECTURES.values() if one.has(name)]
         declared = owners[0].hyperparameters[name]
         log = ", log scale" if declared.log else ""
-        yield f"`{name}`", declared.values() + log, declared.help, _defaults(declared, owners)
+        default = OF_SIZE if name == IMAGE_SIZE.name else _defaults(declared, owners)
+        yield f"`{name}`", declared.values() + log, declared.help, default
 
 
 def _defaults(declared: Hyperparameter, owners: Sequence[Architecture]) -> str:

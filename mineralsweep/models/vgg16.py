@@ -8,11 +8,13 @@ from mineralsweep.core.hyperparameter import Hyperparameter
 from mineralsweep.models.architecture import (
     AUGMENTATION,
     DROPOUT,
+    HEAD,
     Architecture,
     image_input,
     probabilities,
 )
 from mineralsweep.models.backbones import BACKBONES
+from mineralsweep.models.trunk import HIDDEN, NAME, Trunk
 
 if TYPE_CHECKING:
     import keras
@@ -29,6 +31,7 @@ def build(
     dropout: float,
     unfrozen: int,
     weights: str,
+    head: str,
 ) -> keras.Model:
     """Trunk of 14,714,688 parameters; head Flatten, Dense 256 (linear), Dropout, Dense softmax.
 
@@ -42,6 +45,7 @@ def build(
         dropout: in the head, in [0, 0.95].
         unfrozen: trainable layers from the top of the trunk (0: frozen, 4: block5, 18: all).
         weights: see `models.weights.resolve`.
+        head: where it starts; training sees to it.
 
     Raises:
         WeightsUnavailable: the weights can't be had.
@@ -53,7 +57,7 @@ def build(
     x = BACKBONES["vgg16"].scale(x)
     x = _trunk(input_shape, unfrozen, weights)(x)
     x = layers.Flatten()(x)
-    x = layers.Dense(256)(x)
+    x = layers.Dense(256, name=HIDDEN)(x)
     if dropout:
         x = layers.Dropout(dropout)(x)
     return keras.Model(inputs, probabilities(num_classes)(x), name="vgg16")
@@ -61,7 +65,7 @@ def build(
 
 def _trunk(input_shape: tuple[int, int, int], unfrozen: int, weights: str) -> keras.Model:
     backbone = BACKBONES["vgg16"]
-    trunk = backbone.trunk(input_shape, "trunk")
+    trunk = backbone.trunk(input_shape, NAME)
     backbone.load(trunk, weights)
     for layer in trunk.layers[: len(trunk.layers) - unfrozen]:
         layer.trainable = False
@@ -75,9 +79,9 @@ def segment(model: keras.Model, start: int | None, stop: int | None) -> keras.Mo
     """
     import keras
 
-    trunk = model.get_layer("trunk")
+    trunk = model.get_layer(NAME)
     names = [layer.name for layer in model.layers]
-    head = model.layers[names.index("trunk") + 1 :]
+    head = model.layers[names.index(NAME) + 1 :]
     first = 0 if start is None else TRUNK_LAYERS - start
     last = TRUNK_LAYERS if stop is None else TRUNK_LAYERS - stop
     if start is None:
@@ -108,11 +112,9 @@ VGG16 = Architecture(
     epochs=100,
     split="40/20/40",
     summary="VGG16 trunk, frozen or partly unfrozen, under a small head",
-    own=(AUGMENTATION.with_default(1.0), DROPOUT.with_default(0.5), UNFROZEN),
+    own=(AUGMENTATION.with_default(1.0), DROPOUT.with_default(0.5), UNFROZEN, HEAD),
     backbone="vgg16",
-    fine_tuning_rate=1e-5,
-    segment=segment,
-    trunk_layers=TRUNK_LAYERS,
+    trunk=Trunk("unfrozen", lambda _: TRUNK_LAYERS, segment, learning_rate=1e-5),
 )
 
 ARCHITECTURES = (VGG16,)

@@ -70,8 +70,9 @@ def specify(
     own = {name: params.get(name, value) for name, value in architecture.defaults().items()}
     if architecture.pretrained:
         own["weights"] = conditions.weights
-    unfrozen = int(own.get("unfrozen") or 0)
-    optimizer, rate = _optimizer(params, architecture, unfrozen)
+    optimizer, rate = _optimizer(params, architecture, own)
+    unfrozen = architecture.trunk.unfrozen(own) if architecture.trunk else 0
+    deepest = conditions.deepest if architecture.has("unfrozen") else 0
     training = conditions.training
     searched = {name: params.get(name) for name in SEARCHABLE}
     return TrialSpec(
@@ -88,7 +89,7 @@ def specify(
         precision=training.precision,
         views=training.views,
         head_epochs=training.head_epochs,
-        deepest=max(conditions.deepest, unfrozen),
+        deepest=max(deepest, unfrozen),
         seed=conditions.seed,
         folder=folder,
         examples=examples,
@@ -97,10 +98,12 @@ def specify(
 
 
 def _optimizer(
-    params: Mapping[str, Value | None], architecture: Architecture, unfrozen: int
+    params: Mapping[str, Value | None],
+    architecture: Architecture,
+    own: Mapping[str, Value | None],
 ) -> tuple[str, float]:
     """Return a trial's optimizer and its rate; an estimator has none: "" and 0."""
     if architecture.kind == "estimator":
         return "", 0.0
-    rate = params.get("learning_rate") or architecture.default_learning_rate(unfrozen)
+    rate = params.get("learning_rate") or architecture.default_learning_rate(own)
     return str(params.get("optimizer", architecture.optimizer)), float(rate)

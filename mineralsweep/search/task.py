@@ -46,10 +46,11 @@ class Task:
     def specify(self, proposal: Proposal, folder: Path) -> TrialSpec:
         """Return the trial of a proposal; `folder` is replaced by that of the attempt."""
         sweep = self.sweep
-        size = sweep.size_for(str(proposal.params["architecture"]))
+        params = proposal.params
+        size = sweep.size_for(str(params["architecture"]), params.get("image_size"))
         conditions = Conditions.of(sweep)
         spec = specify(
-            proposal.params,
+            params,
             replace(
                 conditions,
                 epochs=proposal.epochs or conditions.epochs,

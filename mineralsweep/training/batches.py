@@ -83,9 +83,14 @@ class ViewDraws(Batches):
     """One view of each image an epoch, drawn from (seed, epoch) alone.
 
     Args:
-        images: one bfloat16 (n, ...) a view.
+        images: one bfloat16 (rows, ...) a view.
+        places: of the images, in order, among the rows of a view.
         labels, batch_size, seed: as for `Batches`.
     """
+
+    def __init__(self, images: Any, places: Any, labels: Any, batch_size: int, seed: int) -> None:
+        self._places = np.asarray(places)
+        super().__init__(images, labels, batch_size, seed)
 
     def begin(self, epoch: int) -> None:
         super().begin(epoch)
@@ -93,7 +98,7 @@ class ViewDraws(Batches):
 
     def __getitem__(self, step: int) -> tuple[Any, Any]:
         rows = self.rows(step)
-        views = [self._images[self._drawn[row]][row] for row in rows]
+        views = [self._images[self._drawn[row]][self._places[row]] for row in rows]
         return np.stack(views), self._labels[rows]
 
 

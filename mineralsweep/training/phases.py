@@ -13,10 +13,15 @@ import numpy as np
 from mineralsweep.activations import prefix
 from mineralsweep.activations.prefix import FeaturesWanted
 from mineralsweep.activations.store import Features, NoRoomForFeatures
+from mineralsweep.core.recipe import AXES
 from mineralsweep.core.trial import Say, TrialSpec
 from mineralsweep.data import arrays
 from mineralsweep.models import get as get_architecture
-from mineralsweep.training.batches import Batches, RecipeBatches, ViewDraws
+from mineralsweep.models.trunk import Trunk
+from mineralsweep.training import head
+from mineralsweep.training.batches import Batches, RecipeBatches, ViewDraws, soft_labels
+
+FITTED = "fitted"
 
 
 @dataclass(frozen=True)
@@ -26,26 +31,31 @@ class Phase:
     Attributes:
         model: uncompiled; a part of the whole network that shares its layers, or the whole.
         batches: to train on; they follow from the epoch.
-        validation: inputs for the model, in the order of the validation labels.
+        validation: inputs for the model, in the order of the validation labels: as many arrays as
+            the recipe has views, the image itself first.
         until: its last epoch.
         learning_rate: of its first step.
     """
 
     model: keras.Model
     batches: Batches
-    validation: Any
+    validation: Sequence[Any]
     until: int
     learning_rate: float
 
 
 def uses_features(spec: TrialSpec) -> bool:
     """Say whether some of the trunk stays frozen, so that its answers can be kept."""
-    return _frozen_layers(spec) > 0 and spec.views > 0 and not spec.recipe.needs_pixels()
+    trunk = get_architecture(spec.architecture).trunk
+    kept = trunk is not None and trunk.frozen(spec.hyperparameters) > 0
+    return kept and spec.views > 0 and not spec.recipe.needs_pixels()
 
 
-def from_pixels(spec: TrialSpec, whole: keras.Model) -> list[Phase]:
+def from_pixels(spec: TrialSpec, whole: keras.Model, precision: str, say: Say) -> list[Phase]:
     """Train the whole network on images, with a new view of each in every epoch."""
     pixels, examples = arrays.load(spec.examples.arrays), spec.examples
+    if spec.hyperparameters.get("head") == FITTED:
+        _start_head(spec, whole, precision, say)
     images, validation = pixels[list(examples.train)], pixels[list(examples.validation)]
     if spec.recipe.draws_batches():
         batches: Batches = RecipeBatches(
@@ -54,7 +64,8 @@ def from_pixels(spec: TrialSpec, whole: keras.Model) -> list[Phase]:
         )  # fmt: skip
     else:
         batches = Batches(images, examples.train_labels, spec.batch_size, spec.seed)
-    return [Phase(whole, batches, validation, spec.epochs, spec.learning_rate)]
+    views = [np.flip(validation, axes) for axes in AXES[spec.recipe.flips]]
+    return [Phase(whole, batches, views, spec.epochs, spec.learning_rate)]
 
 
 def from_features(spec: TrialSpec, whole: keras.Model, precision: str, say: Say) -> list[Phase]:
@@ -69,49 +80,91 @@ def from_features(spec: TrialSpec, whole: keras.Model, precision: str, say: Say)
     Raises:
         NoRoomForFeatures: they can't be kept.
     """
-    unfrozen = int(spec.hyperparameters.get("unfrozen") or 0)
-    phases = []
+    kept = _Kept(spec, whole, precision, say)
+    if spec.hyperparameters.get("head") == FITTED:
+        kept.start_head()
+    architecture, phases = get_architecture(spec.architecture), []
+    unfrozen = kept.trunk.unfrozen(spec.hyperparameters)
     head_epochs = min(spec.head_epochs, spec.epochs) if unfrozen else 0
     if head_epochs:
-        rate = get_architecture(spec.architecture).default_learning_rate()
-        phases.append(_phase(spec, whole, precision, say, 0, head_epochs, rate))
+        phases.append(kept.phase(0, head_epochs, architecture.learning_rate))
     if head_epochs < spec.epochs:
-        rate = spec.learning_rate
-        phases.append(_phase(spec, whole, precision, say, unfrozen, spec.epochs, rate))
+        phases.append(kept.phase(unfrozen, spec.epochs, spec.learning_rate))
     return phases
 
 
-def _frozen_layers(spec: TrialSpec) -> int:
-    architecture = get_architecture(spec.architecture)
-    unfrozen = int(spec.hyperparameters.get("unfrozen") or 0)
-    return 0 if architecture.segment is None else architecture.trunk_layers - unfrozen
+def _trunk_of(spec: TrialSpec) -> Trunk:
+    trunk = get_architecture(spec.architecture).trunk
+    assert trunk is not None  # a network whose head is fitted, or that has frozen layers
+    return trunk
 
 
-def _phase(
-    spec: TrialSpec,
-    whole: keras.Model,
-    precision: str,
-    say: Say,
-    cut: int,
-    until: int,
-    rate: float,
-) -> Phase:
-    segment = get_architecture(spec.architecture).segment
-    assert segment is not None
-    examples = spec.examples
-    strength = float(spec.hyperparameters.get("augmentation") or 0.0)
+class _Kept:
+    """The kept answers of a trial's frozen trunk; the arguments are those of `from_features`."""
 
-    def ask(rows: Sequence[int], strength: float, views: int) -> list[Features]:
+    def __init__(self, spec: TrialSpec, whole: keras.Model, precision: str, say: Say) -> None:
+        self.trunk = _trunk_of(spec)
+        self._spec, self._whole, self._precision, self._say = spec, whole, precision, say
+
+    def start_head(self) -> None:
+        """Fit the head on what the whole trunk answers to the training images."""
+        views, places = self._plain(0)
+        train = [view[places(self._spec.examples.train)] for view in views]
+        _fit_head(self._spec, self._whole, train)
+
+    def phase(self, cut: int, until: int, rate: float) -> Phase:
+        """Return a stretch of epochs of what lies above a cut."""
+        spec, examples = self._spec, self._spec.examples
+        strength = float(spec.hyperparameters.get("augmentation") or 0.0)
+        plain, places = self._plain(cut)
+        validation = [np.asarray(view[places(examples.validation)]) for view in plain]
+        if strength:  # each fold of a trial finds the views of the others
+            rows = tuple(sorted(examples.pool or examples.train))
+            seed = spec.seed if spec.views_seed is None else spec.views_seed
+            plain, places = self._ask(cut, rows, strength, seed), _places(rows)
+        labels: Any = np.asarray(examples.train_labels)
+        if spec.recipe.draws_batches():
+            labels = soft_labels(labels, len(examples.classes), spec.recipe)
+        draws = ViewDraws(plain, places(examples.train), labels, spec.batch_size, spec.seed)
+        return Phase(self.trunk.segment(self._whole, cut, None), draws, validation, until, rate)
+
+    def _plain(self, cut: int) -> tuple[list[Features], Any]:
+        """Return the views that the recipe answers with, of all images that the trial may see."""
+        examples = self._spec.examples
+        rows = tuple(sorted({*examples.train, *examples.validation}))
+        return self._ask(cut, rows, 0.0, 0), _places(rows)
+
+    def _ask(self, cut: int, rows: tuple[int, ...], strength: float, seed: int) -> list[Features]:
+        spec = self._spec
+        through = max(cut, spec.deepest)
         wanted = FeaturesWanted(
-            segment, cut, spec.deepest, examples.arrays, tuple(rows), strength, views,
-            spec.seed, precision,
+            self.trunk.segment, cut, through, spec.examples.arrays, rows, strength, spec.views,
+            seed, self._precision, spec.recipe.flips,
         )  # fmt: skip
-        return prefix.ensure(whole, wanted, say)
+        return prefix.ensure(self._whole, wanted, self._say)
 
-    views = ask(examples.train, strength, spec.views if strength else 1)
-    draws = ViewDraws(views, np.asarray(examples.train_labels), spec.batch_size, spec.seed)
-    validation = np.asarray(ask(examples.validation, 0.0, 1)[0])
-    return Phase(segment(whole, cut, None), draws, validation, until, rate)
+
+def _places(rows: Sequence[int]) -> Any:
+    """Return what finds the places of some rows among these."""
+    place = {row: position for position, row in enumerate(rows)}
+    return lambda asked: [place[row] for row in asked]
+
+
+def _start_head(spec: TrialSpec, whole: keras.Model, precision: str, say: Say) -> None:
+    """Fit the head where nothing is kept."""
+    say("fitting the head")
+    answers = _trunk_of(spec).segment(whole, None, 0)
+    pixels = arrays.load(spec.examples.arrays)[list(spec.examples.train)]
+    views = [
+        answers.predict(np.flip(pixels, axes).astype(np.float32), spec.batch_size, verbose=0)
+        for axes in AXES[spec.recipe.flips]
+    ]
+    _fit_head(spec, whole, views)
+
+
+def _fit_head(spec: TrialSpec, whole: keras.Model, views: Sequence[Any]) -> None:
+    penalty = float(spec.hyperparameters.get("penalty") or 1.0)
+    head.start(whole, views, spec.examples.train_labels, penalty)
 
 
 def say_why_not(error: NoRoomForFeatures) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import keras
@@ -24,7 +24,13 @@ UNDECAYED = ("bias", "gamma", "beta")
 """Parts of the names of weights that are not decayed: they scale and shift."""
 
 
-def optimizer(spec: TrialSpec, rate: float, epochs: int, steps: int) -> keras.optimizers.Optimizer:
+def optimizer(
+    spec: TrialSpec,
+    rate: float,
+    epochs: int,
+    steps: int,
+    factors: Mapping[int, float] | None = None,
+) -> keras.optimizers.Optimizer:
     """Return the trial's optimizer, new.
 
     Args:
@@ -32,16 +38,32 @@ def optimizer(spec: TrialSpec, rate: float, epochs: int, steps: int) -> keras.op
         rate: the highest learning rate.
         epochs: that it will be used for; the cosine ends with them.
         steps: of an epoch.
+        factors: of the rate, by the id of a variable; 1 for the others.
     """
     recipe, more = spec.recipe, {}
     if recipe.weight_decay is not None:
         more["weight_decay"] = recipe.weight_decay
     if recipe.average_weights:
         more |= {"use_ema": True, "ema_momentum": recipe.average_weights}
-    made = KINDS[spec.optimizer](learning_rate=schedule(spec, rate, epochs, steps), **more)
+    kind = _with_factors(KINDS[spec.optimizer], factors) if factors else KINDS[spec.optimizer]
+    made = kind(learning_rate=schedule(spec, rate, epochs, steps), **more)
     if recipe.weight_decay:
         made.exclude_from_weight_decay(var_names=list(UNDECAYED))
     return made
+
+
+def _with_factors(kind: Any, factors: Mapping[int, float]) -> Any:
+    """Return a kind of optimizer that multiplies the rate by a variable's factor.
+
+    Decoupled weight decay keeps to the one rate for all.
+    """
+
+    class WithFactors(kind):  # type: ignore[misc]
+        def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+            factor = factors.get(id(variable), 1.0)
+            super().update_step(gradient, variable, learning_rate * factor)
+
+    return WithFactors
 
 
 def schedule(spec: TrialSpec, rate: float, epochs: int, steps: int) -> Any:

@@ -86,11 +86,10 @@ def _answers(spec: TrialSpec, model: keras.Model, last: Phase) -> Any:
 
     Where only a part was trained, `model` is that part: the trunk has its answers ready.
     """
-
-    def answer(images: Any) -> Any:
-        return model.predict(images, batch_size=spec.batch_size, verbose=0)
-
-    return network.over_flips(answer, last.validation, spec.recipe.flips)
+    answers = [
+        model.predict(view, batch_size=spec.batch_size, verbose=0) for view in last.validation
+    ]
+    return np.mean(answers, axis=0, dtype=np.float32)
 
 
 def _prepare(spec: TrialSpec, precision: str, say: Say) -> tuple[keras.Model, list[Phase]]:
@@ -106,12 +105,14 @@ def _prepare(spec: TrialSpec, precision: str, say: Say) -> tuple[keras.Model, li
     _make_deterministic(spec.seed)
     with used(precision):
         whole = _build(spec, spec.hyperparameters)
-    return whole, phases.from_pixels(spec, whole)
+        return whole, phases.from_pixels(spec, whole, precision, say)
 
 
 def _fit(spec: TrialSpec, stretches: list[Phase], watch: Watch, state: Checkpoint | None) -> None:
     """Train phase by phase; with a state, from the epoch after it."""
-    labels = recipe.validation_labels(spec)
+    labels, trunk = recipe.validation_labels(spec), get_architecture(spec.architecture).trunk
+    of_variables = trunk and trunk.factors
+    factors = of_variables(watch.whole, spec.hyperparameters) if of_variables else None
     done, classes = 0, len(spec.examples.classes)
     steps = -(-len(spec.examples.train) // spec.batch_size)
     trained = state.epoch if state else 0
@@ -121,7 +122,9 @@ def _fit(spec: TrialSpec, stretches: list[Phase], watch: Watch, state: Checkpoin
             continue
         accuracy = CountedAccuracy(classes)
         phase.model.compile(
-            optimizer=recipe.optimizer(spec, phase.learning_rate, phase.until - done, steps),
+            optimizer=recipe.optimizer(
+                spec, phase.learning_rate, phase.until - done, steps, factors
+            ),
             loss=recipe.loss(spec.recipe),
             metrics=[accuracy],
         )
@@ -134,7 +137,7 @@ def _fit(spec: TrialSpec, stretches: list[Phase], watch: Watch, state: Checkpoin
             shuffle=False,  # they are, by themselves
             initial_epoch=max(done, trained),
             epochs=phase.until,
-            validation_data=(phase.validation, labels),
+            validation_data=(phase.validation[0], labels),
             validation_batch_size=spec.batch_size,
             callbacks=[
                 turning(phase.batches),

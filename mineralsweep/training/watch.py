@@ -139,6 +139,7 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
         self._epoch_started = 0.0
         self._lowest = math.inf
         self._earlier = 0.0
+        self.whole = whole
         self.changing = changing(whole)
         self.history: list[EpochReport] = []
         self.best_epoch = 0

@@ -33,7 +33,7 @@ def wanted(dataset: Dataset) -> Any:
     from mineralsweep.activations.prefix import FeaturesWanted
     from mineralsweep.models import get
 
-    segment = get("vgg16").segment
+    segment = get("vgg16").trunk.segment
     assert segment is not None
     return FeaturesWanted(
         segment, cut=4, through=4, arrays=dataset.arrays(SIZE), rows=tuple(range(5)),

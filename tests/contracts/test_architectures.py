@@ -24,12 +24,13 @@ COUNTS = {
     "model2_1": ((180, 180, 3), 1_016_131, 0),
     "vgg16": ((180, 180, 3), 14_714_688 + 3_277_056 + 771, 14_714_688),
     "compact": ((128, 128, 3), 309_683, 1_472),
+    "finetune": ((320, 320, 3), 744_579, 286_304),
 }
 # name -> numbers an image that it is fitted on by default
 NUMBERS = {"colour_texture": 708}
 PROBES = ("probe",)
 """Estimators on what a pretrained backbone answers."""
-RANDOM: dict[str, dict[str, Any]] = {"vgg16": {"weights": "none"}}
+RANDOM: dict[str, dict[str, Any]] = {key: {"weights": "none"} for key in ("vgg16", "finetune")}
 SMALL = (96, 96, 3)
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -163,22 +164,23 @@ def test_an_unknown_name_is_refused() -> None:
 @every
 def test_its_segments_joined_are_the_network(name: str) -> None:
     architecture = ARCHITECTURES[name]
-    if architecture.segment is None:
-        assert architecture.trunk_layers == 0
-        assert not architecture.has("unfrozen")
+    if architecture.trunk is None:
+        assert not architecture.pretrained
         return
+    segment, parts = architecture.trunk.segment, architecture.trunk.parts(architecture.defaults())
     extra = {"augmentation": 0.0, "dropout": 0.0}
     model = build(name, (64, 64, 3), **extra)
     images = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3)).astype(np.float32)
     whole = np.asarray(model(images, training=False))
-    for cut in range(architecture.trunk_layers):
-        features = architecture.segment(model, None, cut)(images)
-        tail = architecture.segment(model, cut, None)
+    for cut in range(parts):
+        features = segment(model, None, cut)(images)
+        tail = segment(model, cut, None)
         np.testing.assert_allclose(tail(features), whole, atol=0.02)
-        assert tail.layers[-1] is model.layers[-1]  # training it trains the network
-    deeper = architecture.segment(model, None, 8)(images)
-    between = architecture.segment(model, 8, 4)(deeper)
-    expected = architecture.segment(model, None, 4)(images)
+        ours = {id(weight) for weight in model.weights}
+        assert all(id(weight) in ours for weight in tail.weights)  # training it trains the network
+    deeper = segment(model, None, parts - 1)(images)
+    between = segment(model, parts - 1, 1)(deeper)
+    expected = segment(model, None, 1)(images)
     np.testing.assert_allclose(between, expected, atol=0.02)
 
 

@@ -26,6 +26,7 @@ from mineralsweep.engines.points import PointsEngine
 from mineralsweep.errors import ConfigError
 from mineralsweep.executors import EXECUTORS
 from mineralsweep.models.architecture import Architecture, probabilities
+from mineralsweep.models.trunk import Trunk
 from tests import pictures
 from tests.fakes import FakeExecutor, Watcher
 
@@ -168,8 +169,9 @@ def test_a_backbone_is_one_object_whose_trunk_is_run_once_an_image(
         return keras.Model(inputs, x)
 
     depth = Hyperparameter("unfrozen", "int", "layers that train", default=0, low=0, high=2)
+    trunk = Trunk("unfrozen", lambda _: 2, segment, learning_rate=1e-3)
     models.ARCHITECTURES["toy"] = Architecture(
-        "toy", builder=backbone, own=(depth,), segment=segment, trunk_layers=2, smallest=8
+        "toy", builder=backbone, own=(depth,), trunk=trunk, smallest=8
     )
     dataset = open_dataset(str(make_folder()), "60/20/20", 0)
     result = run_trial(
