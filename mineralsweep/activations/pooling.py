@@ -13,7 +13,8 @@ from mineralsweep.descriptors import covariance
 
 Floats = NDArray[np.float64]
 Views = Sequence[NDArray[Any]]
-"""One array of activations a view of the same images: (images, height, width, channels)."""
+"""One array a view of the same images: activations (images, height, width, channels), or their
+moments (images, 1 + channels, channels): the mean over positions, then the covariance."""
 
 RIDGE = 1e-3
 """Added to the diagonal of a covariance before its logarithm, in parts of the mean variance."""
@@ -29,10 +30,38 @@ def mean_and_deviation(views: Views) -> Floats:
 
     Both are the means over the views.
     """
-    flat = [_flat(view) for view in views]
-    mean = np.mean([one.mean(axis=1, dtype=np.float64) for one in flat], axis=0)
-    deviation = np.mean([one.std(axis=1, dtype=np.float64) for one in flat], axis=0)
-    return np.concatenate([mean, deviation], axis=1)
+    pairs = [_mean_and_deviation(view) for view in views]
+    return np.concatenate([np.mean(one, axis=0) for one in zip(*pairs, strict=True)], axis=1)
+
+
+def _mean_and_deviation(view: NDArray[Any]) -> tuple[Floats, Floats]:
+    if view.ndim == 3:
+        variances = np.einsum("ncc->nc", view[:, 1:]).astype(np.float64)
+        return np.asarray(view[:, 0], np.float64), np.sqrt(np.maximum(variances, 0.0))
+    flat = _flat(view)
+    return flat.mean(axis=1, dtype=np.float64), flat.std(axis=1, dtype=np.float64)
+
+
+def moments_are_smaller(shape: Sequence[int]) -> bool:
+    """Say whether the moments of an image, in float32, are fewer bytes than bfloat16 activations.
+
+    Args:
+        shape: (height, width, channels) of the activations.
+    """
+    height, width, channels = shape
+    return 4 * (1 + channels) < 2 * height * width
+
+
+def moments(activations: Any) -> Any:
+    """Return float32 (images, 1 + channels, channels) of a tensor of activations; see `Views`."""
+    import tensorflow as tf
+
+    shape = tf.shape(activations)
+    flat = tf.reshape(tf.cast(activations, tf.float32), (shape[0], -1, activations.shape[-1]))
+    mean = tf.reduce_mean(flat, axis=1, keepdims=True)
+    centred = flat - mean
+    count = tf.cast(tf.shape(flat)[1], tf.float32)
+    return tf.concat([mean, tf.matmul(centred, centred, transpose_a=True) / count], axis=1)
 
 
 @dataclass(frozen=True)
@@ -63,7 +92,7 @@ class LogCovariance:
         images = [image for view in views for image in view]
         total = np.zeros((images[0].shape[-1],) * 2)
         for image in images:
-            total += _covariance(_flat(image))
+            total += _covariance(image)
         values, vectors = np.linalg.eigh(total / len(images))
         kept = min(channels, len(values))
         variance = float(np.maximum(values[::-1][:kept], 0.0).mean())
@@ -79,8 +108,15 @@ class LogCovariance:
         matrices = np.zeros((len(views[0]), side, side))
         for view in views:
             for place, image in enumerate(view):
-                matrices[place] += _covariance(_flat(image) @ self.directions) / len(views)
+                matrices[place] += self._projected(image) / len(views)
         return covariance.logarithm(matrices + self.ridge * np.eye(side), self.ridge / 2)
+
+    def _projected(self, image: NDArray[Any]) -> Floats:
+        """Return the covariance of one image's principal channels."""
+        if image.ndim == 2:
+            found: Floats = self.directions.T @ _covariance(image) @ self.directions
+            return found
+        return _covariance(_flat(image)[None] @ self.directions)
 
 
 def _flat(activations: NDArray[Any]) -> NDArray[np.float32]:
@@ -89,8 +125,11 @@ def _flat(activations: NDArray[Any]) -> NDArray[np.float32]:
     return np.asarray(activations).reshape(shape).astype(np.float32)
 
 
-def _covariance(positions: NDArray[np.float32]) -> Floats:
-    """Return (channels, channels) of (positions, channels)."""
+def _covariance(image: NDArray[Any]) -> Floats:
+    """Return (channels, channels) of one image's activations, or as its moments have it."""
+    if image.ndim == 2:
+        return image[1:].astype(np.float64)
+    positions = _flat(image)
     centred = positions - positions.mean(axis=0)
     found: Floats = (centred.T @ centred / len(centred)).astype(np.float64)
     return found

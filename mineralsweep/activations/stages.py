@@ -1,24 +1,28 @@
-"""What the stages of a frozen backbone answer for each image, in one pass for all of them."""
+"""What the stages of a frozen backbone answer for each image, in one pass for all of them.
+
+Of large activations their moments are kept, which are all that a probe pools: a few bytes, whatever
+the size of the image."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from mineralsweep.activations import store
-from mineralsweep.activations.pooling import each
+from mineralsweep.activations.pooling import each, moments, moments_are_smaller
 from mineralsweep.activations.store import Features, Request
 from mineralsweep.core.recipe import AXES, Flips
 from mineralsweep.data import arrays
 
-VERSION = 1
+VERSION = 2
 """Of the activations: another one when the same key would give other numbers."""
 BATCH = 16
 
@@ -47,7 +51,10 @@ class StagesWanted:
 def ensure(
     network: keras.Model, wanted: StagesWanted, say: Callable[[str], None]
 ) -> dict[str, list[Features]]:
-    """Return bfloat16 (rows, height, width, channels) a stage and view, from the store or computed.
+    """Return one array a stage and view, from the store or computed now.
+
+    They are float32 moments where these are smaller, else bfloat16 activations: see
+    `pooling.Views`.
 
     Args:
         network: takes pixels of one size, float (n, height, width, 3) in [0, 255]; one answer a
@@ -75,12 +82,12 @@ class _Compute:
         self, network: keras.Model, wanted: StagesWanted, say: Callable[[str], None]
     ) -> None:
         self._network, self._wanted, self._say = network, wanted, say
-        self._step = tf.function(network, reduce_retracing=True)
+        self._step = tf.function(self._kept, reduce_retracing=True)
         self._pixels = arrays.load(wanted.arrays)
 
     def requests(self, view: int) -> list[Request]:
         wanted = self._wanted
-        shapes = [(len(wanted.rows), *one.shape[1:]) for one in self._network.outputs]
+        shapes = [one.shape[1:] for one in self._network.outputs]
         rows = hashlib.sha256(repr(wanted.rows).encode()).hexdigest()[:16]
         common: dict[str, str | int | float] = {
             "version": VERSION,
@@ -91,7 +98,12 @@ class _Compute:
             "mirrored": str(AXES[wanted.flips][view]),
         }
         return [
-            Request({**common, "stage": stage}, shape, partial(self._alone, view, place))
+            _request(
+                {**common, "stage": stage},
+                len(wanted.rows),
+                shape,
+                partial(self._alone, view, place),
+            )
             for place, (stage, shape) in enumerate(zip(wanted.stages, shapes, strict=True))
         ]
 
@@ -102,9 +114,23 @@ class _Compute:
         for start in range(0, len(rows), BATCH):
             part = slice(start, min(start + BATCH, len(rows)))
             images = np.flip(self._pixels[list(rows[part])], axes[view])
-            answers = each(self._step(tf.constant(images, tf.float32)))
+            answers = self._step(tf.constant(images, tf.float32))
             for place, target in targets.items():
                 target[part] = answers[place].numpy()
 
+    def _kept(self, images: Any) -> list[Any]:
+        answers = each(self._network(images, training=False))
+        return [moments(one) if moments_are_smaller(one.shape[1:]) else one for one in answers]
+
     def _alone(self, view: int, place: int, target: Features) -> None:
         self.view(view, {place: target})
+
+
+def _request(
+    key: store.Key, rows: int, shape: Sequence[int], build: Callable[[Features], None]
+) -> Request:
+    if moments_are_smaller(shape):
+        channels = shape[-1]
+        kept = (rows, 1 + channels, channels)
+        return Request({**key, "kept": "moments"}, kept, build, np.dtype(np.float32))
+    return Request(key, (rows, *shape), build)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import ml_dtypes
 import numpy as np
@@ -23,12 +23,12 @@ from mineralsweep import files
 from mineralsweep.errors import ConfigError
 
 Features = NDArray[Any]
-"""bfloat16, memory-mapped, read-only."""
+"""bfloat16 or float32, memory-mapped, read-only."""
 Key = Mapping[str, str | int | float]
 Shape = tuple[int, ...]
 
 DTYPE = np.dtype(ml_dtypes.bfloat16)
-DATA, ENTRY = "features.bfloat16", "entry.json"
+DATA, ENTRY = "features.bin", "entry.json"
 CAP_VARIABLE = "MINERALSWEEP_FEATURES_GIB"
 DEFAULT_CAP = 20.0
 SPARE_DISK = 2**30
@@ -69,16 +69,18 @@ class Request:
         key: all that decides the content.
         shape: of the array.
         build: fills a writable array of that shape.
+        dtype: of the array: DTYPE, or float32.
     """
 
     key: Key
     shape: Shape
     build: Callable[[Features], None]
+    dtype: np.dtype[Any] = DTYPE
 
     @property
     def size(self) -> int:
         """Bytes on disk."""
-        return math.prod(self.shape) * int(DTYPE.itemsize)
+        return math.prod(self.shape) * int(self.dtype.itemsize)
 
     @property
     def place(self) -> Path:
@@ -168,10 +170,18 @@ def _open(request: Request) -> Features | None:
         if _checksum(data, state.st_mtime_ns, state.st_size) != entry["crc32"]:
             return None
         os.utime(place / ENTRY)
-        features: Features = np.memmap(data, np.uint16, mode="r", shape=shape).view(DTYPE)
+        if entry["dtype"] != request.dtype.name:
+            return None
+        features: Features = _mapped(data, request, "r")
     except (OSError, ValueError, KeyError):
         return None
     return features
+
+
+def _mapped(data: Path, request: Request, mode: Literal["r", "r+"]) -> Any:
+    """Map a file as its array; NumPy maps no bfloat16, only numbers of the same size."""
+    raw = np.dtype(f"u{request.dtype.itemsize}")
+    return np.memmap(data, raw, mode=mode, shape=request.shape).view(request.dtype)
 
 
 @functools.lru_cache(maxsize=1024)
@@ -210,13 +220,14 @@ def _written(request: Request) -> Iterator[Features]:
     try:
         data = scratch / DATA
         files.reserve(data, request.size)
-        raw = np.memmap(data, np.uint16, mode="r+", shape=request.shape)
-        yield raw.view(DTYPE)
-        raw.flush()
+        target = _mapped(data, request, "r+")
+        yield target
+        target.base.flush()
         state = data.stat()
         entry = {
             "key": dict(request.key),
             "shape": list(request.shape),
+            "dtype": request.dtype.name,
             "crc32": _checksum(data, state.st_mtime_ns, state.st_size),
         }
         (scratch / ENTRY).write_text(json.dumps(entry))

@@ -21,7 +21,7 @@ SMALLEST = 32
 
 
 LARGEST = 256
-"""Pixels: larger images are scaled down to it. Above, the numbers cost minutes and say no more."""
+"""Pixels: larger images are scaled down to it, since the time grows with the pixels."""
 
 
 @dataclass(frozen=True)

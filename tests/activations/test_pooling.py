@@ -7,7 +7,11 @@ import numpy as np
 import pytest
 from scipy.linalg import logm
 
-from mineralsweep.activations.pooling import RIDGE, LogCovariance, mean_and_deviation
+from mineralsweep.activations.pooling import (
+    RIDGE,
+    LogCovariance,
+    mean_and_deviation,
+)
 
 
 def activations(images: int, channels: int, seed: int = 0) -> np.ndarray:
@@ -70,3 +74,19 @@ def test_what_is_kept_in_bfloat16_has_nearly_the_same_numbers() -> None:
 def test_flat_activations_have_numbers_too() -> None:
     flat = np.ones((2, 4, 4, 3))
     assert np.isfinite(LogCovariance.fit([flat], 3).numbers([flat])).all()
+
+
+def test_moments_say_all_that_is_pooled() -> None:
+    random = np.random.default_rng(0)
+    views = [random.normal(size=(5, 6, 7, 4)).astype(np.float32) for _ in range(2)]
+    kept = [np.asarray(moments(view)) for view in views]
+    np.testing.assert_allclose(mean_and_deviation(kept), mean_and_deviation(views), rtol=1e-4)
+    for channels in (4, 2):
+        plain, pooled = (LogCovariance.fit(one, channels) for one in (views, kept))
+        assert pooled.ridge == pytest.approx(plain.ridge, rel=1e-4)
+        np.testing.assert_allclose(plain.numbers(views), plain.numbers(kept), rtol=1e-3, atol=1e-4)
+
+
+def test_moments_are_kept_where_they_are_fewer_bytes() -> None:
+    assert moments_are_smaller((32, 32, 64))
+    assert not moments_are_smaller((16, 16, 512))
