@@ -11,6 +11,8 @@ from mineralsweep.activations.pooling import (
     RIDGE,
     LogCovariance,
     mean_and_deviation,
+    moments,
+    moments_are_smaller,
 )
 
 
