@@ -1,12 +1,12 @@
 """What a choice between models is worth on photographs that took no part in it: nested folds.
 
-    python -m benchmarks.nested RESULTS.jsonl --data ../shared/minerals
+    python -m benchmarks.nested RESULTS.jsonl --data ../shared/minerals --weights ../shared/weights
 
 The images are divided into outer folds, near-duplicates together. Within the training part of an
-outer fold, inner folds train each member (estimators on colour and texture, `compact`) once a
-fold; every image of that part is answered by a member that did not see it. By these answers one
-candidate is chosen: a member, or a vote of two. The chosen one, which is the mean over its inner
-folds' models, then answers the outer fold, once.
+outer fold, inner folds train each member (probes of pretrained backbones, estimators on colour
+and texture, `compact`) once a fold; every image of that part is answered by a member that did not
+see it. By these answers one candidate is chosen: a member, or a vote of two. The chosen one, which
+is the mean over its inner folds' models, then answers the outer fold, once.
 
 Each fit is one line of RESULTS.jsonl, written when it is done. The same command goes on where the
 file ends, whatever ended it; `--minutes` ends it after a while, `--show` only tells what is there.
@@ -49,20 +49,33 @@ def _covariance(size: int, penalty: float) -> Member:
     return Member("colour_texture", size, settings)
 
 
+def _probe(backbone: str, size: int, stages: str) -> Member:
+    return Member("probe", size, {"backbone": backbone, "stages": stages})
+
+
 MEMBERS = {
-    "texture": Member("colour_texture"),
+    "lite0, 448": _probe("efficientnet_lite0", 448, "middle"),
+    "lite0, 320": _probe("efficientnet_lite0", 320, "middle"),
+    "lite0, 448, all stages": _probe("efficientnet_lite0", 448, "all"),
+    "lite0, 448, one stage": _probe("efficientnet_lite0", 448, "stage4"),
+    "vgg16, 256": _probe("vgg16", 256, "middle"),
+    "mobilenetv2, 320": _probe("mobilenetv2", 320, "middle"),
     "covariance": _covariance(256, 1.0),
     "covariance, penalty 0.3": _covariance(256, 0.3),
-    "covariance, penalty 0.1": _covariance(256, 0.1),
-    "covariance of 384 pixels": _covariance(384, 1.0),
-    "covariance of 384 pixels, penalty 0.3": _covariance(384, 0.3),
+    "texture": Member("colour_texture"),
     "compact": Member("compact"),
 }
-CANDIDATES = {
-    **{name: (name,) for name in MEMBERS},
-    "texture + compact": ("texture", "compact"),
-    "covariance + compact": ("covariance", "compact"),
-}
+PAIRS = (
+    ("lite0, 448", "covariance"),
+    ("lite0, 448", "vgg16, 256"),
+    ("lite0, 448", "mobilenetv2, 320"),
+    ("lite0, 448", "lite0, 320"),
+    ("lite0, 320", "covariance"),
+    ("vgg16, 256", "covariance"),
+    ("texture", "compact"),
+    ("covariance", "compact"),
+)
+CANDIDATES = {name: (name,) for name in MEMBERS} | {" + ".join(pair): pair for pair in PAIRS}
 """The members whose probabilities are averaged; they are weighed alike."""
 
 
@@ -92,6 +105,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("results", type=Path)
     parser.add_argument("--data", default=str(Path("..") / "shared" / "minerals"))
+    parser.add_argument("--weights", default="imagenet", help="of pretrained backbones")
     parser.add_argument("--minutes", type=float, default=float("inf"))
     parser.add_argument("--only", choices=MEMBERS, nargs="+", help="fit these members alone")
     parser.add_argument("--show", action="store_true", help="train nothing")
@@ -103,7 +117,7 @@ def main() -> None:
 
         keep_memory()  # as a worker does
         protocol = Protocol(**{name: getattr(options, name) for name in asdict(Protocol())})
-        bench = Bench(options.data, protocol)
+        bench = Bench(options.data, protocol, options.weights)
         run(options.results, bench, options.only or tuple(MEMBERS), options.minutes * 60)
     print(table(options.results))
 
@@ -138,9 +152,10 @@ def fits(protocol: Protocol, members: Sequence[str] = tuple(MEMBERS)) -> Iterato
 class Bench:
     """The photographs, and how one fit is made of them."""
 
-    def __init__(self, data: str, protocol: Protocol) -> None:
+    def __init__(self, data: str, protocol: Protocol, weights: str = "imagenet") -> None:
         from mineralsweep.data.dataset import open_dataset
 
+        self._weights = weights
         self.protocol = protocol
         self._dataset = open_dataset(data, "40/20/40", 0)
         self._labels = list(self._dataset.labels())
@@ -204,9 +219,14 @@ class Bench:
         return folds(*order, k, 1, seed)
 
     def _trained(self, fit: Fit, train: Any, validation: Any, test: Any) -> Any:
-        """Train as a sweep's trial does, and let the saved model answer the outer fold."""
+        """Train as a sweep's trial does, and let the saved model answer the outer fold.
+
+        An estimator learns nothing from what it validates: it answers the outer fold in the same
+        go, from activations and descriptors that all fits share.
+        """
         from mineralsweep.core.trial import Examples
         from mineralsweep.data import arrays
+        from mineralsweep.models import get
         from mineralsweep.search.specify import Conditions, specify
         from mineralsweep.serving import network
         from mineralsweep.training.run import run_trial
@@ -216,21 +236,26 @@ class Bench:
         size = (side, side)
         pixels = self._dataset.arrays(size)
         labels = self._labels
+        at_once = get(member.architecture).kind == "estimator"
+        validated = [*validation, *test] if at_once else validation
         examples = Examples(
             pixels, self._dataset.classes,
             tuple(train), tuple(labels[row] for row in train),
-            tuple(validation), tuple(labels[row] for row in validation),
+            tuple(validated), tuple(labels[row] for row in validated),
         )  # fmt: skip
         with tempfile.TemporaryDirectory() as scratch:
             spec = specify(
                 {"architecture": member.architecture, **member.hyperparameters},
-                Conditions(self.protocol.epochs, seed=seed_of(fit)), examples, size,
-                Path(scratch) / "model",
+                Conditions(self.protocol.epochs, seed=seed_of(fit), weights=self._weights),
+                examples, size, Path(scratch) / "model",
             )  # fmt: skip
             result = run_trial(spec, lambda report: None)
+            answers = result.probabilities
+            if at_once:
+                return answers[: len(validation)], answers[len(validation) :], {}
             images = np.asarray(arrays.load(pixels)[list(test)])
             of_test = network.load(spec.folder).predict(images)
-        return result.probabilities, of_test, {"best_epoch": result.best_epoch}
+        return answers, of_test, {"best_epoch": result.best_epoch}
 
 
 def seed_of(fit: Fit) -> int:

@@ -159,6 +159,9 @@ def _sweep(commands: Any) -> None:
     text = "Search hyperparameters, and register the best model."
     parser = _add(commands, "sweep", "study.sweep", text)
     parser.add_argument("file", metavar="FILE", help="a sweep file, such as sweeps/quick.yaml")
+    of_time = parser.add_argument_group("by time, in place of the file's space and budget")
+    flags.add(of_time, "--preset", str, "NAME", "quick (2 minutes), medium (15) or best (60)")
+    flags.add(of_time, "--minutes", flags.number, "N", "so many minutes, the report included")
     group = parser.add_argument_group("laid over the sweep file")
     flags.data(group)
     flags.budget(group)

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from mineralsweep import machine
 from mineralsweep.app.checks import suited_to_machine
 from mineralsweep.app.session import Request
 from mineralsweep.cli.flags import OVERRIDES, SETTINGS, hyperparameters
 from mineralsweep.cli.progress import following
 from mineralsweep.cli.shell import next_commands, plain_console, run_line
-from mineralsweep.config import Override, Sweep, build, load, pairs
+from mineralsweep.config import Override, Sweep, build, load, pairs, presets
 from mineralsweep.core import objective as objectives
+from mineralsweep.data.dataset import open_dataset
 from mineralsweep.errors import ConfigError, did_you_mean
 from mineralsweep.models import get as get_architecture
 from mineralsweep.models.architecture import Architecture
@@ -32,8 +34,22 @@ LINES = 15
 def sweep(options: Namespace) -> int:
     """Run a sweep and say where everything went."""
     file = Path(options.file)
-    read = load(file, overrides(options))
+    read = load(file, [*_of_the_time(file, options), *overrides(options)])
     return _sweep(Request("sweep", read, options.study, file, options.storage, options.warm_start))
+
+
+def _of_the_time(file: Path, options: Namespace) -> list[Override]:
+    """Return what --preset or --minutes lays over a sweep file; nothing without them."""
+    minutes = presets.minutes_of(options.preset, options.minutes)
+    if minutes is None:
+        return []
+    data = load(file, [one for one in overrides(options) if one.place.startswith("data.")]).data
+    dataset = open_dataset(
+        data.source, data.split, data.split_seed, data.classes, data.near_duplicates
+    )
+    chosen = presets.choose(minutes, len(dataset.catalog.images), machine.cores())
+    print(chosen.sentence)
+    return chosen.overrides
 
 
 def train(options: Namespace) -> int:

@@ -175,11 +175,12 @@ def test_every_sweep_file_is_valid_and_says_what_it_is_for(path: Path) -> None:
 
 def test_the_sweeps_are_those_of_the_guide() -> None:
     assert {path.stem for path in SWEEPS} == {
-        "quick", "cnn", "vgg16", "full", "colour_texture", "compact", "keras_tuner",
+        "quick", "best", "cnn", "vgg16", "full", "colour_texture", "compact", "keras_tuner",
     }  # fmt: skip
     named = load(ROOT / "sweeps/full.yaml").space.architectures()
     assert {name for name in named if "+" not in name} == set(ARCHITECTURES)
-    assert load(ROOT / "sweeps/quick.yaml").space.architectures() == ("model2", "model2_1", "vgg16")
+    for name in ("quick", "best"):  # a pretrained network comes first
+        assert load(ROOT / f"sweeps/{name}.yaml").first_points()[0]["architecture"] == "probe"
 
 
 def test_no_photograph_and_no_large_file_is_part_of_the_project() -> None:

@@ -71,7 +71,6 @@ def _drawn_here(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_sweep_file_runs(path: Path, folder: Path) -> None:
     tiny = [
         Override("data.source", str(folder), "--data"),
-        Override("image_size", 80, ""),
         Override("budget.trials", 1, "--trials"),
         Override("budget.epochs", 1, "--epochs"),
         Override("engine.pruner", "none", ""),
@@ -79,6 +78,11 @@ def test_every_sweep_file_runs(path: Path, folder: Path) -> None:
         Override("weights", "none", "--weights"),
         Override("workers", 1, "--workers"),
     ]
+    small = Override("image_size", 80, "")
+    if "image_size" in load(path).space.entries():
+        small = Override("space.image_size", 80, "")
+        tiny.append(Override("warm_start", [], ""))
+    tiny.append(small)
     if path.stem != "cnn":  # one sweep with a baseline is enough here
         tiny.append(Override("baseline", "none", ""))
     lines: list[str] = []
@@ -94,10 +98,11 @@ def test_a_sweep_leaves_vgg16_out_when_its_weights_cannot_be_had(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("mineralsweep.models.weights._download", lambda *_: None)
-    quick = str(ROOT / "sweeps" / "quick.yaml")
+    file = folder.parent / "two.yaml"
+    file.write_text("question: Which?\nspace: {architecture: [model2_1, vgg16]}\nimage_size: 80\n")
     flags = ["--data", str(folder), "--trials", "1", "--epochs", "1", "--workers", "1"]
     flags += ["--set", "baseline=none"]
-    assert main(["sweep", quick, *flags]) == 0
+    assert main(["sweep", str(file), *flags]) == 0
     printed = capsys.readouterr().out
     assert printed.index("Left out: vgg16") < printed.index("[1/1] trial")
     store = open_store()

@@ -1,0 +1,130 @@
+"""Sweeps by time: which architectures, folds and image size so many minutes have room for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from mineralsweep.config.load import Override
+from mineralsweep.errors import ConfigError, did_you_mean
+
+PRESETS = {"quick": 2.0, "medium": 15.0, "best": 60.0}
+"""Minutes, by name."""
+LEAST = 1.0
+"""Minutes: less has no room for TensorFlow's start and a report."""
+
+SIZES = (448, 320, 224, 160)
+"""Pixels a side, the best first: texture needs the larger ones."""
+SECONDS_A_MEGAPIXEL = 0.4
+"""Of one core, for one view of an image through efficientnet_lite0 (measured: docs/transfer.md)."""
+VIEWS = 2
+FIRST_SHARE = 1 / 3
+"""Of the time, that the first probe's backbone may take."""
+LEAST_SEARCH = 20.0
+"""Seconds."""
+FOLDS_FROM = 4.0
+"""Minutes from which each trial has folds."""
+MORE_BACKBONES_FROM, FINE_TUNING_FROM, VGG16_FROM = 8.0, 12.0, 25.0
+"""Minutes for a few hundred photographs; with more images, in proportion."""
+FEW_HUNDRED = 400
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What a preset lays over a sweep file, and a sentence on it."""
+
+    overrides: list[Override]
+    sentence: str
+
+
+def minutes_of(preset: str | None, minutes: float | None) -> float | None:
+    """Return the minutes that flags ask for, None where they ask for none.
+
+    Raises:
+        ConfigError: both are given, there is no such preset, or it is too short.
+    """
+    if preset is not None and minutes is not None:
+        raise ConfigError("--minutes: --preset says it too; leave one out")
+    if preset is not None and preset not in PRESETS:
+        raise ConfigError(f"--preset: unknown name '{preset}'{did_you_mean(preset, PRESETS)}")
+    asked = minutes if preset is None else PRESETS[preset]
+    if asked is not None and asked < LEAST:
+        raise ConfigError(f"--minutes: must be at least {LEAST:g}, got {asked:g}")
+    return asked
+
+
+def choose(minutes: float, images: int, cores: int) -> Chosen:
+    """Return the sweep that fills so many minutes.
+
+    The search ends by the clock: what is chosen here decides that it has room for more than one
+    trial, not when it ends.
+
+    Args:
+        minutes: of the whole command, the report included.
+        images: in all.
+        cores: of this machine.
+    """
+    seconds = max(LEAST_SEARCH, 60 * minutes - _reserve(images))
+    room = minutes * FEW_HUNDRED / max(images, FEW_HUNDRED // 2)
+    size = _size(seconds, images, cores)
+    folds = 5 if minutes >= FOLDS_FROM else 1
+    architectures = ["probe", "probe+colour_texture"]
+    backbones = ["efficientnet_lite0"]
+    space: dict[str, Any] = {
+        "stages": ["middle", "all"],
+        "penalty": {"low": 0.1, "high": 10.0, "log": True},
+        "flips": ["horizontal", "all"] if room >= MORE_BACKBONES_FROM else ["horizontal"],
+        "image_size": sorted({size, min(size, 320)}) if room >= MORE_BACKBONES_FROM else [size],
+    }
+    if room >= MORE_BACKBONES_FROM:
+        backbones += ["mobilenetv2", "efficientnetv2b0"]
+    if room >= VGG16_FROM:
+        backbones.append("vgg16")
+    first = {
+        "backbone": backbones[0], "stages": "middle", "penalty": 1.0, "flips": "horizontal",
+        "image_size": size,
+    }  # fmt: skip
+    points = [{"architecture": one, **first} for one in architectures]
+    points += [
+        {**points[0], "backbone": one, "image_size": min(size, 320)} for one in backbones[1:]
+    ]
+    if room >= FINE_TUNING_FROM:
+        architectures += ["finetune", "probe+finetune"]
+        space |= {
+            "unfrozen_stages": [1, 2],
+            "learning_rate": {"low": 1e-4, "high": 1e-3, "log": True},
+        }
+        points.append({
+            **points[0], "architecture": "probe+finetune", "image_size": min(size, 320),
+            "unfrozen_stages": 2, "learning_rate": 3e-4,
+        })  # fmt: skip
+    whole = {"architecture": architectures, "backbone": backbones, **space}
+    laid = {
+        "space": whole,
+        "image_size": None,
+        "folds": folds,
+        "repeats": 1,
+        "warm_start": points,
+        "engine": {"pruner": "wilcoxon" if folds > 1 else "none", "startup_trials": len(points)},
+        "budget": {"trials": 1000, "epochs": 8, "timeout": round(seconds, 1)},
+    }
+    judged = f"{folds} folds" if folds > 1 else "one split"
+    sentence = (
+        f"{minutes:g} minutes for {images} images: {', '.join(architectures)}; images of {size}"
+        f" pixels; {judged}; the search ends after {seconds:.0f} s"
+    )
+    flag = "--minutes"
+    return Chosen([Override(name, one, flag, null=True) for name, one in laid.items()], sentence)
+
+
+def _reserve(images: int) -> float:
+    """Return the seconds that starting, crowning and drawing take: the test images are answered."""
+    return 25.0 + 0.03 * images
+
+
+def _size(seconds: float, images: int, cores: int) -> int:
+    for size in SIZES:
+        backbone = SECONDS_A_MEGAPIXEL * VIEWS * images * size**2 / 1e6 / cores
+        if backbone <= FIRST_SHARE * seconds:
+            return size
+    return SIZES[-1]
