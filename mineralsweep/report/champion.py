@@ -14,12 +14,19 @@ from mineralsweep.evaluation import Scores
 from mineralsweep.evaluation.calibration import calibration as measure
 from mineralsweep.report import charts
 from mineralsweep.report.evidence import Evidence, Predictions
-from mineralsweep.report.explanations import convolutions, drops, last_convolution, look
+from mineralsweep.report.explanations import (
+    convolutions,
+    drops,
+    last_convolution,
+    look,
+    look_without,
+)
 from mineralsweep.report.page import heat, overlaid, thumbnail
 from mineralsweep.serving import network
 from mineralsweep.serving.ensemble import Classifier, Ensemble
 from mineralsweep.serving.estimator import TextureClassifier
 from mineralsweep.serving.network import Network
+from mineralsweep.serving.probe import Probe
 
 WRONG = 12
 LOOKS = 3
@@ -113,7 +120,7 @@ def most_wrong(shown: Predictions) -> list[int]:
 
 
 def attention(evidence: Evidence) -> dict[str, Any]:
-    """Return Grad-CAM and feature maps for a few validation images: some right, some wrong."""
+    """Return what speaks for the answer on a few validation images: some right, some wrong."""
     shown = evidence.validation
     places = [*_surest(shown), *most_wrong(shown)[:LOOKS]]
     rows = tuple(shown.rows[i] for i in places)
@@ -121,20 +128,26 @@ def attention(evidence: Evidence) -> dict[str, Any]:
     with evidence.champion_files() as folder:
         loaded = network.load(network.find(folder))
         members = _members(loaded)
-        if isinstance(members[0], TextureClassifier):
+        seeing = [one for one in members if isinstance(one, Network | Probe)]
+        if not seeing:
             return _groups(members, shown, evidence)
-        member = members[0]
-        if not isinstance(member, Network):
-            return {"why_not": "the champion has no convolution to look into"}
-        layer = last_convolution(member.model)
-        coarser = layer is not convolutions(member.model)[-1]
-        looks = look(member.model, np.stack(pictures))
+        member = seeing[0]
+        if isinstance(member, Probe):
+            looks = look_without(member, np.stack(evidence.pixels(rows, member.image_size)))
+            told: dict[str, Any] = {
+                "probe": ", ".join(one.stage for one in member.members),
+                "others": len(seeing) < len(members),
+            }
+        else:
+            layer = last_convolution(member.model)
+            coarser = layer is not convolutions(member.model)[-1]
+            looks = look(member.model, np.stack(pictures))
+            told = {"layer": layer.name, "coarser": coarser}
     names = evidence.dataset.files(rows)
     classes = evidence.dataset.classes
     return {
         "member": len(members) > 1,
-        "layer": layer.name,
-        "coarser": coarser,
+        **told,
         "size": looks[0].heat.shape,
         "looks": [
             {

@@ -126,6 +126,22 @@ def history(records: Sequence[TrialRecord], objective: str) -> Figure:
     return figure
 
 
+def costs(records: Sequence[TrialRecord], front: Sequence[TrialRecord], objective: str) -> Figure:
+    """Draw each trial's value over its seconds; a line joins those of the front."""
+    with panel() as (figure, axes):
+        names = list(dict.fromkeys(str(one.params["architecture"]) for one in records))
+        for place, name in enumerate(names):
+            mine = [one for one in records if one.params["architecture"] == name]
+            shape, color = mark(place)
+            axes.plot([r.seconds for r in mine], _values(mine), shape, color=color, label=name)
+        axes.step(
+            [one.seconds for one in front], _values(front), where="post", color=INK, lw=1, ls=":"
+        )
+        axes.set(xlabel="seconds of training", ylabel=metric(objective), xscale="log")
+        _plain_log_ticks(axes.xaxis)
+    return figure
+
+
 def _whiskers(axes: Axes, records: Sequence[TrialRecord]) -> None:
     intervals = {r.number: score for r in records if (score := r.score()) is not None}
     axes.vlines(

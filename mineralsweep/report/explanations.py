@@ -1,4 +1,7 @@
-"""What an answer rests on: a network's places (Grad-CAM), an estimator's groups of features."""
+"""What an answer rests on: places of the image, or an estimator's groups of features.
+
+A network's places by Grad-CAM; a probe's by leaving them out of what is pooled.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mineralsweep import descriptors
+from mineralsweep.core.recipe import AXES
 from mineralsweep.data.decode import Pixels
+from mineralsweep.serving.probe import Probe
 
 MAPS = 12
 PLACES = 5
@@ -29,9 +34,10 @@ class Look:
     Attributes:
         predicted: the class with the highest probability.
         probability: of that class, in [0, 1].
-        heat: float (h, w) in [0, 1], at the size of the last convolution's output; all 0 where
-            nothing speaks for the class.
-        maps: float (h, w, at most 12): the channels of that convolution that answered most.
+        heat: float (h, w) in [0, 1], at the size of the last convolution's output, or of GRID; all
+            0 where nothing speaks for the class.
+        maps: float (h, w, at most 12): the channels of that convolution that answered most; none
+            of a probe.
     """
 
     predicted: int
@@ -75,6 +81,59 @@ def look(model: Any, images: Pixels) -> list[Look]:
         )
         for i in range(len(images))
     ]
+
+
+GRID = 7
+"""Places of a probe's heat, each way."""
+
+
+def look_without(probe: Probe, images: Pixels) -> list[Look]:
+    """Return how much the answer of a probe loses without each place of an image.
+
+    A place is left out of what every stage pools, in every view; the heat is what the logarithm of
+    the predicted class's probability loses by it (occlusion: Zeiler & Fergus 2014,
+    arXiv:1311.2901, here of activations). It holds for any pooling and any classifier.
+
+    Args:
+        probe: of `serving.probe`.
+        images: uint8 (n, height, width, 3).
+    """
+    prepared = probe.prepare(images)
+    whole = probe.answer(prepared)
+    predicted = whole.argmax(axis=1)
+    heats = np.zeros((len(images), GRID, GRID))
+    for row in range(GRID):
+        for column in range(GRID):
+            rest = [
+                [
+                    _without(view, row, column, axes)
+                    for view, axes in zip(views, AXES[probe.flips], strict=True)
+                ]
+                for views in prepared
+            ]
+            left = probe.answer(rest)
+            for i, label in enumerate(predicted):
+                ratio = max(whole[i, label], 1e-12) / max(left[i, label], 1e-12)
+                heats[i, row, column] = max(0.0, float(np.log(ratio)))
+    return [
+        Look(
+            predicted=int(label),
+            probability=float(whole[i, label]),
+            heat=heats[i] / (heats[i].max() or 1.0),
+            maps=np.zeros((GRID, GRID, 0)),
+        )
+        for i, label in enumerate(predicted)
+    ]
+
+
+def _without(view: Any, row: int, column: int, axes: Sequence[int]) -> NDArray[Any]:
+    """Return activations without those of one place: (n, 1, positions left, channels)."""
+    height, width = view.shape[1:3]
+    rows, columns = (np.arange(side) * GRID // side for side in (height, width))
+    inside = np.outer(rows == row, columns == column)
+    inside = np.flip(inside, tuple(axis - 1 for axis in axes))
+    kept: NDArray[Any] = np.asarray(view)[:, ~inside][:, None]
+    return kept
 
 
 def last_convolution(model: Any) -> Any:

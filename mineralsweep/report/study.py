@@ -17,6 +17,7 @@ from mineralsweep.config.entries import Entry
 from mineralsweep.core import objective as objectives
 from mineralsweep.core.record import BASELINE, TrialRecord
 from mineralsweep.data.catalog import readable
+from mineralsweep.models import get as get_architecture
 from mineralsweep.report import champion, charts, parallel, photographs
 from mineralsweep.report.evidence import Evidence
 from mineralsweep.report.findings import counts, headlines, warnings_of
@@ -108,6 +109,52 @@ def history(evidence: Evidence) -> dict[str, Any]:
         alt += f"; the best is {best.title()} with {scores_of(best, objective)}"
     figure = charts.history(evidence.records, objective)
     return {"figure": charts.inline(figure, "history", f"{alt}.")}
+
+
+def costs(evidence: Evidence) -> dict[str, Any]:
+    """Return every complete trial's value over its time, and the backbones side by side."""
+    objective = evidence.sweep.objective
+    records = [record for record in evidence.lines if record.state == "COMPLETE"]
+    best_first = sorted(records, key=lambda one: objectives.get(objective).sign * (one.value or 0))
+    of_backbone: dict[str, list[TrialRecord]] = {}
+    for record in best_first:
+        name = _backbone(record)
+        if name:
+            of_backbone.setdefault(name, []).append(record)
+    front = undominated(records, objective)
+    words = ", ".join(f"{one.title()} {one.seconds:.0f} s" for one in front)
+    figure = charts.costs(records, front, objective)
+    return {
+        "figure": charts.inline(figure, "costs", f"Best for their time: {words}."),
+        "folds": evidence.sweep.folds > 1,
+        "objective": objective.replace("_", " "),
+        "backbones": [
+            {
+                "name": name,
+                "trials": len(ones),
+                "best": ones[0],
+                "scores": scores_of(ones[0], objective),
+            }
+            for name, ones in of_backbone.items()
+        ],
+    }
+
+
+def _backbone(record: TrialRecord) -> str:
+    """Return the pretrained network of a trial, "" without one."""
+    architecture = get_architecture(str(record.params["architecture"]))
+    own = architecture.hyperparameters.get("backbone")
+    return str(record.params.get("backbone", own.default if own else architecture.backbone))
+
+
+def undominated(records: Sequence[TrialRecord], objective: str) -> list[TrialRecord]:
+    """Return the trials that no other beats in time and value alike, the quickest first."""
+    sign, front, best = objectives.get(objective).sign, [], float("inf")
+    for record in sorted(records, key=lambda one: one.seconds):
+        if record.value is not None and sign * record.value < best:
+            best = sign * record.value
+            front.append(record)
+    return front
 
 
 def importance(evidence: Evidence) -> dict[str, Any]:
@@ -230,6 +277,7 @@ Build = Callable[[Evidence], dict[str, Any]]
 SECTIONS: tuple[tuple[str, str, Build], ...] = (
     ("leaderboard", "Leaderboard", leaderboard),
     ("history", "How the search went", history),
+    ("costs", "Time and accuracy", costs),
     ("importance", "Which settings mattered", importance),
     ("slices", "Setting by setting", slices),
     ("coordinates", "All settings at once", coordinates),

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
 
 from mineralsweep import descriptors
-from mineralsweep.report.explanations import MAPS, drops, last_convolution, look
+from mineralsweep.report.explanations import (
+    GRID,
+    MAPS,
+    drops,
+    last_convolution,
+    look,
+    look_without,
+)
+from mineralsweep.serving.probe import Probe, StageClassifier
 
 
 def bright_spot_network(nested: bool = False) -> Any:
@@ -78,3 +89,27 @@ def test_the_group_that_decides_is_the_one_that_is_missed() -> None:
     assert all((drop.mean, drop.spread) == (0, 0) for drop in lost[1:])
     assert {drop.group for drop in lost} == set(descriptors.SETS["whole_and_grid"])
     assert drops(answer, numbers, labels, "whole_and_grid") == lost
+
+
+def test_a_probe_loses_most_without_the_place_that_speaks_for_its_answer() -> None:
+    """A probe of brightness, asked about dark images with one bright corner."""
+    side = 28
+    inputs = keras.Input((side, side, 3))
+    plain = keras.Model(inputs, [keras.layers.Rescaling(1 / 255)(inputs)])
+    empty = Probe(plain, (), ("dark", "bright"), (side, side), "horizontal", "brightness")
+    random = np.random.default_rng(0)
+    levels = np.concatenate([random.uniform(0, 2, 20), random.uniform(4, 9, 20)])
+    flat = np.tile(levels[:, None, None, None], (1, side, side, 3)).astype(np.uint8)
+    member = StageClassifier("all", None, None)
+    numbers = member.numbers(empty.prepare(flat)[0])
+    classifier = LogisticRegression(C=1000).fit(numbers, np.arange(40) // 20)
+    probe = replace(empty, members=(replace(member, classifier=classifier),))
+    images = np.zeros((2, side, side, 3), np.uint8)
+    images[0, :4, -4:] = 255  # top right: one place of seven by seven
+    bright, dark = look_without(probe, images)
+    assert (bright.predicted, dark.predicted) == (1, 0)
+    assert np.unravel_index(bright.heat.argmax(), bright.heat.shape) == (0, GRID - 1)
+    assert (bright.heat > 0.5).sum() == 1
+    assert bright.heat.max() == 1
+    assert dark.heat.max() <= 1
+    assert bright.maps.shape[2] == 0

@@ -29,7 +29,7 @@ from mineralsweep.registry import Crowned
 from mineralsweep.report import Evidence, make
 from mineralsweep.report.evidence import PREDICTIONS
 from mineralsweep.report.parallel import coordinates
-from mineralsweep.report.study import SECTIONS, page
+from mineralsweep.report.study import SECTIONS, page, undominated
 from tests import pictures
 from tests.fakes import FakeExecutor
 from tests.report.test_report import FIRST, RECORDS
@@ -316,3 +316,15 @@ def test_parallel_coordinates_leave_a_gap_for_what_an_architecture_lacks() -> No
     ]
     expected = [[0, 0, np.nan, 0], [1, 0.5, 0, 0.5], [1, 1, 1, 1]]
     np.testing.assert_allclose(lines, expected, atol=1e-12)
+
+
+def test_the_front_is_of_trials_that_none_beats_in_both_time_and_value(found: Evidence) -> None:
+    one = found.best
+    made = [
+        replace(one, number=number, seconds=seconds, value=value)
+        for number, (seconds, value) in enumerate(
+            [(10.0, 0.8), (5.0, 0.7), (20.0, 0.8), (7.0, 0.6), (30.0, 0.9), (2.0, None)]
+        )
+    ]
+    assert [record.number for record in undominated(made, "accuracy")] == [1, 0, 4]
+    assert [record.number for record in undominated(made, "loss")] == [1, 3]
