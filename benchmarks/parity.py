@@ -28,8 +28,11 @@ from mineralsweep.search.task import examples
 RESULTS = Path(__file__).parent / "results"
 Variant = Mapping[str, Any]
 
-FROZEN = {"architecture": "vgg16", "unfrozen": 0, "optimizer": "adam", "learning_rate": 1e-4}
-TUNED = {"architecture": "vgg16", "unfrozen": 4, "optimizer": "adam", "learning_rate": 1e-5}
+FROZEN = {
+    "architecture": "vgg16", "unfrozen": 0, "head": "random", "optimizer": "adam",
+    "learning_rate": 1e-4,
+}  # fmt: skip
+TUNED = {**FROZEN, "unfrozen": 4, "learning_rate": 1e-5}
 SMALL = {"architecture": "model2_1", "learning_rate": 1e-3}
 
 # name -> (settings of all variants, reference first, then the others)
@@ -48,9 +51,12 @@ COMPARISONS: dict[str, tuple[Variant, dict[str, Variant]]] = {
         {name: {"precision": name} for name in ("float32", "bfloat16")},
     ),
     "head_first": (
-        {**TUNED, "size": 96, "epochs": 20, "views": 8},
-        {"no head epochs": {"head_epochs": 0}}
-        | {f"{n} head epochs": {"head_epochs": n} for n in (5, 10)},
+        {**TUNED, "size": 180, "epochs": 12, "views": 4},
+        {
+            "random head": {},
+            "random head, 4 head epochs": {"head_epochs": 4},
+            "fitted head": {"head": "fitted"},
+        },
     ),
 }
 
