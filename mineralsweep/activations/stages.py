@@ -18,7 +18,7 @@ import tensorflow as tf
 
 from mineralsweep.activations import store
 from mineralsweep.activations.pooling import each, moments, moments_are_smaller
-from mineralsweep.activations.store import Features, Request
+from mineralsweep.activations.store import Features, NoRoomForFeatures, Request
 from mineralsweep.core.recipe import AXES, Flips
 from mineralsweep.data import arrays
 
@@ -60,16 +60,19 @@ def ensure(
         network: takes pixels of one size, float (n, height, width, 3) in [0, 255]; one answer a
             stage.
         wanted: see there.
-        say: is told of each view that is computed.
-
-    Raises:
-        NoRoomForFeatures: they are larger than the store's cap or the disk allows.
+        say: is told of each view that is computed; and where one has no room in the store, and so
+            is computed for this call alone.
     """
     found: dict[str, list[Features]] = {stage: [] for stage in wanted.stages}
     compute = _Compute(network, wanted, say)
     for view in range(len(AXES[wanted.flips])):
         requests = compute.requests(view)
-        views = store.ensure_together(requests, partial(compute.view, view))
+        try:
+            views = store.ensure_together(requests, partial(compute.view, view))
+        except NoRoomForFeatures as error:
+            say(f"{error}: not kept")
+            views = [np.empty(one.shape, one.dtype) for one in requests]
+            compute.view(view, dict(enumerate(views)))
         for stage, activations in zip(wanted.stages, views, strict=True):
             found[stage].append(activations)
     return found

@@ -32,7 +32,6 @@ def fit(
 
     Raises:
         InputError: it can't be built as asked.
-        NoRoomForFeatures: the activations don't fit under the cap or on the disk.
     """
     settings, examples = spec.hyperparameters, spec.examples
     backbone = backbones.get(str(settings["backbone"]))

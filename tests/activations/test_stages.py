@@ -12,7 +12,6 @@ import pytest
 from mineralsweep.activations import stages, store
 from mineralsweep.activations.pooling import each, moments
 from mineralsweep.activations.stages import StagesWanted
-from mineralsweep.activations.store import NoRoomForFeatures
 from mineralsweep.core.recipe import AXES
 
 SIDE = 16
@@ -99,10 +98,19 @@ def test_what_decides_them_tells_them_apart(
     assert len(said) > 2
 
 
-def test_without_room_that_is_said(wanted: StagesWanted, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_room_they_are_computed_and_not_kept(
+    wanted: StagesWanted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = stages.ensure(network("fine", "coarse"), wanted, lambda words: None)
+    store.clear()
     monkeypatch.setenv(store.CAP_VARIABLE, "0")
-    with pytest.raises(NoRoomForFeatures, match=store.CAP_VARIABLE):
-        stages.ensure(network("fine", "coarse"), wanted, lambda words: None)
+    said: list[str] = []
+    found = stages.ensure(network("fine", "coarse"), wanted, said.append)
+    assert store.stored() == []
+    assert any(store.CAP_VARIABLE in words and "not kept" in words for words in said)
+    for stage in wanted.stages:
+        for one, other in zip(found[stage], kept[stage], strict=True):
+            np.testing.assert_array_equal(one, other)
 
 
 def test_a_pass_that_fails_leaves_nothing(wanted: StagesWanted) -> None:
