@@ -24,7 +24,7 @@ LEAST_SEARCH = 20.0
 """Seconds."""
 FOLDS_FROM = 4.0
 """Minutes from which each trial has folds."""
-MORE_BACKBONES_FROM, FINE_TUNING_FROM, VGG16_FROM = 8.0, 12.0, 25.0
+MORE_BACKBONES_FROM, FINE_TUNING_FROM = 8.0, 12.0
 """Minutes for a few hundred photographs; with more images, in proportion."""
 FEW_HUNDRED = 400
 
@@ -78,8 +78,6 @@ def choose(minutes: float, images: int, cores: int) -> Chosen:
     }
     if room >= MORE_BACKBONES_FROM:
         backbones += ["mobilenetv2", "efficientnetv2b0"]
-    if room >= VGG16_FROM:
-        backbones.append("vgg16")
     first = {
         "backbone": backbones[0], "stages": "middle", "penalty": 1.0, "flips": "horizontal",
         "image_size": size,

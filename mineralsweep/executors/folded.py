@@ -30,7 +30,7 @@ from mineralsweep.executors.executor import (
     Finished,
     FoldEnded,
 )
-from mineralsweep.serving import ensemble
+from mineralsweep.serving import network
 
 
 class FoldedExecutor:
@@ -250,7 +250,7 @@ def put_together(
     indices = sorted(results)
     ended = [results[index] for index in indices]
     rows, probabilities = _out_of_fold(spec, results)
-    ensemble.combine([one.folder for one in ended], spec.examples.classes, spec.folder)
+    network.combine([one.folder for one in ended], spec.examples.classes, spec.folder)
     shutil.rmtree(spec.folder / FOLDS, ignore_errors=True)
     whole = len(rows) == len(spec.examples.validation)
     return TrialResult(

@@ -110,6 +110,12 @@ class Network:
         return np.concatenate([np.zeros((0, len(self.classes)), np.float32), *found])
 
 
+def combine(folders: Sequence[Path], classes: Sequence[str], target: Path) -> None:
+    """Make one model of several, whose probes share a backbone; see `ensemble.combine`."""
+    ensemble.combine(folders, classes, target)
+    probe.share_backbones(target)
+
+
 def load(folder: Path) -> Classifier:
     """Read a trained model of any kind.
 
@@ -126,7 +132,7 @@ def load(folder: Path) -> Classifier:
         return ensemble.load(folder, load)
     if (folder / estimator.ESTIMATOR_FILE).is_file():
         return estimator.load(folder)
-    if (folder / probe.BACKBONE_FILE).is_file():
+    if probe.is_probe(folder):
         return probe.load(folder)
     with stderr_silenced():
         import keras

@@ -6,7 +6,9 @@ and what pools is arrays.
 
 from __future__ import annotations
 
+import functools
 import json
+import os
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
     from mineralsweep.activations.pooling import Floats
 
 BACKBONE_FILE = "backbone.keras"
+SAME_FILE = "backbone.json"
+"""In the place of a backbone that another probe of the same model has: the path of that one."""
 POOLING_FILE = "pooling.npz"
 SETTINGS_FILE = "probe.json"
 BATCH = 16
@@ -138,6 +142,54 @@ def save(probe: Probe, folder: Path) -> None:
     (folder / CLASSES_FILE).write_text(json.dumps(list(probe.classes), ensure_ascii=False))
 
 
+def share_backbones(model: Path) -> None:
+    """Keep one backbone for all probes within a model's folder that prepare images alike.
+
+    A fold's probes differ in what is fitted, not in the backbone, which is most of their size.
+    """
+    firsts: dict[str, Path] = {}
+    for settings in sorted(model.rglob(SETTINGS_FILE)):
+        own, folder = json.loads(settings.read_text()), settings.parent
+        alike = f"{own['prepared_as']} {own['image_size']}"
+        first = firsts.setdefault(alike, folder)
+        if first != folder and (folder / BACKBONE_FILE).is_file():
+            (folder / BACKBONE_FILE).unlink()
+            (folder / SAME_FILE).write_text(json.dumps(os.path.relpath(first, folder)))
+
+
+def is_probe(folder: Path) -> bool:
+    """Say whether `save` wrote a folder."""
+    return (folder / SETTINGS_FILE).is_file()
+
+
+def _backbone(folder: Path) -> Path:
+    """Return the file of a probe's backbone; it may be another probe's, of the same model.
+
+    Raises:
+        OSError, ValueError: it is not there.
+    """
+    for _ in range(MOST_STEPS):
+        if (folder / BACKBONE_FILE).is_file():
+            return (folder / BACKBONE_FILE).resolve()
+        step = Path(str(json.loads((folder / SAME_FILE).read_text())))
+        if step.is_absolute():
+            raise ValueError(f"{folder / SAME_FILE}: must be a path from there, got {step}")
+        folder = folder / step
+    raise ValueError(f"{folder / SAME_FILE}: leads to no backbone")
+
+
+MOST_STEPS = 10
+
+
+@functools.lru_cache(maxsize=4)
+def _network(file: Path, modified_ns: int) -> keras.Model:
+    """Load a backbone once for all probes that share it."""
+    with stderr_silenced():
+        import keras
+
+        return keras.saving.load_model(file, compile=False, safe_mode=True)
+
+
 def load(folder: Path) -> Probe:
     """Read what `save` wrote; nothing in the files is executed.
 
@@ -146,10 +198,8 @@ def load(folder: Path) -> Probe:
         OSError, ValueError, KeyError: the folder lacks a file, or one is damaged.
     """
     settings = json.loads((folder / SETTINGS_FILE).read_text())
-    with stderr_silenced():
-        import keras
-
-        network = keras.saving.load_model(folder / BACKBONE_FILE, compile=False, safe_mode=True)
+    file = _backbone(folder)
+    network = _network(file, file.stat().st_mtime_ns)
     stages: list[str] = settings["stages"]
     shapes = [output.shape[-1] for output in network.outputs]
     with np.load(folder / POOLING_FILE, allow_pickle=False) as arrays:

@@ -10,7 +10,7 @@ import numpy as np
 
 from mineralsweep.core.trial import EpochReport, Report, Say, TrialResult, TrialSpec
 from mineralsweep.models import get as get_architecture
-from mineralsweep.serving import ensemble
+from mineralsweep.serving import ensemble, network
 
 Run = Callable[[TrialSpec, Report, Say], TrialResult]
 
@@ -38,7 +38,7 @@ def run_vote(spec: TrialSpec, report: Report, say: Say, run: Run) -> TrialResult
     results: list[TrialResult] = []
     for place, name in enumerate(voters):
         results.append(run(_voter(spec, name, place), _silent if results else report, say))
-    ensemble.combine([result.folder for result in results], spec.examples.classes, spec.folder)
+    network.combine([result.folder for result in results], spec.examples.classes, spec.folder)
     (spec.folder / VOTERS).rmdir()
     answers = np.stack([result.probabilities for result in results])
     return replace(

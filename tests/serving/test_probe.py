@@ -112,3 +112,37 @@ def test_arrays_that_are_pickled_are_refused(fitted: Probe, tmp_path: Path) -> N
     np.savez(tmp_path / probe.POOLING_FILE, **{"fine.directions": held, "fine.ridge": 1.0})
     with pytest.raises(ValueError, match="allow_pickle"):
         probe.load(tmp_path)
+
+
+def test_probes_of_one_model_share_a_backbone(
+    fitted: Probe, images: np.ndarray, tmp_path: Path
+) -> None:
+    from mineralsweep.serving import network
+
+    def member(name: str, one: Probe) -> Path:
+        probe.save(one, tmp_path / name)
+        return tmp_path / name
+
+    expected = fitted.predict(images)
+    votes = []
+    for name in ("x", "y"):  # as with folds of a vote: an ensemble of ensembles
+        others = [member(f"{name}{i}", fitted) for i in range(2)]
+        network.combine(others, CLASSES, tmp_path / name)
+        votes.append(tmp_path / name)
+    other = member("other", replace(fitted, prepared_as="another"))
+    network.combine([*votes, other], CLASSES, tmp_path / "whole")
+    moved = (tmp_path / "whole").rename(tmp_path / "moved")  # as MLflow copies it
+    assert len(list(moved.rglob(probe.BACKBONE_FILE))) == 2
+    loaded = network.load(moved)
+    np.testing.assert_allclose(loaded.predict(images), expected, atol=1e-5)
+    one, two = loaded.members[0].members  # type: ignore[attr-defined]
+    assert one.network is two.network
+
+
+@pytest.mark.parametrize("leads", ['"../nowhere"', '"."'])
+def test_a_backbone_that_is_not_there_is_told(fitted: Probe, tmp_path: Path, leads: str) -> None:
+    probe.save(fitted, tmp_path / "p")
+    (tmp_path / "p" / probe.BACKBONE_FILE).unlink()
+    (tmp_path / "p" / probe.SAME_FILE).write_text(leads)
+    with pytest.raises((OSError, ValueError), match=r"nowhere|leads to no backbone"):
+        probe.load(tmp_path / "p")
