@@ -87,14 +87,17 @@ class Protocol:
 
     folds: int = 5
     repeats: int = 3
-    inner: int = 4
+    inner: int = 5
     size: int = 128
     epochs: int = 40
 
 
 @dataclass(frozen=True)
 class Fit:
-    """One member, fitted on all inner folds but one of an outer fold's training part."""
+    """One member, fitted on all inner folds but one of an outer fold's training part.
+
+    The fit of an estimator whose `inner` is their number has all of them.
+    """
 
     repeat: int
     outer: int
@@ -147,8 +150,15 @@ def fits(protocol: Protocol, members: Sequence[str] = tuple(MEMBERS)) -> Iterato
     for repeat in range(protocol.repeats):
         for outer in range(protocol.folds):
             for member in members:
-                for inner in range(protocol.inner):
+                for inner in range(protocol.inner + is_estimator(member)):
                     yield Fit(repeat, outer, inner, member)
+
+
+def is_estimator(member: str) -> bool:
+    """Say whether a member is fitted once more on a whole training part."""
+    from mineralsweep.models import get
+
+    return get(MEMBERS[member].architecture).kind == "estimator"
 
 
 class Bench:
@@ -210,6 +220,8 @@ class Bench:
         whole = list(range(len(self._labels)))
         outer = self._divide(whole, protocol.folds, fit.repeat)[fit.outer]
         pool, test = [[whole[place] for place in part] for part in outer]
+        if fit.inner == protocol.inner:
+            return pool, [], test
         inner = self._divide(pool, protocol.inner, 1000 + fit.repeat)[fit.inner]
         train, validation = [[pool[place] for place in part] for part in inner]
         return train, validation, test
@@ -228,7 +240,6 @@ class Bench:
         """
         from mineralsweep.core.trial import Examples
         from mineralsweep.data import arrays
-        from mineralsweep.models import get
         from mineralsweep.search.specify import Conditions, specify
         from mineralsweep.serving import network
         from mineralsweep.training.run import run_trial
@@ -238,7 +249,7 @@ class Bench:
         size = (side, side)
         pixels = self._dataset.arrays(size)
         labels = self._labels
-        at_once = get(member.architecture).kind == "estimator"
+        at_once = is_estimator(fit.member)
         validated = [*validation, *test] if at_once else validation
         examples = Examples(
             pixels, self._dataset.classes,
@@ -316,7 +327,11 @@ def outer_folds(path: Path) -> list[OuterFold]:
         for fit, line in done:
             if (fit.repeat, fit.outer) == (repeat, outer):
                 by_member.setdefault(fit.member, []).append(line)
-        whole = {name: lines for name, lines in by_member.items() if len(lines) == inner}
+        whole = {
+            name: lines
+            for name, lines in by_member.items()
+            if len(lines) == inner + is_estimator(name)
+        }
         if whole:
             found.append(_outer_fold(repeat, outer, whole, labels))
     return found
@@ -329,15 +344,22 @@ def _outer_fold(
     for name, members in CANDIDATES.items():
         if all(member in by_member for member in members):
             lines = [by_member[member] for member in members]
+            tests = [_tested(member, by_member[member]) for member in members]
             rows, answers = _out_of_fold(lines)
             inner[name], losses[name] = (
                 _accuracy(answers, labels[rows]),
                 _loss(answers, labels[rows]),
             )
-            tests = [line["test_probabilities"] for one in lines for line in one]
             truth = labels[lines[0][0]["test"]]
             test[name] = _accuracy(np.mean(tests, axis=0), truth)
     return OuterFold(repeat, outer, inner, losses, test, len(truth))
+
+
+def _tested(member: str, lines: Sequence[dict[str, Any]]) -> Floats:
+    """Return a member's answers to the outer fold."""
+    if is_estimator(member):
+        lines = [line for line in lines if not line["validation"]]
+    return np.mean([line["test_probabilities"] for line in lines], axis=0)
 
 
 def _out_of_fold(lines: Sequence[Sequence[dict[str, Any]]]) -> tuple[NDArray[np.int64], Floats]:

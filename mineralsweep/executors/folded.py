@@ -44,6 +44,10 @@ class FoldedExecutor:
     must not always see the same ones first. Fold i of every trial has the same images and the same
     seed, so that trials can be compared pair by pair.
 
+    An estimator is fitted once more in the end, on all images of the pool: that is its model. It
+    takes seconds, needs no images to choose an epoch by, and is better than the mean over models
+    that each lack a fold. Networks answer together.
+
     A trial ends, well or not, only when none of its folds runs any more: nobody writes into its
     folder after that.
 
@@ -126,6 +130,8 @@ class FoldedExecutor:
         number, index = self._fits[event.number]
         trial = self._trials[number]
         fold = None if index is None else index + 1
+        if index is not None and index == trial.whole_index:
+            return self._of_whole(trial, event)
         if isinstance(event, Doing):
             return [Doing(number, event.words if fold is None else f"fold {fold}: {event.words}")]
         if isinstance(event, Epoch):
@@ -139,9 +145,25 @@ class FoldedExecutor:
             assert not isinstance(event, FoldEnded)
             return [replace(event, number=number)]
         if isinstance(event, Failed):
-            trial.fail(event, index)
+            trial.fail(event, f"fold {index + 1}")
         elif isinstance(event, Finished) and trial.ending is None:
             return [self._fold_ended(trial, index, event.result)]
+        self._end_if_done(trial)
+        return []
+
+    def _of_whole(self, trial: _Trial, event: Event) -> list[Event]:
+        """Take an event of the fit on all images; its only epoch is no measure of anything."""
+        if isinstance(event, Doing):
+            return [Doing(trial.spec.number, f"all images: {event.words}")]
+        if isinstance(event, Epoch):
+            self._inner.answer(event.number, None)
+            return []
+        del self._fits[event.number]
+        del trial.running[trial.whole_index]
+        if isinstance(event, Failed):
+            trial.fail(event, "on all images")
+        elif isinstance(event, Finished):
+            trial.whole = event.result
         self._end_if_done(trial)
         return []
 
@@ -155,8 +177,10 @@ class FoldedExecutor:
             return
         if trial.failure is not None:
             self._ready.append(trial.failure)
+        elif trial.lacks_whole():
+            trial.waiting.append(trial.whole_index)
         else:
-            result = put_together(trial.spec, trial.results, trial.stop_reason)
+            result = put_together(trial.spec, trial.results, trial.stop_reason, trial.whole)
             self._ready.append(Finished(trial.spec.number, result))
 
 
@@ -171,6 +195,7 @@ class _Trial:
         results: fold -> what it left.
         stop_reason: why the other folds are given up.
         failure: of the first fold that failed.
+        whole: what the fit on all images left.
     """
 
     spec: TrialSpec
@@ -180,6 +205,18 @@ class _Trial:
     results: dict[int, TrialResult] = field(default_factory=dict)
     stop_reason: str | None = None
     failure: Failed | None = None
+    whole: TrialResult | None = None
+
+    @property
+    def whole_index(self) -> int:
+        """The number, from 0, of the fit on all images: the one after the folds."""
+        return len(self.spec.examples.folds)
+
+    def lacks_whole(self) -> bool:
+        """Say whether a fit on all images is due: of an estimator, once all folds have ended."""
+        is_estimator = not self.spec.optimizer
+        ended = len(self.results) == self.whole_index and self.stop_reason is None
+        return is_estimator and ended and self.whole is None
 
     @property
     def ending(self) -> str | None:
@@ -189,6 +226,14 @@ class _Trial:
     def fit(self, index: int) -> TrialSpec:
         """Return one fold's training; it must not go on from another fold's state."""
         examples = self.spec.examples
+        if index == self.whole_index:
+            return replace(
+                self.spec,
+                checkpoint=None,
+                initial=None,
+                folder=self.spec.folder / FOLDS / str(index),
+                examples=replace(examples, folds=(), pool=examples.train),
+            )
         return replace(
             self.spec,
             checkpoint=_of_fold(self.spec.checkpoint, index),
@@ -206,9 +251,9 @@ class _Trial:
         self.stop_reason = self.stop_reason or reason
         self.waiting.clear()
 
-    def fail(self, event: Failed, index: int) -> None:
+    def fail(self, event: Failed, where: str) -> None:
         if self.failure is None:
-            reason = f"fold {index + 1}: {event.reason}"
+            reason = f"{where}: {event.reason}"
             self.failure = replace(event, number=self.spec.number, reason=reason)
         self.waiting.clear()
 
@@ -238,7 +283,10 @@ def fold_result(spec: TrialSpec, index: int, result: TrialResult) -> FoldResult:
 
 
 def put_together(
-    spec: TrialSpec, results: Mapping[int, TrialResult], stop_reason: str | None
+    spec: TrialSpec,
+    results: Mapping[int, TrialResult],
+    stop_reason: str | None,
+    whole: TrialResult | None = None,
 ) -> TrialResult:
     """Make one result of the folds that ended, and one model of their networks.
 
@@ -246,13 +294,18 @@ def put_together(
         spec: of the trial.
         results: fold (from 0) -> its training's result; at least one.
         stop_reason: why not every fold was trained; None: all were.
+        whole: of the fit on all images, whose model is taken in their stead.
     """
     indices = sorted(results)
     ended = [results[index] for index in indices]
     rows, probabilities = _out_of_fold(spec, results)
-    network.combine([one.folder for one in ended], spec.examples.classes, spec.folder)
+    if whole is None:
+        network.combine([one.folder for one in ended], spec.examples.classes, spec.folder)
+    else:
+        for file in whole.folder.iterdir():
+            shutil.move(file, spec.folder / file.name)
     shutil.rmtree(spec.folder / FOLDS, ignore_errors=True)
-    whole = len(rows) == len(spec.examples.validation)
+    complete = len(rows) == len(spec.examples.validation)
     return TrialResult(
         history=mean_history([one.history for one in ended]),
         best_epoch=round(statistics.median(one.best_epoch for one in ended)),
@@ -264,9 +317,9 @@ def put_together(
         flops=_sum(one.flops for one in ended),
         precision=ended[0].precision,
         folder=spec.folder,
-        seconds=sum(one.seconds for one in ended),
+        seconds=sum(one.seconds for one in [*ended, *([whole] if whole else [])]),
         folds=tuple(fold_result(spec, index, results[index]) for index in indices),
-        rows=None if whole else rows,
+        rows=None if complete else rows,
     )
 
 

@@ -102,7 +102,7 @@ def test_fits_of_other_hyperparameters_are_not_mixed_with_these(tmp_path: Path) 
 
 
 def line(member: str, inner: int, validation: Any, test: Any) -> dict[str, Any]:
-    rows = [[0, 1], [2, 3]][inner]
+    rows = [[0, 1], [2, 3], []][inner]
     return {
         "fit": asdict(Fit(0, 0, inner, member)),
         "validation": rows,
@@ -122,8 +122,9 @@ def test_the_candidate_that_the_inner_folds_prefer_is_scored_on_the_outer_fold(
     sure, unsure = [[1.0, 0.0], [0.0, 1.0]], [[0.6, 0.4], [0.4, 0.6]]
     lines = [
         {"protocol": asdict(SMALL), "labels": [0, 1, 0, 1, 0, 1]},
-        line("texture", 0, sure, [[0.0, 1.0], [0.0, 1.0]]),
-        line("texture", 1, [[1.0, 0.0], [0.55, 0.45]], [[0.0, 1.0], [0.0, 1.0]]),
+        line("texture", 0, sure, unsure),
+        line("texture", 1, [[1.0, 0.0], [0.55, 0.45]], unsure),
+        line("texture", 2, [], [[0.0, 1.0], [0.0, 1.0]]),  # fitted on all: this one answers
         line("compact", 0, unsure, unsure),
         line("compact", 1, unsure, unsure),
     ]

@@ -18,7 +18,7 @@ from mineralsweep.executors import Epoch, Event, Failed, Finished, FoldedExecuto
 from mineralsweep.executors.folded import mean_history
 from mineralsweep.search.task import examples
 from tests.examples import trial
-from tests.fakes import FakeExecutor
+from tests.fakes import FakeExecutor, write_dummy_network
 
 SIZE = (80, 80)
 
@@ -331,3 +331,53 @@ def test_the_epochs_of_folds_are_counted_together_where_each_fold_counts() -> No
     assert mean.value("balanced_accuracy") == pytest.approx((5 / 6 + 1) / 2)
     [mean] = mean_history([(counted,), (replace(other, val_confusion=()),)])
     assert mean.val_confusion == ()
+
+
+def estimator_trial(dataset: Dataset, folder: Path) -> TrialSpec:
+    spec = folded_trial(dataset, folder)
+    return replace(spec, architecture="colour_texture", optimizer="", epochs=1)
+
+
+def test_an_estimator_is_fitted_once_more_on_all_images(dataset: Dataset, tmp_path: Path) -> None:
+    inner = FakeExecutor(lambda spec: 0.5, slots=2)
+    executor = FoldedExecutor(inner)
+    spec = estimator_trial(dataset, tmp_path / "t")
+    executor.submit(spec)
+    events = drain(executor)
+    *folds, whole = inner.specs
+    assert len(folds) == 3
+    assert all(len(one.examples.train) < len(spec.examples.train) for one in folds)
+    assert whole.examples.train == spec.examples.train
+    assert not whole.examples.folds
+    assert {event.fold for event in events if isinstance(event, Epoch)} == {1, 2, 3}
+    result = events[-1].result  # type: ignore[union-attr]
+    assert [fold.fold for fold in result.folds] == [1, 2, 3]
+    assert result.rows is None
+    # The model is that of the last fit, not a vote of the folds'.
+    write_dummy_network(tmp_path / "one")
+    assert {file.name for file in spec.folder.iterdir()} == {
+        file.name for file in (tmp_path / "one").iterdir()
+    }
+
+
+def test_an_estimator_that_is_pruned_is_not_fitted_on_all_images(
+    dataset: Dataset, tmp_path: Path
+) -> None:
+    inner = FakeExecutor(lambda spec: 0.5)
+    executor = FoldedExecutor(inner)
+    executor.submit(estimator_trial(dataset, tmp_path / "t"))
+    events = drain(
+        executor, answer=lambda event: "enough" if isinstance(event, FoldEnded) else None
+    )
+    assert len(inner.specs) == 1
+    assert events[-1].result.pruned  # type: ignore[union-attr]
+
+
+def test_a_fit_on_all_images_that_fails_fails_the_trial(dataset: Dataset, tmp_path: Path) -> None:
+    pool = len(estimator_trial(dataset, tmp_path / "x").examples.train)
+    inner = FakeExecutor(lambda spec: "no luck" if len(spec.examples.train) == pool else 0.5)
+    executor = FoldedExecutor(inner)
+    executor.submit(estimator_trial(dataset, tmp_path / "t"))
+    last = drain(executor)[-1]
+    assert isinstance(last, Failed)
+    assert last.reason == "on all images: no luck"
