@@ -61,11 +61,11 @@ class StageClassifier:
         """Return the numbers that the classifier takes: (images, columns)."""
         return mean_and_deviation(views) if self.pooling is None else self.pooling.numbers(views)
 
-    def answer(self, views: Views, classes: int) -> NDArray[np.float64]:
+    def answer(self, numbers: Floats, classes: int) -> NDArray[np.float64]:
         """Return (images, classes)."""
-        found = np.zeros((len(views[0]), classes))
+        found = np.zeros((len(numbers), classes))
         if len(found):
-            found[:, self.classifier.classes_] = self.classifier.predict_proba(self.numbers(views))
+            found[:, self.classifier.classes_] = self.classifier.predict_proba(numbers)
         return found
 
 
@@ -108,9 +108,14 @@ class Probe:
 
     def answer(self, prepared: Sequence[Views]) -> NDArray[np.float32]:
         """Answer what `prepare` gave with float32 (n, classes): the mean over the stages."""
+        pairs = zip(self.members, prepared, strict=True)
+        return self.answer_numbers([member.numbers(views) for member, views in pairs])
+
+    def answer_numbers(self, numbers: Sequence[Floats]) -> NDArray[np.float32]:
+        """Answer the numbers of images, an array a stage, as `answer` does."""
         answers = [
-            member.answer(views, len(self.classes))
-            for member, views in zip(self.members, prepared, strict=True)
+            member.answer(own, len(self.classes))
+            for member, own in zip(self.members, numbers, strict=True)
         ]
         mean: NDArray[np.float32] = np.mean(answers, axis=0).astype(np.float32)
         return mean

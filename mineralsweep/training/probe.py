@@ -49,18 +49,23 @@ def fit(
     wanted = StagesWanted(names, weights, examples.arrays, rows, flips, precision)
     activations = stages.ensure(quick, wanted, say)
     place = {row: position for position, row in enumerate(rows)}
-
-    def of(stage: str, asked: Sequence[int]) -> Views:
-        return [view[[place[row] for row in asked]] for view in activations[stage]]
-
+    train = [place[row] for row in examples.train]
+    validation = [place[row] for row in examples.validation]
     say("fitting")
-    members = tuple(_member(spec, one, of(one, examples.train), threads) for one in names)
+    pooled = [_pooled(spec, one, activations[one], train) for one in names]
+    numbers = [one.numbers(activations[one.stage]) for one in pooled]
+    members = tuple(
+        replace(one, classifier=fitted(spec, own[train], threads))
+        for one, own in zip(pooled, numbers, strict=True)
+    )
     probe = Probe(
         network, members, examples.classes, spec.image_size, flips,
         f"{backbone.name} {weights}, {'+'.join(names)}, flips {flips}",
     )  # fmt: skip
-    trained = probe.answer([of(one, examples.train) for one in names])
-    return probe, trained, probe.answer([of(one, examples.validation) for one in names])
+    of_train, of_validation = (
+        probe.answer_numbers([own[part] for own in numbers]) for part in (train, validation)
+    )
+    return probe, of_train, of_validation
 
 
 def _pixels_to_stages(
@@ -70,11 +75,12 @@ def _pixels_to_stages(
     return keras.Model(inputs, backbone.cut(trunk, names)(backbone.scale(inputs)))
 
 
-def _member(spec: TrialSpec, stage: str, train: Views, threads: int) -> StageClassifier:
-    covariance = spec.hyperparameters["pooling"] == "covariance"
-    pooling = LogCovariance.fit(train, PRINCIPAL) if covariance else None
-    member = StageClassifier(stage, pooling, None)
-    return replace(member, classifier=fitted(spec, member.numbers(train), threads))
+def _pooled(spec: TrialSpec, stage: str, views: Views, train: Sequence[int]) -> StageClassifier:
+    """Return what pools a stage, fitted on the training images; it has no classifier yet."""
+    if spec.hyperparameters["pooling"] != "covariance":
+        return StageClassifier(stage, None, None)
+    seen = [view[train] for view in views]
+    return StageClassifier(stage, LogCovariance.fit(seen, PRINCIPAL), None)
 
 
 def _digest(trunk: keras.Model) -> str:
