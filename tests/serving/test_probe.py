@@ -77,7 +77,7 @@ def test_it_is_the_mean_of_its_stages(fitted: Probe, images: np.ndarray) -> None
     alone = []
     for place, member in enumerate(fitted.members):
         prepared = fitted.prepare(images)
-        alone.append(member.answer(prepared[place], 3))
+        alone.append(member.answer(member.numbers(prepared[place]), 3))
     np.testing.assert_allclose(fitted.predict(images), np.mean(alone, axis=0), atol=1e-6)
 
 
