@@ -12,6 +12,7 @@ import pandas as pd
 from mlflow.entities import Metric, Run, ViewType
 
 from mineralsweep.config import Sweep
+from mineralsweep.core import objective as objectives
 from mineralsweep.core.record import BASELINE, TrialRecord
 from mineralsweep.data.dataset import Dataset
 from mineralsweep.evaluation import Scores
@@ -150,6 +151,7 @@ class StudyRun:
     def log_test(self, scores: Scores, title: str, run_id: str = "") -> None:
         """Write scores on a test split, on the study's run or on a trial's."""
         run_id = run_id or self.run_id
+        macro_f1 = objectives.get("macro_f1").interval(scores.confusion, scores.loss)
         metrics = {
             "test_accuracy": scores.accuracy.value,
             "test_accuracy_low": scores.accuracy.low,
@@ -157,6 +159,11 @@ class StudyRun:
             "test_images": float(scores.accuracy.n),
             "test_loss": scores.loss,
             "test_macro_f1": scores.macro_f1,
+            **(
+                {"test_macro_f1_low": macro_f1.low, "test_macro_f1_high": macro_f1.high}
+                if macro_f1
+                else {}
+            ),
             **recall_metrics(scores.recall),
         }
         self._store.log(run_id, metrics=metrics)

@@ -41,9 +41,9 @@ def fit(
     trunk = backbone.trunk((*spec.image_size, 3), "backbone")
     backbone.load(trunk, str(settings["weights"]))
     weights = _digest(trunk)
-    network = _pixels_to_stages(backbone, trunk, names)
+    network = pixels_to_stages(backbone, trunk, names)
     with used(precision):
-        quick = _pixels_to_stages(backbone, backbone.trunk((*spec.image_size, 3), "quick"), names)
+        quick = pixels_to_stages(backbone, backbone.trunk((*spec.image_size, 3), "quick"), names)
     quick.set_weights(network.get_weights())
     rows = tuple(sorted({*examples.train, *examples.validation}))
     wanted = StagesWanted(names, weights, examples.arrays, rows, flips, precision)
@@ -68,7 +68,7 @@ def fit(
     return probe, of_train, of_validation
 
 
-def _pixels_to_stages(
+def pixels_to_stages(
     backbone: backbones.Backbone, trunk: keras.Model, names: Sequence[str]
 ) -> keras.Model:
     inputs = keras.Input(trunk.input_shape[1:], name="image")

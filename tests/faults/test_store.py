@@ -37,11 +37,15 @@ def test_four_processes_open_a_fresh_store(tmp_path: Path, turn: int) -> None:
         for name in names
     ]  # fmt: skip
     deadline = time.monotonic() + 120
-    while not all((tmp_path / name).exists() for name in names):
-        assert time.monotonic() < deadline
-        assert not [process for process in processes if process.poll()]
-        time.sleep(0.05)
-    (tmp_path / "go").touch()
-    answers = [process.communicate(timeout=200) for process in processes]
+    try:
+        while not all((tmp_path / name).exists() for name in names):
+            assert time.monotonic() < deadline
+            assert not [process for process in processes if process.poll()]
+            time.sleep(0.05)
+        (tmp_path / "go").touch()
+        answers = [process.communicate(timeout=200) for process in processes]
+    finally:
+        for process in processes:
+            process.kill()  # one that has ended does not mind
     assert [process.returncode for process in processes] == [0] * 4, answers
     assert len({out for out, _ in answers}) == 1
