@@ -114,11 +114,12 @@ def test_validation_labels_are_never_smoothed(dataset: Dataset) -> None:
     [
         ({}, True),
         ({"schedule": "cosine", "average_weights": 0.9, "weight_decay": 0.1}, True),
+        ({"label_smoothing": 0.1, "balance": 1.0, "flips": "horizontal"}, True),
         ({"mixup": 0.2}, False),
-        ({"flips": "horizontal"}, False),
+        ({"crop": 0.2}, False),
     ],
 )
-def test_options_on_pixels_or_labels_do_without_the_kept_answers_of_a_trunk(
+def test_options_on_pixels_do_without_the_kept_answers_of_a_trunk(
     dataset: Dataset, options: dict[str, Any], kept: bool
 ) -> None:
     from mineralsweep.training import phases
