@@ -25,6 +25,7 @@ image_size: 80
 data: {split: 40/20/40}
 space: {architecture: model2, learning_rate: 1.0e-3}
 budget: {trials: 1, epochs: 2}
+baseline: none
 folds: 2
 """
 
