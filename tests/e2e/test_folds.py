@@ -26,6 +26,7 @@ data: {split: 40/20/40}
 space: {architecture: model2, learning_rate: 1.0e-3}
 budget: {trials: 1, epochs: 2}
 baseline: none
+gate: {find_every_class: false}
 folds: 2
 """
 
