@@ -224,8 +224,8 @@ def test_a_trial_says_what_it_does_before_its_first_epoch(
     events = drain(local, 1)
     said = [event.words for event in events if isinstance(event, Doing)]
     assert said == [
+        "frozen trunk, 24 images, view 1 of 1",  # for the head's start and for validation
         "frozen trunk, 18 images, view 1 of 2",
         "frozen trunk, 18 images, view 2 of 2",
-        "frozen trunk, 6 images, view 1 of 1",
     ]
     assert isinstance(events[len(said)], Epoch)
