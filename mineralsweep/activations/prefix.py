@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -13,7 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from mineralsweep.activations import store
+from mineralsweep.activations import keys, store
 from mineralsweep.activations.store import Features, Request
 from mineralsweep.core.recipe import AXES, Flips
 from mineralsweep.data import arrays, augment
@@ -98,11 +97,11 @@ def _requests(
     shape = (len(wanted.rows), *prefix.output_shape[1:])
     common: dict[str, str | int | float] = {
         "version": VERSION,
-        "weights": _digest(prefix),
+        "weights": keys.of_weights(prefix),
         "cut": wanted.cut,
         "through": wanted.through,
         "images": wanted.arrays.name,
-        "rows": hashlib.sha256(repr(wanted.rows).encode()).hexdigest()[:16],
+        "rows": keys.of_rows(wanted.rows),
         "strength": wanted.strength,
         "seed": wanted.seed if wanted.strength else 0,
         "precision": wanted.precision,
@@ -120,13 +119,6 @@ def _requests(
 def _view(wanted: FeaturesWanted, view: int) -> dict[str, str | int]:
     """Return what tells a view from others; mirror images are the same in every setting."""
     return {"view": view} if wanted.strength else {"mirrored": str(wanted.mirrored(view))}
-
-
-def _digest(prefix: keras.Model) -> str:
-    found = hashlib.sha256()
-    for weight in prefix.get_weights():
-        found.update(np.ascontiguousarray(weight).tobytes())
-    return found.hexdigest()[:16]
 
 
 def _from_deeper(

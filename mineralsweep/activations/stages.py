@@ -5,7 +5,6 @@ the size of the image."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,7 +15,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from mineralsweep.activations import store
+from mineralsweep.activations import keys, store
 from mineralsweep.activations.pooling import each, moments, moments_are_smaller
 from mineralsweep.activations.store import Features, NoRoomForFeatures, Request
 from mineralsweep.core.recipe import AXES, Flips
@@ -91,12 +90,11 @@ class _Compute:
     def requests(self, view: int) -> list[Request]:
         wanted = self._wanted
         shapes = [one.shape[1:] for one in self._network.outputs]
-        rows = hashlib.sha256(repr(wanted.rows).encode()).hexdigest()[:16]
         common: dict[str, str | int | float] = {
             "version": VERSION,
             "weights": wanted.weights,
             "images": wanted.arrays.name,
-            "rows": rows,
+            "rows": keys.of_rows(wanted.rows),
             "precision": wanted.precision,
             "mirrored": str(AXES[wanted.flips][view]),
         }

@@ -17,7 +17,7 @@ from mineralsweep.models.architecture import (
     probabilities,
 )
 from mineralsweep.models.backbones import BACKBONES, Backbone
-from mineralsweep.models.probe import POOLINGS, PRINCIPAL, stages_of
+from mineralsweep.models.probe import BACKBONE, PENALTY, POOLING, PRINCIPAL, stages_of
 from mineralsweep.models.trunk import PRINCIPAL as PROJECTION
 from mineralsweep.models.trunk import STANDARDIZED, Hyperparameters, Trunk
 
@@ -239,10 +239,7 @@ FINETUNE = Architecture(
         schedule="cosine", warmup=1, weight_decay=1e-4, label_smoothing=0.1, flips="horizontal"
     ),
     own=(
-        Hyperparameter(
-            "backbone", "name", "the pretrained network",
-            default="efficientnet_lite0", choices=BACKBONES,
-        ),
+        BACKBONE,
         Hyperparameter(
             "stage", "name", "whose activations are pooled: middle, top, or a name such as block4",
             default="middle",
@@ -251,14 +248,8 @@ FINETUNE = Architecture(
             "unfrozen_stages", "int", "stages that train, from the pooled one down; 0: none",
             default=1, low=0, high=MOST_STAGES,
         ),
-        Hyperparameter(
-            "pooling", "name", "what is kept of a stage's activations over positions",
-            default="covariance", choices=POOLINGS,
-        ),
-        Hyperparameter(
-            "penalty", "float", "the cost of large weights",
-            default=1.0, low=1e-4, high=1e4, log=True,
-        ),
+        POOLING,
+        PENALTY,
         Hyperparameter(
             "layer_decay", "float", "the rate of a stage, in parts of the rate of the one above",
             default=0.7, low=0.01, high=1.0,

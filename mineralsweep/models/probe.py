@@ -45,6 +45,17 @@ def build(num_classes: int, *, classifier: str, penalty: float, **unread: Any) -
     return ESTIMATORS[classifier](0, penalty)
 
 
+BACKBONE = Hyperparameter(
+    "backbone", "name", "the pretrained network", default="efficientnet_lite0", choices=BACKBONES
+)
+POOLING = Hyperparameter(
+    "pooling", "name", "what is kept of a stage's activations over positions",
+    default="covariance", choices=POOLINGS,
+)  # fmt: skip
+PENALTY = Hyperparameter(
+    "penalty", "float", "the cost of large weights", default=1.0, low=1e-4, high=1e4, log=True
+)
+
 PROBE = Architecture(
     name="probe",
     summary="linear models on a frozen pretrained backbone's activations",
@@ -57,26 +68,17 @@ PROBE = Architecture(
     batch_size=1,
     epochs=1,
     own=(
-        Hyperparameter(
-            "backbone", "name", "the pretrained network",
-            default="efficientnet_lite0", choices=BACKBONES,
-        ),
+        BACKBONE,
         Hyperparameter(
             "stages", "name", "which are pooled: middle, top, all, or names such as block3+block4",
             default="middle",
         ),
-        Hyperparameter(
-            "pooling", "name", "what is kept of a stage's activations over positions",
-            default="covariance", choices=POOLINGS,
-        ),
+        POOLING,
         Hyperparameter(
             "classifier", "name", "which classifier is fitted on each stage",
             default="linear", choices=CLASSIFIERS,
         ),
-        Hyperparameter(
-            "penalty", "float", "the cost of large weights",
-            default=1.0, low=1e-4, high=1e4, log=True,
-        ),
+        PENALTY,
         Hyperparameter(
             "flips", "name", "the mirror images that are pooled together with each image",
             default="horizontal", choices=tuple(AXES),

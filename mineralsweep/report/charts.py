@@ -58,7 +58,7 @@ SHAPES, COLOURS = "os^D", (BLUE, ORANGE, GREEN, PURPLE, SKY)
 
 @contextmanager
 def panel(
-    height: float = HEIGHT, width: float = WIDTH, legend: bool = True
+    height: float = HEIGHT, width: float = WIDTH, legend: bool = True, columns: int = 3
 ) -> Iterator[tuple[Figure, Axes]]:
     """Give a figure with one pair of axes, to be drawn on in the report's style.
 
@@ -66,12 +66,15 @@ def panel(
         height: in inches.
         width: in inches.
         legend: stands above the axes, where it hides nothing.
+        columns: of the legend; fewer for long names.
     """
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(width, height), layout="constrained")
         yield figure, figure.subplots()
         if legend:
-            figure.legend(loc="outside upper left", ncols=3, handlelength=1.4, columnspacing=1.0)
+            figure.legend(
+                loc="outside upper left", ncols=columns, handlelength=1.4, columnspacing=1.0
+            )
 
 
 def inline(figure: Figure, name: str, alt: str) -> Markup:
@@ -128,7 +131,7 @@ def history(records: Sequence[TrialRecord], objective: str) -> Figure:
 
 def costs(records: Sequence[TrialRecord], front: Sequence[TrialRecord], objective: str) -> Figure:
     """Draw each trial's value over its seconds; a line joins those of the front."""
-    with panel() as (figure, axes):
+    with panel(2.8, columns=2) as (figure, axes):
         names = list(dict.fromkeys(str(one.params["architecture"]) for one in records))
         for place, name in enumerate(names):
             mine = [one for one in records if one.params["architecture"] == name]

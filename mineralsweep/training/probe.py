@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
@@ -11,7 +10,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from mineralsweep.activations import stages
+from mineralsweep.activations import keys, stages
 from mineralsweep.activations.pooling import LogCovariance, Views
 from mineralsweep.activations.stages import StagesWanted
 from mineralsweep.core.trial import Say, TrialSpec
@@ -40,11 +39,14 @@ def fit(
     precision = choose(spec.precision)
     trunk = backbone.trunk((*spec.image_size, 3), "backbone")
     backbone.load(trunk, str(settings["weights"]))
-    weights = _digest(trunk)
+    weights = keys.of_weights(trunk)
     network = pixels_to_stages(backbone, trunk, names)
-    with used(precision):
-        quick = pixels_to_stages(backbone, backbone.trunk((*spec.image_size, 3), "quick"), names)
-    quick.set_weights(network.get_weights())
+    quick = network
+    if precision != "float32":  # what is saved and served is in float32
+        with used(precision):
+            again = backbone.trunk((*spec.image_size, 3), "quick")
+            quick = pixels_to_stages(backbone, again, names)
+        quick.set_weights(network.get_weights())
     rows = tuple(sorted({*examples.train, *examples.validation}))
     wanted = StagesWanted(names, weights, examples.arrays, rows, flips, precision)
     activations = stages.ensure(quick, wanted, say)
@@ -81,10 +83,3 @@ def _pooled(spec: TrialSpec, stage: str, views: Views, train: Sequence[int]) -> 
         return StageClassifier(stage, None, None)
     seen = [view[train] for view in views]
     return StageClassifier(stage, LogCovariance.fit(seen, PRINCIPAL), None)
-
-
-def _digest(trunk: keras.Model) -> str:
-    found = hashlib.sha256()
-    for weight in trunk.get_weights():
-        found.update(np.ascontiguousarray(weight).tobytes())
-    return found.hexdigest()[:16]
