@@ -260,10 +260,13 @@ def _check_shapes(
 
 
 def _check_answer(model: keras.Model, name: str, input_shape: tuple[int, int, int]) -> None:
-    image = np.random.default_rng(0).integers(0, 256, (1, *input_shape), dtype=np.uint8)
-    answer = np.asarray(model(image, training=False), np.float64)[0]
-    if not (answer.min() >= 0 and abs(answer.sum() - 1) <= TOLERANCE):
-        raise ArchitectureError(
-            f"{name}: must answer probabilities that add up to 1, got a sum of {answer.sum():.3g}"
-            f" and a least of {answer.min():.3g}; end with a softmax"
-        )
+    """Of a black, a noisy and a white image: one alone may add up to 1 by chance."""
+    black = np.zeros(input_shape, np.uint8)
+    noise = np.random.default_rng(0).integers(0, 256, input_shape, dtype=np.uint8)
+    for image in (black, noise, np.full_like(black, 255)):
+        answer = np.asarray(model(image[None], training=False), np.float64)[0]
+        if not (answer.min() >= 0 and abs(answer.sum() - 1) <= TOLERANCE):
+            raise ArchitectureError(
+                f"{name}: must answer probabilities that add up to 1, got a sum of"
+                f" {answer.sum():.3g} and a least of {answer.min():.3g}; end with a softmax"
+            )
