@@ -16,6 +16,8 @@ from mineralsweep.core.reference import is_reference, readable
 from mineralsweep.errors import ArchitectureError, did_you_mean
 from mineralsweep.models import ARCHITECTURES, get, is_known
 from mineralsweep.models.architecture import Architecture
+from mineralsweep.models.backbones import get as get_backbone
+from mineralsweep.models.probe import stages_of
 from mineralsweep.models.vote import SIGN
 
 if TYPE_CHECKING:
@@ -79,7 +81,24 @@ class Space(RootModel[dict[str, SpaceEntry]]):
         for name, entry in self.root.items():
             if name != ARCHITECTURE.name:
                 _check(name, entry, self.owners(name), self.architectures())
+                self._check_stages(name, entry)
         return self
+
+    def _check_stages(self, name: str, entry: Entry) -> None:
+        """Hold the names of stages to each backbone that they may meet in a trial.
+
+        Raises:
+            Misplaced: a backbone has no such stage.
+        """
+        for owner in self.owners(name):
+            if owner.hyperparameters[name].depends_on != BACKBONE:
+                continue
+            for backbone in self.backbones(owner.name):
+                for asked in entry.bounds():
+                    try:
+                        stages_of(get_backbone(backbone), str(asked))
+                    except ArchitectureError as error:
+                        raise Misplaced(name, str(error)) from None
 
     def entries(self) -> dict[str, Entry]:
         """Return the entries by name, the architecture first."""

@@ -29,6 +29,7 @@ class Hyperparameter:
         low, high: the range of a number, both included; infinite: any number.
         choices: the values of a name; empty: any name.
         log: whether ratios matter rather than differences, as for a learning rate.
+        depends_on: another hyperparameter, whose value decides which names there are.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Hyperparameter:
     high: float = math.inf
     choices: Collection[str] = ()
     log: bool = False
+    depends_on: str = ""
 
     def with_default(self, default: Value | None) -> Hyperparameter:
         """Return the same hyperparameter with an architecture's own default."""

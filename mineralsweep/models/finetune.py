@@ -242,7 +242,7 @@ FINETUNE = Architecture(
         BACKBONE,
         Hyperparameter(
             "stage", "name", "whose activations are pooled: middle, top, or a name such as block4",
-            default="middle",
+            default="middle", depends_on=BACKBONE.name,
         ),
         Hyperparameter(
             "unfrozen_stages", "int", "stages that train, from the pooled one down; 0: none",

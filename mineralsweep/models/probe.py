@@ -71,7 +71,7 @@ PROBE = Architecture(
         BACKBONE,
         Hyperparameter(
             "stages", "name", "which are pooled: middle, top, all, or names such as block3+block4",
-            default="middle",
+            default="middle", depends_on=BACKBONE.name,
         ),
         POOLING,
         Hyperparameter(

@@ -133,3 +133,16 @@ def test_every_listed_architecture_s_own_rules_hold(monkeypatch: pytest.MonkeyPa
 def test_an_entry_knows_its_declaration() -> None:
     assert ALL.hyperparameter("unfrozen").high == 18
     assert [one.name for one in ALL.owners("dropout")] == ["model2_1", "vgg16"]
+
+
+@pytest.mark.parametrize(
+    ("architecture", "entry"),
+    [("probe", "stages"), ("finetune", "stage"), ("probe+finetune", "stage")],
+)
+def test_stages_are_held_to_each_backbone_that_they_may_meet(architecture: str, entry: str) -> None:
+    asked: dict[str, Any] = {"architecture": architecture, entry: ["middle", "block3"]}
+    assert space(**asked, backbone="vgg16")
+    with pytest.raises(ValueError, match="efficientnet_lite0: has no stage 'block3'"):
+        space(**asked, backbone=["vgg16", "efficientnet_lite0"])
+    with pytest.raises(ValueError, match="efficientnet_lite0: has no stage 'block3'"):
+        space(**asked)  # the default backbone
