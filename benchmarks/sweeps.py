@@ -1,8 +1,8 @@
 """Whole sweeps, ours against the script that people write, in one run on one machine.
 
 `python -m benchmarks.sweeps [WORKLOAD ...]` prints a table, and writes its results and the picture
-docs/images/sweep-speed.png. Absolute times depend on the machine; look at the ratios. The peers are
-timed on a few trials and epochs and scaled to the whole search; the table says so.
+docs/images/sweep-speed.png. Absolute times depend on the machine; look at the ratios. Most peers
+are timed on a few trials and epochs and scaled to the whole search; the table says so.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import to_accuracy, trunk_rate, weights
+from benchmarks import store_rate, to_accuracy, trunk_rate, weights
 from benchmarks.picture import draw
-from benchmarks.workloads import ROOT, WORKLOADS, Workload, sweep_file
+from benchmarks.workloads import ROOT, WORKLOADS, Workload, imagenet, sweep_file
 
 RESULTS = Path(__file__).parent / "results" / "sweeps.json"
 PICTURE = ROOT / "docs" / "images" / "sweep-speed.png"
@@ -47,8 +47,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         if not options.workloads:
             found["trunk"] = trunk_rate.measure()
-        file = str(weights.write_random(Path(scratch) / "random.weights.h5"))
+            found["store"] = store_rate.measure("efficientnet_lite0", 448)
+        random = str(weights.write_random(Path(scratch) / "random.weights.h5"))
         for name in options.workloads or WORKLOADS:
+            file = imagenet() if WORKLOADS[name].weights == "imagenet" else random
             found[name] = _time(WORKLOADS[name], file, Path(scratch), options)
             _show(WORKLOADS[name], found[name])
             if not options.quick:
@@ -75,12 +77,20 @@ def _time(workload: Workload, file: str, scratch: Path, options: Any) -> dict[st
             module = "benchmarks.peers.keras_tuner_hyperband"
             tuner.append(_run(module, {**task, "epochs": 4}, scratch))
     result = _compare(workload, sweep, ours, plain, tuner, task)
-    if workload.to_accuracy:
+    if workload.whole:
+        result["reference"] = "itself"
+        points = [(row["seconds"], row["val_accuracy"]) for row in plain[0]["trace"]]
+        result |= to_accuracy.compare(result, points, workload.sweep["budget"]["trials"])
+    elif workload.to_accuracy:
         given = dict(options.reference)
         own = given.get(workload.name) == "own"
         reference = ours[0] if own else _reference(workload, sweep, scratch, given)
         result["reference"] = "ours" if own else "without pruning"
-        result |= to_accuracy.compare(result, reference, _epochs(plain[0]))
+        overhead = result["plain_overhead_seconds"]
+        points = to_accuracy.on_clock(overhead, reference, _epochs(plain[0]))
+        result |= to_accuracy.compare(
+            result, points, len({row["trial"] for row in reference["trace"]})
+        )
     return result
 
 
@@ -131,15 +141,24 @@ def _task(workload: Workload, sweep: dict[str, Any], cache: str, quick: bool) ->
         "validation": seen.validation, "validation_labels": seen.validation_labels,
         "architecture": sweep["space"]["architecture"], "space": sweep["space"],
         "weights": sweep["weights"], "seed": 0, "points": workload.points,
-        "trials": workload.peer_trials, "epochs": 2 if quick else workload.peer_epochs,
+        **_peer_budget(workload, sweep["budget"], quick),
     }  # fmt: skip
+
+
+def _peer_budget(workload: Workload, whole: dict[str, int], quick: bool) -> dict[str, int]:
+    if workload.whole:
+        return {"trials": whole["trials"], "epochs": whole["epochs"]}
+    return {"trials": workload.peer_trials, "epochs": 2 if quick else workload.peer_epochs}
 
 
 def _compare(
     workload: Workload, sweep: dict[str, Any], ours: Any, plain: Any, tuner: Any, task: Any
 ) -> dict[str, Any]:
     budget = sweep["budget"]
-    plain_seconds = statistics.median(_scaled(one, budget) for one in plain)
+    plain_seconds = statistics.median(
+        one["total_seconds"] if workload.whole else _scaled(one, budget) for one in plain
+    )
+    scaled = f"scaled from {task['trials']} trials x {task['epochs']} epochs"
     seconds = statistics.median(one["total_seconds"] for one in ours)
     return {
         "title": workload.title,
@@ -157,7 +176,7 @@ def _compare(
         "plain_seconds": plain_seconds,
         "plain_epoch_seconds": statistics.median(_epochs(plain[0]).values()),
         "plain_overhead_seconds": _overhead(plain[0]),
-        "plain_measured": f"scaled from {task['trials']} trials x {task['epochs']} epochs",
+        "plain_measured": "run to its end" if workload.whole else scaled,
         "plain_trace": plain[0]["trace"],
         "tuner_epoch_seconds": statistics.median(
             row["epoch_seconds"] for one in tuner for row in one["trace"]

@@ -1,8 +1,8 @@
 """How long until the plain script's best validation accuracy, ours and the plain script.
 
-The plain script is not run to its end: it takes hours. What its trials would reach is known from
-the same search of ours without pruning, one trial at a time; each of its epochs is then put on
-the plain script's own clock, measured on a few epochs of each kind.
+Where the plain script is not run to its end, since that takes hours: what its trials would reach is
+known from the same search of ours without pruning, one trial at a time; each of its epochs is then
+put on the plain script's own clock, measured on a few epochs of each kind.
 """
 
 from __future__ import annotations
@@ -13,17 +13,14 @@ Points = list[tuple[float, float]]
 """(seconds since the start, validation accuracy) of each epoch."""
 
 
-def compare(
-    result: dict[str, Any], reference: dict[str, Any], epoch_seconds: dict[int, float]
-) -> dict[str, Any]:
+def compare(result: dict[str, Any], plain: Points, trials: int) -> dict[str, Any]:
     """Return both times to the best accuracy that both reach.
 
     Args:
-        result: of the workload, with both clocks.
-        reference: a trace of `benchmarks.ours` without pruning.
-        epoch_seconds: of the plain script, for each depth.
+        result: of the workload, with the trace of ours.
+        plain: the plain script's epochs: its own, or of `on_clock`.
+        trials: how many that are.
     """
-    plain = _on_clock(result, reference, epoch_seconds)
     ours = [(row["seconds"], row["val_accuracy"]) for row in result["ours_trace"]]
     best = max(accuracy for _, accuracy in plain)
     goal = min(best, max(accuracy for _, accuracy in ours))
@@ -31,7 +28,7 @@ def compare(
     return {
         "plain_on_clock": plain,
         "plain_best": best,
-        "plain_trials_known": len({row["trial"] for row in reference["trace"]}),
+        "plain_trials_known": trials,
         "goal": goal,
         "plain_seconds_to_goal": plain_time,
         "ours_seconds_to_goal": our_time,
@@ -46,6 +43,7 @@ def tell(result: dict[str, Any]) -> str:
     )
     trials = f"{result['plain_trials_known']} trials"
     whose = {
+        "itself": f"best of the plain script's {trials}",
         "ours": f"best of our {trials}, on the plain script's clock",
         "without pruning": f"best of the plain script's first {trials}",
     }[result["reference"]]
@@ -56,14 +54,19 @@ def tell(result: dict[str, Any]) -> str:
     )
 
 
-def _on_clock(
-    result: dict[str, Any], reference: dict[str, Any], epoch_seconds: dict[int, float]
-) -> Points:
+def on_clock(overhead: float, reference: dict[str, Any], epoch_seconds: dict[int, float]) -> Points:
+    """Put the epochs of a search on the plain script's clock.
+
+    Args:
+        overhead: seconds of a trial of the plain script beside its epochs.
+        reference: a trace of `benchmarks.ours` without pruning.
+        epoch_seconds: of the plain script, for each depth.
+    """
     depths = {one["number"]: int(one["params"].get("unfrozen", 0)) for one in reference["records"]}
     clock, points, last = 0.0, [], None
     for row in sorted(reference["trace"], key=lambda row: (row["trial"], row["epoch"])):
         if row["trial"] != last:
-            clock += result["plain_overhead_seconds"]
+            clock += overhead
             last = row["trial"]
         clock += epoch_seconds[depths[row["trial"]]]
         points.append((clock, row["val_accuracy"]))

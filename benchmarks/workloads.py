@@ -19,7 +19,9 @@ class Workload:
     Attributes:
         sweep: its sweep file, less data, weights and question.
         target: how many times faster than the plain script ours is meant to be.
+        weights: of VGG16's trunk: "random" ones, or "imagenet".
         to_accuracy: compare the time to the plain script's best accuracy, not the whole time.
+        whole: the plain script is run to its end; what follows is for those that are not.
         peer_trials: the plain script is timed on so many trials ...
         peer_epochs: ... of so many epochs, and scaled to the whole.
         reference_trials: so many of the search's trials are trained to their end to know what
@@ -31,7 +33,9 @@ class Workload:
     title: str
     sweep: dict[str, Any]
     target: float
+    weights: str = "random"
     to_accuracy: bool = False
+    whole: bool = False
     peer_trials: int = 2
     peer_epochs: int = 4
     reference_trials: int = 0
@@ -64,13 +68,12 @@ WORKLOADS = {
         ),
         Workload(
             "vgg16_depths",
-            "VGG16, depth 0, 4 or 8, 20 trials x 30 epochs, our defaults",
-            {"space": _vgg16([0, 4, 8]), "budget": {"trials": 20, "epochs": 30}},
-            target=10,
+            "VGG16 with ImageNet weights, depth 0, 4 or 8, 9 trials x 10 epochs, our defaults",
+            {"space": _vgg16([0, 4, 8]), "budget": {"trials": 9, "epochs": 10}},
+            target=20,
+            weights="imagenet",
             to_accuracy=True,
-            peer_trials=3,
-            peer_epochs=2,
-            reference_trials=6,
+            whole=True,
             points=[{"unfrozen": depth} for depth in (0, 4, 8)],
         ),
         Workload(
@@ -97,8 +100,17 @@ WORKLOADS = {
 
 def photographs() -> str:
     """Return the folder of real photographs, or "sample" where there is none."""
-    folder = Path(os.environ.get("MINERALSWEEP_PHOTOS", ROOT.parent / "shared" / "minerals"))
-    return str(folder.resolve()) if folder.is_dir() else "sample"
+    return _shared("MINERALSWEEP_PHOTOS", "minerals") or "sample"
+
+
+def imagenet() -> str:
+    """Return the folder of real weights, or "imagenet", which downloads them."""
+    return _shared("MINERALSWEEP_WEIGHTS", "weights") or "imagenet"
+
+
+def _shared(variable: str, name: str) -> str:
+    folder = Path(os.environ.get(variable, ROOT.parent / "shared" / name))
+    return str(folder.resolve()) if folder.is_dir() else ""
 
 
 def sweep_file(workload: Workload, weights: str, **changes: Any) -> dict[str, Any]:
