@@ -1,1 +1,1 @@
-"""The feature store: what a frozen trunk answers for each image and view, kept on disk."""
+"""The store of activations: what a frozen trunk answers for each image and view, kept on disk."""

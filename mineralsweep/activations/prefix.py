@@ -85,7 +85,7 @@ def ensure(
         say: is told of each view that is computed.
 
     Raises:
-        NoRoomForFeatures: they are larger than the store's cap or the disk allows.
+        NoRoom: they are larger than the store's cap or the disk allows.
     """
     return store.ensure(_requests(model, wanted, say))
 

@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from mineralsweep.activations import keys, store
 from mineralsweep.activations.pooling import each, moments, moments_are_smaller
-from mineralsweep.activations.store import Features, NoRoomForFeatures, Request
+from mineralsweep.activations.store import Features, NoRoom, Request
 from mineralsweep.core.recipe import AXES, Flips
 from mineralsweep.data import arrays
 
@@ -68,7 +68,7 @@ def ensure(
         requests = compute.requests(view)
         try:
             views = store.ensure_together(requests, partial(compute.view, view))
-        except NoRoomForFeatures as error:
+        except NoRoom as error:
             say(f"{error}: not kept")
             views = [np.empty(one.shape, one.dtype) for one in requests]
             compute.view(view, dict(enumerate(views)))

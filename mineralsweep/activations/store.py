@@ -29,14 +29,14 @@ Shape = tuple[int, ...]
 
 DTYPE = np.dtype(ml_dtypes.bfloat16)
 DATA, ENTRY = "features.bin", "entry.json"
-CAP_VARIABLE = "MINERALSWEEP_FEATURES_GIB"
+CAP_VARIABLE = "MINERALSWEEP_ACTIVATIONS_GIB"
 DEFAULT_CAP = 20.0
 SPARE_DISK = 2**30
 """Bytes that the store leaves free on its disk."""
 CHUNK = 2**24
 
 
-class NoRoomForFeatures(Exception):
+class NoRoom(Exception):
     """The features don't fit under the cap or on the disk; the message says which."""
 
 
@@ -46,7 +46,7 @@ def folder() -> Path:
 
 
 def cap() -> int:
-    """Return the most bytes that the store keeps: MINERALSWEEP_FEATURES_GIB, else 20 GiB.
+    """Return the most bytes that the store keeps: MINERALSWEEP_ACTIVATIONS_GIB, else 20 GiB.
 
     Raises:
         ConfigError: the variable holds no number from 0 up.
@@ -96,7 +96,7 @@ def ensure(requests: Sequence[Request]) -> list[Features]:
     another one builds, and waits for it at the end.
 
     Raises:
-        NoRoomForFeatures: one is larger than the cap or than the disk has room for.
+        NoRoom: one is larger than the cap or than the disk has room for.
         OSError: one can't be written.
     """
     busy = [one for one in requests if not _ensure(one, wait=False)]
@@ -117,7 +117,7 @@ def ensure_together(
         build: fills writable arrays; they are those of the requests at these places.
 
     Raises:
-        NoRoomForFeatures: they are larger than the cap or than the disk has room for.
+        NoRoom: they are larger than the cap or than the disk has room for.
         OSError: one can't be written.
     """
     with ExitStack() as locks:
@@ -196,13 +196,13 @@ def _checksum(data: Path, modified_ns: int, size: int) -> int:
 
 def _check_room(size: int) -> None:
     if size > cap():
-        raise NoRoomForFeatures(
+        raise NoRoom(
             f"{size / 2**30:.1f} GiB of features are more than {CAP_VARIABLE} allows"
             f" ({cap() / 2**30:g})"
         )
     free = shutil.disk_usage(folder()).free
     if size + SPARE_DISK > free:
-        raise NoRoomForFeatures(
+        raise NoRoom(
             f"{size / 2**30:.1f} GiB of features don't fit on the disk of {folder()}"
             f" ({free / 2**30:.1f} GiB free)"
         )

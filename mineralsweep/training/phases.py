@@ -12,7 +12,7 @@ import numpy as np
 
 from mineralsweep.activations import prefix
 from mineralsweep.activations.prefix import FeaturesWanted
-from mineralsweep.activations.store import Features, NoRoomForFeatures
+from mineralsweep.activations.store import Features, NoRoom
 from mineralsweep.core.recipe import AXES
 from mineralsweep.core.trial import Say, TrialSpec
 from mineralsweep.data import arrays
@@ -78,7 +78,7 @@ def from_features(spec: TrialSpec, whole: keras.Model, precision: str, say: Say)
         say: is told of what has to be computed.
 
     Raises:
-        NoRoomForFeatures: they can't be kept.
+        NoRoom: they can't be kept.
     """
     kept = _Kept(spec, whole, precision, say)
     if spec.hyperparameters.get("head") == FITTED:
@@ -167,6 +167,6 @@ def _fit_head(spec: TrialSpec, whole: keras.Model, views: Sequence[Any]) -> None
     head.start(whole, views, spec.examples.train_labels, penalty)
 
 
-def say_why_not(error: NoRoomForFeatures) -> None:
-    """Tell the worker's log why a trial does without the feature store."""
-    print(f"feature store: {error}; trains through the whole network", file=sys.stderr)
+def say_why_not(error: NoRoom) -> None:
+    """Tell the worker's log why a trial does without the store of activations."""
+    print(f"store of activations: {error}; trains through the whole network", file=sys.stderr)

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from mineralsweep import machine
-from mineralsweep.activations.store import NoRoomForFeatures
+from mineralsweep.activations.store import NoRoom
 from mineralsweep.core.hyperparameter import Value
 from mineralsweep.core.trial import Report, Say, TrialResult, TrialSpec
 from mineralsweep.models import get as get_architecture
@@ -100,7 +100,7 @@ def _prepare(spec: TrialSpec, precision: str, say: Say) -> tuple[keras.Model, li
             whole = _build(spec, _plain(spec))
             try:
                 return whole, phases.from_features(spec, whole, precision, say)
-            except NoRoomForFeatures as error:
+            except NoRoom as error:
                 phases.say_why_not(error)
     _make_deterministic(spec.seed)
     with used(precision):

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from mineralsweep.activations import store
-from mineralsweep.activations.store import Features, NoRoomForFeatures, Request
+from mineralsweep.activations.store import Features, NoRoom, Request
 from mineralsweep.errors import ConfigError
 
 SHAPE = (2, 3, 4)
@@ -163,11 +163,11 @@ def test_the_longest_unused_goes_first_when_the_cap_is_reached(
 def test_what_has_no_room_is_refused_before_it_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
     build = Builder()
     allow(monkeypatch, SIZE - 1)
-    with pytest.raises(NoRoomForFeatures, match=r"more than MINERALSWEEP_FEATURES_GIB allows"):
+    with pytest.raises(NoRoom, match=r"more than MINERALSWEEP_ACTIVATIONS_GIB allows"):
         ensure({"cut": 1}, build)
     monkeypatch.delenv(store.CAP_VARIABLE)
     monkeypatch.setattr(store, "SPARE_DISK", 2**60)
-    with pytest.raises(NoRoomForFeatures, match=r"don't fit on the disk of .*GiB free"):
+    with pytest.raises(NoRoom, match=r"don't fit on the disk of .*GiB free"):
         ensure({"cut": 1}, build)
     assert build.built == 0
 

@@ -180,4 +180,4 @@ def test_cache_names_a_cap_that_is_no_number(
     store.folder().mkdir(parents=True)
     monkeypatch.setenv(store.CAP_VARIABLE, "lots")
     assert main(["cache"]) == 2
-    assert "MINERALSWEEP_FEATURES_GIB: must be a number of GiB" in capsys.readouterr().err
+    assert "MINERALSWEEP_ACTIVATIONS_GIB: must be a number of GiB" in capsys.readouterr().err

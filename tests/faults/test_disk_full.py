@@ -80,7 +80,7 @@ def test_decoded_images(disk: Path, dataset: Dataset, monkeypatch: pytest.Monkey
     assert arrays.load(dataset.arrays((100, 100))).shape == (30, 100, 100, 3)
 
 
-def test_the_feature_store(disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_store_of_activations(disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MINERALSWEEP_CACHE", str(disk / "cache"))
     # There was room when it was asked for; another program took it.
     monkeypatch.setattr(store, "_check_room", lambda size: None)
