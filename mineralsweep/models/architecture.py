@@ -87,7 +87,7 @@ class Architecture:
         image_size: (height, width) in pixels, where neither a sweep nor a trial says otherwise.
         smallest: the least height and width that leave something for the last layer.
         optimizer, learning_rate, batch_size, recipe: the defaults of every network's
-            hyperparameters, and how it is trained beside.
+            hyperparameters, and how it is trained beside; an estimator has none of them.
         decay: of the learning rate, a step: rate / (1 + decay * steps).
         epochs, split: of a single training, where nothing is said.
         backbone: of `models.backbones`, whose `weights` it takes; "": none.

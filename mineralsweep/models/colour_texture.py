@@ -90,9 +90,6 @@ COLOUR_TEXTURE = Architecture(
     image_size=(128, 128),
     smallest=descriptors.SMALLEST,
     split="40/20/40",
-    optimizer="",
-    learning_rate=0.0,
-    batch_size=1,
     epochs=1,
     own=(
         Hyperparameter(

@@ -63,9 +63,6 @@ PROBE = Architecture(
     image_size=(448, 448),
     smallest=64,
     split="40/20/40",
-    optimizer="",
-    learning_rate=0.0,
-    batch_size=1,
     epochs=1,
     own=(
         BACKBONE,

@@ -82,7 +82,7 @@ def specify(
         optimizer=optimizer,
         learning_rate=rate,
         decay=architecture.decay if optimizer == architecture.optimizer else 0.0,
-        batch_size=int(params.get("batch_size") or architecture.batch_size),
+        batch_size=int(params.get("batch_size") or architecture.batch_size) if optimizer else 1,
         epochs=conditions.epochs if optimizer else 1,
         patience=conditions.patience,
         image_size=image_size,
