@@ -83,7 +83,7 @@ class TrialSpec:
         image_size: (height, width) in pixels.
         precision, views, head_epochs: see `config.sweep.Training`.
         recipe: how batches, rate and weights are treated beside.
-        deepest: the most layers of the trunk that any trial of the sweep unfreezes; the feature
+        deepest: the most parts of the trunk that any trial of the sweep unfreezes; the feature
             store goes through that cut, whatever this trial's own.
         folder: where the trained network is written; the trial's own.
         examples: filled in once the arrays are built.
@@ -264,8 +264,8 @@ class TrialResult:
 
     Attributes:
         history: one report an epoch; with folds, the mean over them, as far as all of them went.
-        best_epoch: the one with the lowest validation loss, whose weights are kept; with folds,
-            the median of theirs.
+        best_epoch: the one with the lowest validation loss, whose weights are kept; 0 where none
+            was better than a fitted head; with folds, the median of theirs.
         probabilities: float32 (validation images, classes), of the kept weights; with folds, each
             image is answered by the network that was not trained on it (the mean over repeats).
         stop_reason: why it ended before its last epoch, None if it did not.

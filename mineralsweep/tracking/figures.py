@@ -20,7 +20,7 @@ def learning_curves(
     Args:
         train: metric name -> one value an epoch.
         validation: the same names and lengths.
-        best_epoch: counted from 1; marked, since its weights are the ones kept.
+        best_epoch: counted from 1; marked, since its weights are the ones kept. 0: those before.
     """
     figure, panels = _panels(len(train))
     for axes, name in zip(panels, train, strict=True):
@@ -38,13 +38,14 @@ def fold_curves(folds: dict[str, Sequence[Sequence[float]]], kept: Sequence[int]
 
     Args:
         folds: metric name -> for each fold one value an epoch.
-        kept: the epoch (from 1) of each fold whose weights are kept.
+        kept: the epoch (from 1) of each fold whose weights are kept; 0: those before the first.
     """
     figure, panels = _panels(len(folds))
     for axes, name in zip(panels, folds, strict=True):
         for values, epoch in zip(folds[name], kept, strict=True):
             axes.plot(range(1, len(values) + 1), values, lw=1, color=VALIDATION, alpha=0.5)
-            axes.plot(epoch, values[epoch - 1], "o", ms=4, color=VALIDATION)
+            if epoch:
+                axes.plot(epoch, values[epoch - 1], "o", ms=4, color=VALIDATION)
         mean = [float(np.mean(values)) for values in zip(*folds[name], strict=False)]
         axes.plot(range(1, len(mean) + 1), mean, lw=2.5, color=TRAIN)
         axes.set(title=f"validation {name}, {len(kept)} folds")

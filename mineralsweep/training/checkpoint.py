@@ -22,7 +22,7 @@ Arrays = Sequence[NDArray[Any]]
 HISTORY = TypeAdapter(tuple[EpochReport, ...])
 
 STATE = "state.npz"
-VERSION = 2
+VERSION = 3
 """Of what a state holds; one of another version is none."""
 MOST_OF_THE_TIME = 20
 """A checkpoint may take a twentieth of the training at most."""
@@ -34,7 +34,8 @@ class Checkpoint:
 
     Attributes:
         history: one report an epoch, from the first.
-        best_epoch: the one with the lowest validation loss.
+        best_epoch: the one with the lowest validation loss; 0: what training started from.
+        lowest: that loss.
         weights: of the network, those that training changes.
         best_weights: the same ones at the best epoch.
         optimizer: its variables.
@@ -44,6 +45,7 @@ class Checkpoint:
 
     history: tuple[EpochReport, ...]
     best_epoch: int
+    lowest: float
     weights: Arrays
     best_weights: Arrays
     optimizer: Arrays
@@ -71,6 +73,7 @@ def write(folder: Path, state: Checkpoint) -> None:
         "version": VERSION,
         "history": [asdict(report) for report in state.history],
         "best_epoch": state.best_epoch,
+        "lowest": state.lowest,
         "seconds": state.seconds,
         "stop_reason": state.stop_reason,
         "weights": len(state.weights),
@@ -102,6 +105,7 @@ def read(folder: Path | None) -> Checkpoint | None:
             return Checkpoint(
                 history=HISTORY.validate_python(about["history"]),
                 best_epoch=about["best_epoch"],
+                lowest=about["lowest"],
                 weights=_several(arrays, "weights", about),
                 best_weights=_several(arrays, "best_weights", about),
                 optimizer=_several(arrays, "optimizer", about),

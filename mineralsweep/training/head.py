@@ -27,7 +27,7 @@ def start(whole: keras.Model, views: Sequence[Any], labels: Any, penalty: float)
         whole: the network; its layers are called as `models.trunk` and `models.architecture` say.
         views: what the trunk answers to the training images: (images, ...) a view, at least one.
         labels: one class number an image.
-        penalty: how much large weights cost; 1 is a probe's default.
+        penalty: how much large weights cost, for one view.
     """
     layers = {layer.name: layer for layer in whole.layers}
     if PRINCIPAL in layers:
@@ -40,7 +40,9 @@ def start(whole: keras.Model, views: Sequence[Any], labels: Any, penalty: float)
     mean, spread = numbers.mean(axis=0), numbers.std(axis=0)
     spread[spread == 0] = 1.0
     last = layers[LAST]
-    kernel, bias = _linear((numbers - mean) / spread, labels, last.kernel.shape[-1], penalty)
+    kernel, bias = _linear(
+        (numbers - mean) / spread, labels, last.kernel.shape[-1], penalty * len(views)
+    )
     if STANDARDIZED in layers:
         layers[STANDARDIZED].set_weights([mean, spread**2])
     else:

@@ -11,8 +11,8 @@ import keras
 import numpy as np
 
 from mineralsweep.activations import prefix
-from mineralsweep.activations.prefix import FeaturesWanted
-from mineralsweep.activations.store import Features, NoRoom
+from mineralsweep.activations.prefix import ActivationsWanted
+from mineralsweep.activations.store import Activations, NoRoom
 from mineralsweep.core.recipe import AXES
 from mineralsweep.core.trial import Say, TrialSpec
 from mineralsweep.data import arrays
@@ -44,7 +44,13 @@ class Phase:
     learning_rate: float
 
 
-def uses_features(spec: TrialSpec) -> bool:
+def head_is_fitted(spec: TrialSpec) -> bool:
+    """Say whether training starts from a linear model on what the trunk answers."""
+    has_one = get_architecture(spec.architecture).trunk is not None
+    return has_one and spec.hyperparameters.get("head") == FITTED
+
+
+def keeps_activations(spec: TrialSpec) -> bool:
     """Say whether some of the trunk stays frozen, so that its answers can be kept."""
     trunk = get_architecture(spec.architecture).trunk
     kept = trunk is not None and trunk.frozen(spec.hyperparameters) > 0
@@ -54,7 +60,7 @@ def uses_features(spec: TrialSpec) -> bool:
 def from_pixels(spec: TrialSpec, whole: keras.Model, precision: str, say: Say) -> list[Phase]:
     """Train the whole network on images, with a new view of each in every epoch."""
     pixels, examples = arrays.load(spec.examples.arrays), spec.examples
-    if spec.hyperparameters.get("head") == FITTED:
+    if head_is_fitted(spec):
         _start_head(spec, whole, precision, say)
     images, validation = pixels[list(examples.train)], pixels[list(examples.validation)]
     if spec.recipe.draws_batches():
@@ -68,7 +74,7 @@ def from_pixels(spec: TrialSpec, whole: keras.Model, precision: str, say: Say) -
     return [Phase(whole, batches, views, spec.epochs, spec.learning_rate)]
 
 
-def from_features(spec: TrialSpec, whole: keras.Model, precision: str, say: Say) -> list[Phase]:
+def from_activations(spec: TrialSpec, whole: keras.Model, precision: str, say: Say) -> list[Phase]:
     """Train what is above the frozen trunk on the trunk's kept answers.
 
     Args:
@@ -81,7 +87,7 @@ def from_features(spec: TrialSpec, whole: keras.Model, precision: str, say: Say)
         NoRoom: they can't be kept.
     """
     kept = _Kept(spec, whole, precision, say)
-    if spec.hyperparameters.get("head") == FITTED:
+    if head_is_fitted(spec):
         kept.start_head()
     architecture, phases = get_architecture(spec.architecture), []
     unfrozen = kept.trunk.unfrozen(spec.hyperparameters)
@@ -100,7 +106,7 @@ def _trunk_of(spec: TrialSpec) -> Trunk:
 
 
 class _Kept:
-    """The kept answers of a trial's frozen trunk; the arguments are those of `from_features`."""
+    """The kept answers of a trial's frozen trunk; the arguments are those of `from_activations`."""
 
     def __init__(self, spec: TrialSpec, whole: keras.Model, precision: str, say: Say) -> None:
         self.trunk = _trunk_of(spec)
@@ -128,16 +134,18 @@ class _Kept:
         draws = ViewDraws(plain, places(examples.train), labels, spec.batch_size, spec.seed)
         return Phase(self.trunk.segment(self._whole, cut, None), draws, validation, until, rate)
 
-    def _plain(self, cut: int) -> tuple[list[Features], Any]:
+    def _plain(self, cut: int) -> tuple[list[Activations], Any]:
         """Return the views that the recipe answers with, of all images that the trial may see."""
         examples = self._spec.examples
         rows = tuple(sorted({*examples.train, *examples.validation}))
         return self._ask(cut, rows, 0.0, 0), _places(rows)
 
-    def _ask(self, cut: int, rows: tuple[int, ...], strength: float, seed: int) -> list[Features]:
+    def _ask(
+        self, cut: int, rows: tuple[int, ...], strength: float, seed: int
+    ) -> list[Activations]:
         spec = self._spec
         through = max(cut, spec.deepest)
-        wanted = FeaturesWanted(
+        wanted = ActivationsWanted(
             self.trunk.segment, cut, through, spec.examples.arrays, rows, strength, spec.views,
             seed, self._precision, spec.recipe.flips,
         )  # fmt: skip

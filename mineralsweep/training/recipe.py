@@ -59,8 +59,13 @@ def _with_factors(kind: Any, factors: Mapping[int, float]) -> Any:
     """
 
     class WithFactors(kind):  # type: ignore[misc]
+        def build(self, variables: Any) -> None:
+            super().build(variables)
+            # A step gets TensorFlow's variables, which Keras's hold.
+            self.of_value = {id(one.value): factors.get(id(one), 1.0) for one in variables}
+
         def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-            factor = factors.get(id(variable), 1.0)
+            factor = self.of_value[id(variable)]
             super().update_step(gradient, variable, learning_rate * factor)
 
     return WithFactors

@@ -31,7 +31,7 @@ def run_trial(spec: TrialSpec, report: Report, say: Say = lambda words: None) ->
 
     The same spec gives the same result on the same machine with the same number of threads, also
     when the training was stopped after an epoch and goes on from its checkpoint. The weights kept
-    are those of the epoch with the lowest validation loss.
+    are those of the epoch with the lowest validation loss, or a fitted head that no epoch betters.
 
     Args:
         spec: what to train on what.
@@ -94,12 +94,12 @@ def _answers(spec: TrialSpec, model: keras.Model, last: Phase) -> Any:
 
 def _prepare(spec: TrialSpec, precision: str, say: Say) -> tuple[keras.Model, list[Phase]]:
     """Build the network and what of it is to be trained on what."""
-    if phases.uses_features(spec):
+    if phases.keeps_activations(spec):
         _make_deterministic(spec.seed)
         with used(precision):
             whole = _build(spec, _plain(spec))
             try:
-                return whole, phases.from_features(spec, whole, precision, say)
+                return whole, phases.from_activations(spec, whole, precision, say)
             except NoRoom as error:
                 phases.say_why_not(error)
     _make_deterministic(spec.seed)
@@ -132,6 +132,8 @@ def _fit(spec: TrialSpec, stretches: list[Phase], watch: Watch, state: Checkpoin
         watch.begin_phase(done, accuracy)
         if state is not None and trained > done:
             assign(phase.model.optimizer.variables, state.optimizer)
+        elif done == 0 and phases.head_is_fitted(spec):
+            watch.begin_at(_loss(phase, labels, spec.batch_size))
         phase.model.fit(
             phase.batches,
             shuffle=False,  # they are, by themselves
@@ -148,6 +150,14 @@ def _fit(spec: TrialSpec, stretches: list[Phase], watch: Watch, state: Checkpoin
             verbose=0,
         )
         done = phase.until
+
+
+def _loss(phase: Phase, labels: Any, batch_size: int) -> float:
+    """Return the validation loss of the weights as they are."""
+    found = phase.model.evaluate(
+        phase.validation[0], labels, batch_size=batch_size, verbose=0, return_dict=True
+    )
+    return float(found["loss"])
 
 
 def _make_variables(model: keras.Model, labels: Any, classes: int) -> None:

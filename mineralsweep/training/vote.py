@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -21,35 +21,44 @@ VOTERS = "voters"
 def run_vote(spec: TrialSpec, report: Report, say: Say, run: Run) -> TrialResult:
     """Train `spec`'s voters and write what answers with the mean of their probabilities.
 
+    One of them reports: the first network, or the first voter where none is one. It is trained
+    first; where its report is a reason to stop, no other network is trained.
+
     Args:
         spec: of an architecture with voters; each takes those of its hyperparameters that are
             its own.
-        report: called after each epoch of the first voter; its scores are that voter's alone.
+        report: called after each epoch of the voter that reports; the scores are its own.
         say: called before other work that takes a while.
         run: trains one voter.
 
     Returns:
-        The first voter's result, but for the probabilities, the folder and the time, which are
-        those of all.
+        The result of the voter that reports, but for the probabilities, the folder and the time,
+        which are those of all.
     """
     voters = get_architecture(spec.architecture).voters
     # What an attempt that was killed left there would get what is moved there within itself.
     shutil.rmtree(spec.folder / ensemble.MEMBERS, ignore_errors=True)
-    results: list[TrialResult] = []
-    for place, name in enumerate(voters):
-        results.append(run(_voter(spec, name, place), _silent if results else report, say))
-    network.combine([result.folder for result in results], spec.examples.classes, spec.folder)
+    networks = [name for name in voters if get_architecture(name).kind == "network"]
+    reporting = networks[0] if networks else voters[0]
+    results = {reporting: run(_voter(spec, reporting, voters), report, say)}
+    for name in voters:
+        is_over = results[reporting].pruned and name in networks
+        if name != reporting and not is_over:
+            results[name] = run(_voter(spec, name, voters), _quiet(name, say), say)
+    trained = [results[name] for name in voters if name in results]
+    network.combine([result.folder for result in trained], spec.examples.classes, spec.folder)
     (spec.folder / VOTERS).rmdir()
-    answers = np.stack([result.probabilities for result in results])
+    answers = np.stack([result.probabilities for result in trained])
     return replace(
-        results[0],
+        results[reporting],
         probabilities=answers.mean(axis=0, dtype=np.float64).astype(np.float32),
         folder=spec.folder,
-        seconds=sum(result.seconds for result in results),
+        seconds=sum(result.seconds for result in trained),
     )
 
 
-def _voter(spec: TrialSpec, name: str, place: int) -> TrialSpec:
+def _voter(spec: TrialSpec, name: str, voters: Sequence[str]) -> TrialSpec:
+    place = voters.index(name)
     known = get_architecture(name).defaults()
     own = {key: value for key, value in spec.hyperparameters.items() if key in known}
     folder = spec.folder / VOTERS / str(place)
@@ -59,5 +68,11 @@ def _voter(spec: TrialSpec, name: str, place: int) -> TrialSpec:
     )
 
 
-def _silent(report: EpochReport) -> str | None:
-    return None
+def _quiet(name: str, say: Say) -> Report:
+    """Return what takes a voter's reports: its epochs are told, and nobody judges them."""
+
+    def report(epoch: EpochReport) -> str | None:
+        say(f"{name}, epoch {epoch.epoch}")
+        return None
+
+    return report

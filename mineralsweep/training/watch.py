@@ -154,6 +154,11 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
         self._phase_began = epoch
         self._accuracy = accuracy
 
+    def begin_at(self, loss: float) -> None:
+        """Hold every epoch against the weights that training starts from, with their loss."""
+        if math.isfinite(loss):
+            self._lowest, self.best_weights = loss, values(self.changing)
+
     def seconds(self) -> float:
         """Return how long the training has taken, earlier sessions' time included."""
         return self._earlier + time.monotonic() - self._started
@@ -199,7 +204,7 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
         assign(self.changing, state.weights)
         self.history = list(state.history)
         self.best_epoch, self.best_weights = state.best_epoch, state.best_weights
-        self._lowest = min(report.val_loss for report in state.history)
+        self._lowest = state.lowest
         self._earlier = state.seconds
         self.stop_reason = state.stop_reason
 
@@ -211,6 +216,7 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
             Checkpoint(
                 history=tuple(self.history),
                 best_epoch=self.best_epoch,
+                lowest=self._lowest,
                 weights=values(self.changing),
                 best_weights=self.best_weights,
                 optimizer=values(self.model.optimizer.variables),

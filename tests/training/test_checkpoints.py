@@ -19,6 +19,7 @@ REPORT = EpochReport(1, 1.0, 0.5, 0.75, 0.5, 1e-3, 2.0, ((3, 1), (0, 2)))
 STATE = Checkpoint(
     history=(REPORT,),
     best_epoch=1,
+    lowest=0.75,
     weights=[np.ones((2, 3), np.float32)],
     best_weights=[np.zeros((2, 3), np.float32)],
     optimizer=[np.int64(7), np.float32(0.5)],  # type: ignore[list-item]

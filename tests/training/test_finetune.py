@@ -68,7 +68,9 @@ def test_batch_normalisation_keeps_its_statistics_through_an_epoch(
     from mineralsweep.models import get
     from mineralsweep.serving import network
 
-    asked = spec(dataset, tmp_path / "m", unfrozen_stages=unfrozen, epochs=1, pooling=POOLING)
+    asked = spec(
+        dataset, tmp_path / "m", unfrozen_stages=unfrozen, epochs=1, pooling=POOLING, head="random"
+    )
     keras.utils.set_random_seed(asked.seed)
     keras.utils.clear_session()
     keras.utils.set_random_seed(asked.seed)
@@ -93,6 +95,30 @@ def test_it_starts_from_the_solution_of_a_linear_model(dataset: Dataset, tmp_pat
     random = run(spec(dataset, tmp_path / "b", **still, head="random"))
     assert fitted.history[0].train_accuracy == 1.0
     assert fitted.history[0].train_loss < 0.5 * random.history[0].train_loss
+
+
+def test_a_start_that_no_epoch_betters_is_kept(
+    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where training goes on from a checkpoint."""
+    from dataclasses import replace
+
+    from mineralsweep.training import run as training
+
+    monkeypatch.setattr(training, "_loss", lambda *_: -1.0)  # no epoch is better
+    asked = spec(
+        dataset, tmp_path / "a", epochs=2, pooling=POOLING,
+        checkpoint=tmp_path / "state", keep_last=True,
+    )  # fmt: skip
+    moved = run(asked)
+    still = run(
+        replace(asked, folder=tmp_path / "b", learning_rate=1e-9, epochs=1, checkpoint=None)
+    )
+    assert moved.best_epoch == still.best_epoch == 0
+    np.testing.assert_allclose(moved.probabilities, still.probabilities, atol=1e-5)
+    again = run(replace(asked, folder=tmp_path / "c", epochs=3))
+    assert (len(again.history), again.best_epoch) == (3, 0)
+    np.testing.assert_allclose(again.probabilities, moved.probabilities, atol=1e-6)
 
 
 def test_lower_stages_move_less(dataset: Dataset, tmp_path: Path) -> None:

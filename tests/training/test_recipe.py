@@ -124,7 +124,9 @@ def test_options_on_pixels_do_without_the_kept_answers_of_a_trunk(
 ) -> None:
     from mineralsweep.training import phases
 
-    assert phases.uses_features(trial(dataset, Path("x"), architecture="vgg16", **options)) == kept
+    assert (
+        phases.keeps_activations(trial(dataset, Path("x"), architecture="vgg16", **options)) == kept
+    )
 
 
 def test_a_space_without_a_network_has_no_recipe_to_search() -> None:
@@ -157,3 +159,21 @@ def test_values_out_of_range_are_refused_by_their_place(
     raw[section] = {**raw.get(section, {}), name: value}
     with pytest.raises(ConfigError, match=f"x: {section}.{name}: {rule}"):
         build(raw, "x")
+
+
+def test_a_factor_scales_what_a_step_moves(dataset: Dataset) -> None:
+    import keras
+
+    from mineralsweep.training import recipe
+
+    asked = trial(dataset, Path("x"), optimizer="sgd")
+    model = keras.Sequential([
+        keras.layers.Dense(1, use_bias=False, kernel_initializer="ones", name=name)
+        for name in ("low", "high")
+    ])  # fmt: skip
+    model.build((None, 1))
+    low, high = (layer.kernel for layer in model.layers)
+    made = recipe.optimizer(asked, 0.1, 1, 1, {id(low): 0.25})
+    model.compile(optimizer=made, loss=lambda truth, answer: answer)
+    model.fit(np.ones((1, 1)), np.ones((1, 1)), verbose=0)  # both gradients are 1
+    assert [float(np.squeeze(one.numpy())) for one in (low, high)] == pytest.approx([0.975, 0.9])

@@ -22,7 +22,7 @@ def bare(dataset: Dataset, **params: Any) -> Any:
         ("model1", "adam", 1e-4, 24),
         ("model2", "rmsprop", 1e-3, 32),
         ("model2_1", "rmsprop", 1e-3, 32),
-        ("vgg16", "rmsprop", 1e-3, 32),
+        ("vgg16", "adam", 1e-6, 32),
     ],
 )
 def test_each_variant_has_the_study_s_settings(

@@ -15,7 +15,11 @@ from mineralsweep.models import ARCHITECTURES
 from mineralsweep.training.vote import run_vote
 from tests.examples import trial
 
-ANSWERS = {"compact": [[0.8, 0.1, 0.1]], "colour_texture": [[0.2, 0.5, 0.3]]}
+ANSWERS = {
+    "compact": [[0.8, 0.1, 0.1]],
+    "model2_1": [[0.6, 0.2, 0.2]],
+    "colour_texture": [[0.2, 0.5, 0.3]],
+}
 EPOCH = EpochReport(1, 1.0, 0.5, 1.0, 0.5, 0.1, 1.0)
 
 
@@ -59,7 +63,7 @@ def test_the_answer_is_the_mean_and_the_folder_holds_all(spec: TrialSpec) -> Non
     result = run_vote(spec, reports.append, print, Trainer())
     np.testing.assert_allclose(result.probabilities, [[0.5, 0.3, 0.2]])
     assert result.probabilities.dtype == np.float32
-    assert reports == [EPOCH]  # the first voter's alone
+    assert reports == [EPOCH]  # the network's alone
     assert result.seconds == 4.0
     assert result.folder == spec.folder
     members = spec.folder / "members"
@@ -68,6 +72,29 @@ def test_the_answer_is_the_mean_and_the_folder_holds_all(spec: TrialSpec) -> Non
     ]  # fmt: skip
     assert sorted(path.name for path in spec.folder.iterdir()) == ["classes.json", "members"]
     assert json.loads((spec.folder / "classes.json").read_text()) == list(spec.examples.classes)
+
+
+def test_a_network_reports_wherever_it_stands(dataset: Dataset, tmp_path: Path) -> None:
+    trainer, reports, said = Trainer(), [], []
+    asked = trial(dataset, tmp_path / "m", architecture="colour_texture+compact")
+    result = run_vote(asked, reports.append, said.append, trainer)
+    assert [spec.architecture for spec in trainer.specs] == ["compact", "colour_texture"]
+    assert (reports, said, result.parameters) == ([EPOCH], ["colour_texture, epoch 1"], 5)
+    members = asked.folder / "members"
+    assert [(members / place / "voter").read_text() for place in "01"] == [
+        "colour_texture", "compact",
+    ]  # fmt: skip
+
+
+def test_after_a_reason_to_stop_no_other_network_is_trained(
+    dataset: Dataset, tmp_path: Path
+) -> None:
+    asked = trial(dataset, tmp_path / "m", architecture="colour_texture+model2_1+compact")
+    trainer = Trainer()
+    result = run_vote(asked, lambda report: "too low", print, trainer)
+    assert [spec.architecture for spec in trainer.specs] == ["model2_1", "colour_texture"]
+    assert result.pruned
+    assert len(list((asked.folder / "members").iterdir())) == 2
 
 
 def test_what_a_killed_attempt_left_is_written_over(spec: TrialSpec) -> None:

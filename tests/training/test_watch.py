@@ -168,7 +168,7 @@ def test_every_epoch_tells_what_scikit_learn_would(
 
 
 @pytest.mark.slow
-def test_a_vote_reports_its_first_voter(dataset: Dataset, tmp_path: Path) -> None:
+def test_a_vote_reports_its_network(dataset: Dataset, tmp_path: Path) -> None:
     from mineralsweep.training.run import run_trial
 
     spec = trial(dataset, tmp_path / "m", architecture="compact+colour_texture", epochs=1)
