@@ -14,8 +14,13 @@ from mineralsweep.descriptors import covariance
 Floats = NDArray[np.float64]
 Views = Sequence[NDArray[Any]]
 """One array a view of the same images: activations (images, height, width, channels), or their
-moments (images, 1 + channels, channels): the mean over positions, then the covariance."""
+moments (images, REGIONS * (1 + channels), channels): of the whole image the mean over positions,
+then the covariance; then those of its centre."""
 
+REGIONS = 2
+"""What of an image is pooled: the whole, and its centre, which is half as high and half as wide."""
+PRINCIPAL_CHANNELS = 64
+"""Channels of a stage whose covariance is taken, at most."""
 RIDGE = 1e-3
 """Added to the diagonal of a covariance before its logarithm, in parts of the mean variance."""
 
@@ -36,7 +41,8 @@ def mean_and_deviation(views: Views) -> Floats:
 
 def _mean_and_deviation(view: NDArray[Any]) -> tuple[Floats, Floats]:
     if view.ndim == 3:
-        variances = np.einsum("ncc->nc", view[:, 1:]).astype(np.float64)
+        channels = view.shape[-1]
+        variances = np.einsum("ncc->nc", view[:, 1 : 1 + channels]).astype(np.float64)
         return np.asarray(view[:, 0], np.float64), np.sqrt(np.maximum(variances, 0.0))
     flat = _flat(view)
     return flat.mean(axis=1, dtype=np.float64), flat.std(axis=1, dtype=np.float64)
@@ -49,11 +55,30 @@ def moments_are_smaller(shape: Sequence[int]) -> bool:
         shape: (height, width, channels) of the activations.
     """
     height, width, channels = shape
-    return 4 * (1 + channels) < 2 * height * width
+    return 4 * REGIONS * (1 + channels) < 2 * height * width
+
+
+def centre(height: int, width: int) -> tuple[slice, slice]:
+    """Return the rows and columns of an image's centre."""
+    down, across = margins(height, width)
+    return slice(down, height - down), slice(across, width - across)
+
+
+def margins(height: int, width: int) -> tuple[int, int]:
+    """Return how far the centre lies from the upper and lower edge, and from the sides."""
+    return height // 4, width // 4
 
 
 def moments(activations: Any) -> Any:
-    """Return float32 (images, 1 + channels, channels) of a tensor of activations; see `Views`."""
+    """Return float32 moments of a tensor of activations; see `Views`."""
+    import tensorflow as tf
+
+    rows, columns = centre(*activations.shape[1:3])
+    regions = (activations, activations[:, rows, columns])
+    return tf.concat([_moments(region) for region in regions], axis=1)
+
+
+def _moments(activations: Any) -> Any:
     import tensorflow as tf
 
     shape = tf.shape(activations)
@@ -66,7 +91,7 @@ def moments(activations: Any) -> Any:
 
 @dataclass(frozen=True)
 class LogCovariance:
-    """The logarithm of the covariance of a stage's principal channels, over positions.
+    """The logarithm of the covariance of a stage's principal channels: of an image, and its centre.
 
     A straight plane tells such logarithms apart as it can't the covariances themselves (Arsigny et
     al. 2006, Magnetic Resonance in Medicine 56:411). With more channels than an image has
@@ -92,7 +117,7 @@ class LogCovariance:
         images = [image for view in views for image in view]
         total = np.zeros((images[0].shape[-1],) * 2)
         for image in images:
-            total += _covariance(image)
+            total += _covariances(image)[0]
         values, vectors = np.linalg.eigh(total / len(images))
         kept = min(channels, len(values))
         variance = float(np.maximum(values[::-1][:kept], 0.0).mean())
@@ -100,23 +125,30 @@ class LogCovariance:
         return cls(np.ascontiguousarray(directions), RIDGE * variance or RIDGE)
 
     def numbers(self, views: Views) -> Floats:
-        """Return the upper triangle of each image's logarithm: (images, k (k + 1) / 2).
+        """Return the upper triangles of each image's logarithms: (images, `columns`).
 
-        The covariance is the mean over the views. One image's numbers don't depend on the others.
+        A covariance is the mean over the views. One image's numbers don't depend on the others.
         """
         side = self.directions.shape[1]
-        matrices = np.zeros((len(views[0]), side, side))
+        matrices = np.zeros((len(views[0]), REGIONS, side, side))
         for view in views:
             for place, image in enumerate(view):
                 matrices[place] += self._projected(image) / len(views)
-        return covariance.logarithm(matrices + self.ridge * np.eye(side), self.ridge / 2)
+        logarithms = covariance.logarithm(matrices + self.ridge * np.eye(side), self.ridge / 2)
+        return logarithms.reshape(len(matrices), self.columns)
+
+    @property
+    def columns(self) -> int:
+        """How many numbers an image has: a triangle a region."""
+        side = int(self.directions.shape[1])
+        return REGIONS * side * (side + 1) // 2
 
     def _projected(self, image: NDArray[Any]) -> Floats:
-        """Return the covariance of one image's principal channels."""
+        """Return the covariances of one image's principal channels: (REGIONS, k, k)."""
         if image.ndim == 2:
-            found: Floats = self.directions.T @ _covariance(image) @ self.directions
+            found: Floats = self.directions.T @ _covariances(image) @ self.directions
             return found
-        return _covariance(_flat(image)[None] @ self.directions)
+        return _covariances(np.asarray(image).astype(np.float32) @ self.directions)
 
 
 def _flat(activations: NDArray[Any]) -> NDArray[np.float32]:
@@ -125,11 +157,16 @@ def _flat(activations: NDArray[Any]) -> NDArray[np.float32]:
     return np.asarray(activations).reshape(shape).astype(np.float32)
 
 
-def _covariance(image: NDArray[Any]) -> Floats:
-    """Return (channels, channels) of one image's activations, or as its moments have it."""
+def _covariances(image: NDArray[Any]) -> Floats:
+    """Return (REGIONS, channels, channels) of one image's activations, or of its moments."""
     if image.ndim == 2:
-        return image[1:].astype(np.float64)
-    positions = _flat(image)
+        channels = image.shape[1]
+        return image.reshape(REGIONS, 1 + channels, channels)[:, 1:].astype(np.float64)
+    regions = (image, image[centre(*image.shape[:2])])
+    return np.stack([_covariance(_flat(region)) for region in regions])
+
+
+def _covariance(positions: NDArray[np.float32]) -> Floats:
     centred = positions - positions.mean(axis=0)
     found: Floats = (centred.T @ centred / len(centred)).astype(np.float64)
     return found

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from mineralsweep.activations import keys, store
-from mineralsweep.activations.store import Features, Request
+from mineralsweep.activations.store import Activations, Request
 from mineralsweep.core.recipe import AXES, Flips
 from mineralsweep.data import arrays, augment
 
@@ -22,7 +22,7 @@ VERSION = 2
 BATCH = 32
 MOST_VIEWS = 1_000
 
-Build = Callable[[Features], None]
+Build = Callable[[Activations], None]
 
 
 class Segmenter(Protocol):
@@ -37,7 +37,7 @@ class Segmenter(Protocol):
 
 
 @dataclass(frozen=True)
-class FeaturesWanted:
+class ActivationsWanted:
     """What a frozen trunk is to be asked.
 
     Attributes:
@@ -75,8 +75,8 @@ class FeaturesWanted:
 
 
 def ensure(
-    model: keras.Model, wanted: FeaturesWanted, say: Callable[[str], None]
-) -> list[Features]:
+    model: keras.Model, wanted: ActivationsWanted, say: Callable[[str], None]
+) -> list[Activations]:
     """Return one bfloat16 (images, *shape of the cut) a view, from the store or computed now.
 
     Args:
@@ -91,7 +91,7 @@ def ensure(
 
 
 def _requests(
-    model: keras.Model, wanted: FeaturesWanted, say: Callable[[str], None]
+    model: keras.Model, wanted: ActivationsWanted, say: Callable[[str], None]
 ) -> list[Request]:
     prefix = wanted.segment(model, None, wanted.cut)
     shape = (len(wanted.rows), *prefix.output_shape[1:])
@@ -116,19 +116,19 @@ def _requests(
     ]
 
 
-def _view(wanted: FeaturesWanted, view: int) -> dict[str, str | int]:
+def _view(wanted: ActivationsWanted, view: int) -> dict[str, str | int]:
     """Return what tells a view from others; mirror images are the same in every setting."""
     return {"view": view} if wanted.strength else {"mirrored": str(wanted.mirrored(view))}
 
 
 def _from_deeper(
-    model: keras.Model, wanted: FeaturesWanted, say: Callable[[str], None]
+    model: keras.Model, wanted: ActivationsWanted, say: Callable[[str], None]
 ) -> list[Build]:
     """Return what fills each view from the same view at the deeper cut."""
     deeper = _requests(model, replace(wanted, cut=wanted.through), say)
     step = tf.function(wanted.segment(model, wanted.through, wanted.cut), reduce_retracing=True)
 
-    def build(view: int, target: Features) -> None:
+    def build(view: int, target: Activations) -> None:
         (start,) = store.ensure([deeper[view]])
         for part in _batches(len(target)):
             target[part] = step(tf.constant(start[part])).numpy()
@@ -137,13 +137,13 @@ def _from_deeper(
 
 
 def _from_pixels(
-    prefix: keras.Model, wanted: FeaturesWanted, say: Callable[[str], None]
+    prefix: keras.Model, wanted: ActivationsWanted, say: Callable[[str], None]
 ) -> list[Build]:
     """Return what fills each view from the images; a view has random numbers of its own."""
     pixels = arrays.load(wanted.arrays)
     step = tf.function(prefix, reduce_retracing=True)
 
-    def build(view: int, target: Features) -> None:
+    def build(view: int, target: Activations) -> None:
         say(f"frozen trunk, {len(target)} images, view {view + 1} of {wanted.count()}")
         vary = augment.layers(wanted.strength, seed=wanted.seed * MOST_VIEWS + view)
         for part in _batches(len(target)):

@@ -16,12 +16,12 @@ import numpy as np
 import tensorflow as tf
 
 from mineralsweep.activations import keys, store
-from mineralsweep.activations.pooling import each, moments, moments_are_smaller
-from mineralsweep.activations.store import Features, NoRoom, Request
+from mineralsweep.activations.pooling import REGIONS, each, moments, moments_are_smaller
+from mineralsweep.activations.store import Activations, NoRoom, Request
 from mineralsweep.core.recipe import AXES, Flips
 from mineralsweep.data import arrays
 
-VERSION = 2
+VERSION = 3
 """Of the activations: another one when the same key would give other numbers."""
 BATCH = 16
 
@@ -49,7 +49,7 @@ class StagesWanted:
 
 def ensure(
     network: keras.Model, wanted: StagesWanted, say: Callable[[str], None]
-) -> dict[str, list[Features]]:
+) -> dict[str, list[Activations]]:
     """Return one array a stage and view, from the store or computed now.
 
     They are float32 moments where these are smaller, else bfloat16 activations: see
@@ -62,19 +62,13 @@ def ensure(
         say: is told of each view that is computed; and where one has no room in the store, and so
             is computed for this call alone.
     """
-    found: dict[str, list[Features]] = {stage: [] for stage in wanted.stages}
     compute = _Compute(network, wanted, say)
-    for view in range(len(AXES[wanted.flips])):
-        requests = compute.requests(view)
-        try:
-            views = store.ensure_together(requests, partial(compute.view, view))
-        except NoRoom as error:
-            say(f"{error}: not kept")
-            views = [np.empty(one.shape, one.dtype) for one in requests]
-            compute.view(view, dict(enumerate(views)))
-        for stage, activations in zip(wanted.stages, views, strict=True):
-            found[stage].append(activations)
-    return found
+    views = range(len(AXES[wanted.flips]))
+    # What another process computes is passed over, and waited for at the end.
+    found = {view: compute.kept(view, wait=False) for view in views}
+    each_view = [found[view] or compute.kept(view, wait=True) for view in views]
+    by_stage = zip(wanted.stages, zip(*each_view, strict=True), strict=True)
+    return {stage: list(activations) for stage, activations in by_stage}
 
 
 class _Compute:
@@ -86,6 +80,17 @@ class _Compute:
         self._network, self._wanted, self._say = network, wanted, say
         self._step = tf.function(self._kept, reduce_retracing=True)
         self._pixels = arrays.load(wanted.arrays)
+
+    def kept(self, view: int, wait: bool) -> list[Activations] | None:
+        """Return one array a stage; None where another process computes some, and we don't wait."""
+        requests = self.requests(view)
+        try:
+            return store.ensure_together(requests, partial(self.view, view), wait)
+        except NoRoom as error:
+            self._say(f"{error}: not kept")
+            arrays = [np.empty(one.shape, one.dtype) for one in requests]
+            self.view(view, dict(enumerate(arrays)))
+            return arrays
 
     def requests(self, view: int) -> list[Request]:
         wanted = self._wanted
@@ -108,7 +113,7 @@ class _Compute:
             for place, (stage, shape) in enumerate(zip(wanted.stages, shapes, strict=True))
         ]
 
-    def view(self, view: int, targets: Mapping[int, Features]) -> None:
+    def view(self, view: int, targets: Mapping[int, Activations]) -> None:
         """Fill the arrays of some stages, by their place."""
         rows, axes = self._wanted.rows, AXES[self._wanted.flips]
         self._say(f"backbone, {len(rows)} images, view {view + 1} of {len(axes)}")
@@ -123,15 +128,15 @@ class _Compute:
         answers = each(self._network(images, training=False))
         return [moments(one) if moments_are_smaller(one.shape[1:]) else one for one in answers]
 
-    def _alone(self, view: int, place: int, target: Features) -> None:
+    def _alone(self, view: int, place: int, target: Activations) -> None:
         self.view(view, {place: target})
 
 
 def _request(
-    key: store.Key, rows: int, shape: Sequence[int], build: Callable[[Features], None]
+    key: store.Key, rows: int, shape: Sequence[int], build: Callable[[Activations], None]
 ) -> Request:
     if moments_are_smaller(shape):
         channels = shape[-1]
-        kept = (rows, 1 + channels, channels)
+        kept = (rows, REGIONS * (1 + channels), channels)
         return Request({**key, "kept": "moments"}, kept, build, np.dtype(np.float32))
     return Request(key, (rows, *shape), build)

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from mineralsweep import files
 from mineralsweep.errors import ConfigError
 
-Features = NDArray[Any]
+Activations = NDArray[Any]
 """bfloat16 or float32, memory-mapped, read-only."""
 Key = Mapping[str, str | int | float]
 Shape = tuple[int, ...]
@@ -74,7 +74,7 @@ class Request:
 
     key: Key
     shape: Shape
-    build: Callable[[Features], None]
+    build: Callable[[Activations], None]
     dtype: np.dtype[Any] = DTYPE
 
     @property
@@ -89,7 +89,7 @@ class Request:
         return folder() / hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def ensure(requests: Sequence[Request]) -> list[Features]:
+def ensure(requests: Sequence[Request]) -> list[Activations]:
     """Return the arrays, in order, building those that are not there or are damaged.
 
     Where several processes want the same ones, each is built once: a process passes over what
@@ -106,24 +106,29 @@ def ensure(requests: Sequence[Request]) -> list[Features]:
 
 
 def ensure_together(
-    requests: Sequence[Request], build: Callable[[Mapping[int, Features]], None]
-) -> list[Features]:
+    requests: Sequence[Request],
+    build: Callable[[Mapping[int, Activations]], None],
+    wait: bool = True,
+) -> list[Activations] | None:
     """Return the arrays, in order, building those that are not there or are damaged in one go.
-
-    Processes that want some of the same arrays wait for each other.
 
     Args:
         requests: each also builds its own alone, should it be evicted at once.
         build: fills writable arrays; they are those of the requests at these places.
+        wait: for a process that builds some of them; without, the answer is None.
 
     Raises:
         NoRoom: they are larger than the cap or than the disk has room for.
         OSError: one can't be written.
     """
+    if all(_open(one) is not None for one in requests):
+        return [_opened(one) for one in requests]
     with ExitStack() as locks:
-        lacking = [one for one in requests if _open(one) is None]
-        for one in sorted(lacking, key=lambda one: one.place):  # in one order: nobody waits in vain
-            locks.enter_context(files.exclusive(one.place.with_suffix(".lock"), wait=True))
+        for one in sorted(requests, key=lambda one: one.place):  # one order: nobody waits in vain
+            try:
+                locks.enter_context(files.exclusive(one.place.with_suffix(".lock"), wait))
+            except files.Taken:
+                return None
         missing = {place: one for place, one in enumerate(requests) if _open(one) is None}
         if missing:
             _check_room(sum(one.size for one in missing.values()))
@@ -149,7 +154,7 @@ def _ensure(request: Request, wait: bool) -> bool:
     return True
 
 
-def _opened(request: Request) -> Features:
+def _opened(request: Request) -> Activations:
     found = _open(request)
     if found is None and _ensure(request, wait=True):  # evicted since: the cap is tight
         found = _open(request)
@@ -158,7 +163,7 @@ def _opened(request: Request) -> Features:
     return found
 
 
-def _open(request: Request) -> Features | None:
+def _open(request: Request) -> Activations | None:
     """Open a whole entry and mark it as used; None where it is not there or damaged."""
     place, shape = request.place, request.shape
     try:
@@ -172,7 +177,7 @@ def _open(request: Request) -> Features | None:
         os.utime(place / ENTRY)
         if entry["dtype"] != request.dtype.name:
             return None
-        features: Features = _mapped(data, request, "r")
+        features: Activations = _mapped(data, request, "r")
     except (OSError, ValueError, KeyError):
         return None
     return features
@@ -197,19 +202,19 @@ def _checksum(data: Path, modified_ns: int, size: int) -> int:
 def _check_room(size: int) -> None:
     if size > cap():
         raise NoRoom(
-            f"{size / 2**30:.1f} GiB of features are more than {CAP_VARIABLE} allows"
+            f"{size / 2**30:.1f} GiB of activations are more than {CAP_VARIABLE} allows"
             f" ({cap() / 2**30:g})"
         )
     free = shutil.disk_usage(folder()).free
     if size + SPARE_DISK > free:
         raise NoRoom(
-            f"{size / 2**30:.1f} GiB of features don't fit on the disk of {folder()}"
+            f"{size / 2**30:.1f} GiB of activations don't fit on the disk of {folder()}"
             f" ({free / 2**30:.1f} GiB free)"
         )
 
 
 @contextmanager
-def _written(request: Request) -> Iterator[Features]:
+def _written(request: Request) -> Iterator[Activations]:
     """Give an array to fill, whose lock is held; without an error it is the entry from then on."""
     place = request.place
     shutil.rmtree(place, ignore_errors=True)  # damaged
@@ -237,7 +242,7 @@ def _written(request: Request) -> Iterator[Features]:
 
 
 @dataclass(frozen=True)
-class StoredFeatures:
+class StoredActivations:
     """One entry of the store. `used` is when it was last opened, in seconds since 1970."""
 
     place: Path
@@ -246,14 +251,14 @@ class StoredFeatures:
     used: float
 
 
-def stored() -> list[StoredFeatures]:
+def stored() -> list[StoredActivations]:
     """Return the entries, the longest unused first."""
     found = []
     for entry in folder().glob(f"[0-9a-f]*/{ENTRY}"):
         with suppress(OSError, ValueError, KeyError):
             key = json.loads(entry.read_text())["key"]
             size = (entry.parent / DATA).stat().st_size
-            found.append(StoredFeatures(entry.parent, key, size, entry.stat().st_mtime))
+            found.append(StoredActivations(entry.parent, key, size, entry.stat().st_mtime))
     return sorted(found, key=lambda one: one.used)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from mineralsweep.activations.pooling import PRINCIPAL_CHANNELS, margins
 from mineralsweep.core.hyperparameter import Hyperparameter
 from mineralsweep.core.recipe import Recipe
 from mineralsweep.models import backbones
@@ -16,10 +17,9 @@ from mineralsweep.models.architecture import (
     image_input,
     probabilities,
 )
-from mineralsweep.models.backbones import BACKBONES, Backbone
-from mineralsweep.models.probe import BACKBONE, PENALTY, POOLING, PRINCIPAL, stages_of
-from mineralsweep.models.trunk import PRINCIPAL as PROJECTION
-from mineralsweep.models.trunk import STANDARDIZED, Hyperparameters, Trunk
+from mineralsweep.models.backbones import BACKBONES, Backbone, Border
+from mineralsweep.models.probe import BACKBONE, PENALTY, POOLING, stages_of
+from mineralsweep.models.trunk import PRINCIPAL, STANDARDIZED, Hyperparameters, Trunk
 
 if TYPE_CHECKING:
     import keras
@@ -99,20 +99,14 @@ def _freeze(trunk: keras.Model, unfrozen: int) -> None:
     from keras import layers
 
     borders = _borders(trunk)
-    last_frozen = None if unfrozen >= len(borders) else borders[-1 - unfrozen]
-    names = [layer.name for layer in trunk.layers]
-    frozen = 0 if last_frozen is None else names.index(last_frozen) + 1
+    frozen = 0 if unfrozen >= len(borders) else borders[-1 - unfrozen].layers
     for place, layer in enumerate(trunk.layers):
         layer.trainable = place >= frozen and not isinstance(layer, layers.BatchNormalization)
 
 
-def _borders(trunk: keras.Model) -> list[str]:
-    """Return the last layer of each stage that a trunk of `build` has."""
-    names = [layer.name for layer in trunk.layers]
-    found = [layer for layer in BACKBONES[trunk.name].stages.values() if layer in names]
-    if trunk.get_layer(found[-1]).output is not trunk.outputs[0]:
-        found.append(names[-1])  # the top of some is named by a counter of Keras
-    return found
+def _borders(trunk: keras.Model) -> list[Border]:
+    """Return where each stage ends that a trunk of `build` has."""
+    return list(BACKBONES[trunk.name].borders(trunk).values())
 
 
 def _moments(x: Any) -> Any:
@@ -126,13 +120,22 @@ def _moments(x: Any) -> Any:
 
 
 def _covariance(x: Any) -> Any:
-    """Pool to a power of the covariance of the principal channels over positions."""
+    """Pool to a power of the covariance of the principal channels: of an image, and its centre."""
+    from keras import layers
+
+    height, width, channels = x.shape[1:]
+    side = min(PRINCIPAL_CHANNELS, channels)
+    x = layers.Conv2D(side, 1, use_bias=False, dtype="float32", name=PRINCIPAL)(x)
+    middle = layers.Cropping2D(margins(height, width), dtype="float32")(x)
+    return layers.Concatenate(dtype="float32")([_power(x), _power(middle)])
+
+
+def _power(x: Any) -> Any:
+    """Return the root of the root of the root of each image's covariance, as a row."""
     import numpy as np
     from keras import layers, ops
 
-    height, width, channels = x.shape[1:]
-    side = min(PRINCIPAL, channels)
-    x = layers.Conv2D(side, 1, use_bias=False, dtype="float32", name=PROJECTION)(x)
+    height, width, side = x.shape[1:]
     x = layers.Reshape((height * width, side), dtype="float32")(x)
     x = x - ops.mean(x, axis=1, keepdims=True)
     covariance = ops.matmul(ops.transpose(x, (0, 2, 1)), x) / float(height * width)
@@ -185,7 +188,7 @@ def segment(model: keras.Model, start: int | None, stop: int | None) -> keras.Mo
     borders = _borders(trunk)
 
     def border(cut: int) -> Any:
-        return trunk.get_layer(borders[-1 - cut]).output
+        return borders[-1 - cut].tensor
 
     if start is None:
         inputs = keras.Input(model.input_shape[1:])
@@ -217,11 +220,10 @@ def factors(model: keras.Model, hyperparameters: Hyperparameters) -> Mapping[int
     trunk = _trunk(model)
     borders = _borders(trunk)
     decay = float(hyperparameters["layer_decay"] or 1.0)
-    found, stage = {}, 0
-    for layer in trunk.layers:
-        power = max(0, len(borders) - stage)
-        found.update({id(one): decay**power for one in layer.trainable_variables})
-        stage += layer.name in borders
+    found = {}
+    for place, layer in enumerate(trunk.layers):
+        above = sum(place < border.layers for border in borders)
+        found.update({id(one): decay**above for one in layer.trainable_variables})
     return found
 
 

@@ -13,8 +13,6 @@ from mineralsweep.models.colour_texture import ESTIMATORS
 POOLINGS = ("covariance", "mean_and_deviation")
 STAGES = ("middle", "top", "all")
 CLASSIFIERS = ("linear", "svm")
-PRINCIPAL = 64
-"""Channels of a stage whose covariance is taken, at most."""
 
 
 def stages_of(backbone: Backbone, asked: str) -> tuple[str, ...]:
@@ -39,7 +37,7 @@ def build(num_classes: int, *, classifier: str, penalty: float, **unread: Any) -
     Args:
         num_classes: at least 2.
         classifier: one of CLASSIFIERS.
-        penalty: how much large weights cost; 1 suits a few hundred images.
+        penalty: how much large weights cost; 0.3 suits a few hundred images.
         unread: what decides the numbers that it is fitted on.
     """
     return ESTIMATORS[classifier](0, penalty)
@@ -53,7 +51,7 @@ POOLING = Hyperparameter(
     default="covariance", choices=POOLINGS,
 )  # fmt: skip
 PENALTY = Hyperparameter(
-    "penalty", "float", "the cost of large weights", default=1.0, low=1e-4, high=1e4, log=True
+    "penalty", "float", "the cost of large weights", default=0.3, low=1e-4, high=1e4, log=True
 )
 
 PROBE = Architecture(

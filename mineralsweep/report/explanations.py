@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mineralsweep import descriptors
+from mineralsweep.activations.pooling import centre
 from mineralsweep.core.recipe import AXES
 from mineralsweep.data.decode import Pixels
 from mineralsweep.serving.probe import Probe
@@ -127,13 +128,23 @@ def look_without(probe: Probe, images: Pixels) -> list[Look]:
 
 
 def _without(view: Any, row: int, column: int, axes: Sequence[int]) -> NDArray[Any]:
-    """Return activations without those of one place: (n, 1, positions left, channels)."""
+    """Return the moments of activations without those of one place; see `pooling.Views`."""
     height, width = view.shape[1:3]
     rows, columns = (np.arange(side) * GRID // side for side in (height, width))
     inside = np.outer(rows == row, columns == column)
     inside = np.flip(inside, tuple(axis - 1 for axis in axes))
-    kept: NDArray[Any] = np.asarray(view)[:, ~inside][:, None]
-    return kept
+    middle = np.zeros((height, width), bool)
+    middle[centre(height, width)] = True
+    left = ~inside & middle if (~inside & middle).any() else ~inside
+    activations = np.asarray(view).astype(np.float32)
+    return np.concatenate([_moments(activations[:, kept]) for kept in (~inside, left)], axis=1)
+
+
+def _moments(positions: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the mean and the covariance of (n, positions, channels)."""
+    mean = positions.mean(axis=1, keepdims=True)
+    centred = positions - mean
+    return np.concatenate([mean, centred.swapaxes(1, 2) @ centred / positions.shape[1]], axis=1)
 
 
 def last_convolution(model: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -68,6 +68,13 @@ def is_ensemble(folder: Path) -> bool:
     return (folder / MEMBERS).is_dir()
 
 
+def root_of(folder: Path) -> Path:
+    """Return the folder of the whole model that a member is of; its own where it is of none."""
+    while folder.parent.name == MEMBERS:
+        folder = folder.parent.parent
+    return folder
+
+
 def load(folder: Path, load_member: Callable[[Path], Classifier]) -> Ensemble:
     """Read what `combine` wrote.
 
@@ -103,15 +110,18 @@ class Ensemble:
         May be called from several threads at once.
         """
         prepared: dict[str, Any] = {}
-        answers = []
-        for one in self.members:
+        total = np.zeros((len(images), len(self.classes)))
+        for one, weight in self.leaves():
             if isinstance(one, Prepares):
                 if one.prepared_as not in prepared:
                     prepared[one.prepared_as] = one.prepare(images)
-                answers.append(one.answer(prepared[one.prepared_as]))
+                total += weight * one.answer(prepared[one.prepared_as])
             else:
-                answers.append(one.predict(images))
-        mean: NDArray[np.float32] = (
-            np.stack(answers).mean(axis=0, dtype=np.float64).astype(np.float32)
-        )
-        return mean
+                total += weight * one.predict(images)
+        return total.astype(np.float32)
+
+    def leaves(self) -> Iterator[tuple[Classifier, float]]:
+        """Give the single models within, and the weight of each in the mean."""
+        for member in self.members:
+            within = member.leaves() if isinstance(member, Ensemble) else [(member, 1.0)]
+            yield from ((one, weight / len(self.members)) for one, weight in within)

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mineralsweep.activations.pooling import (
+    PRINCIPAL_CHANNELS,
     LogCovariance,
     Views,
     each,
@@ -28,7 +29,7 @@ from mineralsweep.core.recipe import AXES, Flips
 from mineralsweep.data.decode import Pixels
 from mineralsweep.machine import stderr_silenced
 from mineralsweep.serving import trust
-from mineralsweep.serving.ensemble import CLASSES_FILE
+from mineralsweep.serving.ensemble import CLASSES_FILE, root_of
 
 if TYPE_CHECKING:
     import keras
@@ -41,6 +42,8 @@ SAME_FILE = "backbone.json"
 POOLING_FILE = "pooling.npz"
 SETTINGS_FILE = "probe.json"
 BATCH = 16
+LARGEST_POOLING = 2**26
+"""Bytes that the arrays of a probe's pooling may unpack to: 64 MiB."""
 
 
 @dataclass(frozen=True)
@@ -173,12 +176,13 @@ def _backbone(folder: Path) -> Path:
     Raises:
         OSError, ValueError: it is not there.
     """
+    root = root_of(folder).resolve()
     for _ in range(MOST_STEPS):
         if (folder / BACKBONE_FILE).is_file():
             return (folder / BACKBONE_FILE).resolve()
         step = Path(str(json.loads((folder / SAME_FILE).read_text())))
-        if step.is_absolute():
-            raise ValueError(f"{folder / SAME_FILE}: must be a path from there, got {step}")
+        if not (folder / step).resolve().is_relative_to(root):
+            raise ValueError(f"{folder / SAME_FILE}: must lead to another probe of {root}")
         folder = folder / step
     raise ValueError(f"{folder / SAME_FILE}: leads to no backbone")
 
@@ -207,6 +211,7 @@ def load(folder: Path) -> Probe:
     network = _network(file, file.stat().st_mtime_ns)
     stages: list[str] = settings["stages"]
     shapes = [output.shape[-1] for output in network.outputs]
+    _check_size(folder / POOLING_FILE)
     with np.load(folder / POOLING_FILE, allow_pickle=False) as arrays:
         members = tuple(
             _member(folder, stage, channels, arrays)
@@ -226,14 +231,29 @@ def load(folder: Path) -> Probe:
     )
 
 
+def _check_size(path: Path) -> None:
+    """Raise ValueError where an archive of arrays is damaged, or unpacks to too much."""
+    try:
+        with zipfile.ZipFile(path) as packed:
+            size = sum(entry.file_size for entry in packed.infolist())
+    except zipfile.BadZipFile as error:
+        raise ValueError(f"{path}: is no archive of arrays: {error}") from None
+    if size > LARGEST_POOLING:
+        raise ValueError(f"{path}: unpacks to {size} bytes; at most {LARGEST_POOLING} are read")
+
+
 def _member(folder: Path, stage: str, channels: int, arrays: Any) -> StageClassifier:
     pooling, columns = None, 2 * channels
     if f"{stage}.directions" in arrays:
         directions = arrays[f"{stage}.directions"]
-        if directions.ndim != 2 or directions.shape[0] != channels:
-            raise ValueError(f"{folder / POOLING_FILE}: {stage} has not {channels} channels")
+        most = min(channels, PRINCIPAL_CHANNELS)
+        if directions.ndim != 2 or directions.shape[0] != channels or directions.shape[1] > most:
+            raise ValueError(
+                f"{folder / POOLING_FILE}: the directions of {stage} must be ({channels}, at"
+                f" most {most}), got {directions.shape}"
+            )
         pooling = LogCovariance(directions, float(arrays[f"{stage}.ridge"]))
-        columns = directions.shape[1] * (directions.shape[1] + 1) // 2
+        columns = pooling.columns
     return StageClassifier(stage, pooling, trust.load(_file(folder, stage), columns))
 
 

@@ -43,7 +43,7 @@ def fit_trial(
 
     started = time.monotonic()
     with threadpool_limits(threads):
-        if get_architecture(spec.architecture).has("backbone"):
+        if get_architecture(spec.architecture).searches_backbone:
             probe, trained, probabilities = fit_probe(spec, say, threads)
             save: Callable[[], None] = partial(packaged_probe.save, probe, spec.folder)
         else:

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mineralsweep.activations import keys, stages
-from mineralsweep.activations.pooling import LogCovariance, Views
+from mineralsweep.activations.pooling import PRINCIPAL_CHANNELS, LogCovariance, Views
 from mineralsweep.activations.stages import StagesWanted
 from mineralsweep.core.trial import Say, TrialSpec
 from mineralsweep.models import backbones
-from mineralsweep.models.probe import PRINCIPAL, stages_of
+from mineralsweep.models.probe import stages_of
 from mineralsweep.serving.probe import Probe, StageClassifier
 from mineralsweep.training.estimators import fitted
 from mineralsweep.training.recipe import choose, used
@@ -37,6 +37,8 @@ def fit(
     names = stages_of(backbone, str(settings["stages"]))
     flips = cast("Flips", settings["flips"])
     precision = choose(spec.precision)
+    # Random weights are the same in every fold.
+    keras.utils.set_random_seed(spec.seed if spec.views_seed is None else spec.views_seed)
     trunk = backbone.trunk((*spec.image_size, 3), "backbone")
     backbone.load(trunk, str(settings["weights"]))
     weights = keys.of_weights(trunk)
@@ -82,4 +84,4 @@ def _pooled(spec: TrialSpec, stage: str, views: Views, train: Sequence[int]) -> 
     if spec.hyperparameters["pooling"] != "covariance":
         return StageClassifier(stage, None, None)
     seen = [view[train] for view in views]
-    return StageClassifier(stage, LogCovariance.fit(seen, PRINCIPAL), None)
+    return StageClassifier(stage, LogCovariance.fit(seen, PRINCIPAL_CHANNELS), None)

@@ -52,8 +52,12 @@ def test_the_logarithm_is_scipys_and_keeps_distances() -> None:
     matrices = []
     for image in images:
         turned = image.reshape(-1, 4) @ fitted.directions.astype(float)
-        matrices.append(logm(np.cov(turned.T, bias=True) + fitted.ridge * np.eye(4)))
-    expected = np.linalg.norm(matrices[0] - matrices[1])
+        middle = image[3:9, 2:7].reshape(-1, 4) @ fitted.directions.astype(float)
+        matrices.append([
+            logm(np.cov(positions.T, bias=True) + fitted.ridge * np.eye(4))
+            for positions in (turned, middle)
+        ])  # fmt: skip
+    expected = np.linalg.norm(np.subtract(*matrices))
     assert np.linalg.norm(numbers[0] - numbers[1]) == pytest.approx(expected, rel=1e-4)
 
 
@@ -63,7 +67,7 @@ def test_principal_channels_are_those_with_the_most_variance() -> None:
     fitted = LogCovariance.fit([images], 2)
     np.testing.assert_allclose(np.abs(fitted.directions), np.eye(4)[:, [1, 2]], atol=0.05)
     assert fitted.ridge == pytest.approx(RIDGE * 6.5, rel=0.05)
-    assert fitted.numbers([images]).shape == (3, 3)
+    assert fitted.numbers([images]).shape == (3, fitted.columns) == (3, 2 * 3)
 
 
 def test_what_is_kept_in_bfloat16_has_nearly_the_same_numbers() -> None:

@@ -30,12 +30,12 @@ def whole() -> Any:
 
 @pytest.fixture
 def wanted(dataset: Dataset) -> Any:
-    from mineralsweep.activations.prefix import FeaturesWanted
+    from mineralsweep.activations.prefix import ActivationsWanted
     from mineralsweep.models import get
 
     segment = get("vgg16").trunk.segment
     assert segment is not None
-    return FeaturesWanted(
+    return ActivationsWanted(
         segment, cut=4, through=4, arrays=dataset.arrays(SIZE), rows=tuple(range(5)),
         strength=0.0, views=1, seed=1, precision="float32",
     )  # fmt: skip
@@ -128,10 +128,10 @@ def test_the_saved_network_answers_from_pixels_what_the_trained_part_answered(
 
 
 def test_kept_and_new_features_give_the_same_trial(dataset: Dataset, tmp_path: Path) -> None:
-    first = run(spec(dataset, tmp_path / "a", unfrozen=4, deepest=8))
-    kept = run(spec(dataset, tmp_path / "b", unfrozen=4, deepest=8))
+    first = run(spec(dataset, tmp_path / "a", unfrozen=4, deepest={"unfrozen": 8}))
+    kept = run(spec(dataset, tmp_path / "b", unfrozen=4, deepest={"unfrozen": 8}))
     store.clear()
-    again = run(spec(dataset, tmp_path / "c", unfrozen=4, deepest=8))
+    again = run(spec(dataset, tmp_path / "c", unfrozen=4, deepest={"unfrozen": 8}))
     for other in (kept, again):
         np.testing.assert_array_equal(first.probabilities, other.probabilities)
 
@@ -157,11 +157,11 @@ def test_where_they_have_no_room_the_trial_trains_through_the_whole_network(
 
 
 def test_the_head_trains_alone_first_when_asked(dataset: Dataset, tmp_path: Path) -> None:
-    asked = spec(dataset, tmp_path / "m", unfrozen=4, head_epochs=2, epochs=4, learning_rate=1e-6)
+    asked = spec(dataset, tmp_path / "m", unfrozen=4, head_epochs=2, epochs=4, learning_rate=3e-6)
     result = run(asked)
     rates = [epoch.learning_rate for epoch in result.history]
-    assert rates == pytest.approx([1e-3, 1e-3, 1e-6, 1e-6])
-    only_head = run(spec(dataset, tmp_path / "h", unfrozen=0, epochs=2, learning_rate=1e-3))
+    assert rates == pytest.approx([1e-6, 1e-6, 3e-6, 3e-6])
+    only_head = run(spec(dataset, tmp_path / "h", unfrozen=0, epochs=2, learning_rate=1e-6))
     first_two = [epoch.train_loss for epoch in result.history[:2]]
     assert first_two == pytest.approx([epoch.train_loss for epoch in only_head.history], rel=0.1)
 

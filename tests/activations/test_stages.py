@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 import pytest
 
+from mineralsweep import files
 from mineralsweep.activations import stages, store
 from mineralsweep.activations.pooling import each, moments
 from mineralsweep.activations.stages import StagesWanted
 from mineralsweep.core.recipe import AXES
 
-SIDE = 16
+SIDE = 32
 
 
 @pytest.fixture
@@ -24,8 +26,8 @@ def pixels() -> np.ndarray:
 
 @pytest.fixture
 def wanted(tmp_path: Path, pixels: np.ndarray) -> StagesWanted:
-    np.save(tmp_path / "digest-16x16.npy", pixels)
-    path = tmp_path / "digest-16x16.npy"
+    np.save(tmp_path / "digest-32x32.npy", pixels)
+    path = tmp_path / "digest-32x32.npy"
     return StagesWanted(("fine", "coarse"), "w", path, (0, 2, 3, 5), "horizontal", "float32")
 
 
@@ -121,3 +123,32 @@ def test_a_pass_that_fails_leaves_nothing(wanted: StagesWanted) -> None:
         stages.ensure(network("fine", "coarse"), wanted, fail)
     assert store.stored() == []
     assert len(stages.ensure(network("fine", "coarse"), wanted, lambda words: None)) == 2
+
+
+def test_what_another_process_computes_is_passed_over_and_waited_for(
+    wanted: StagesWanted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, order = network("fine", "coarse"), []
+    ensure_together = store.ensure_together
+    first = True
+
+    def busy_at_first(requests: Any, build: Any, wait: bool = True) -> Any:
+        nonlocal first
+        order.append((requests[0].key["mirrored"], wait))
+        if first:
+            first = False
+            return None
+        return ensure_together(requests, build, wait)
+
+    monkeypatch.setattr(store, "ensure_together", busy_at_first)
+    found = stages.ensure(model, wanted, lambda words: None)
+    views = [str(axes) for axes in AXES["horizontal"]]
+    assert order == [(views[0], False), (views[1], False), (views[0], True)]
+    assert [len(found[stage]) for stage in wanted.stages] == [2, 2]
+
+
+def test_a_lock_that_is_held_is_not_waited_for_unless_asked(tmp_path: Path) -> None:
+    request = store.Request({"a": 1}, (2,), lambda target: None)
+    with files.exclusive(request.place.with_suffix(".lock"), wait=True):
+        assert store.ensure_together([request], lambda targets: None, wait=False) is None
+    assert store.ensure_together([request], lambda targets: None, wait=False) is not None

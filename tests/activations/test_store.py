@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from mineralsweep.activations import store
-from mineralsweep.activations.store import Features, NoRoom, Request
+from mineralsweep.activations.store import Activations, NoRoom, Request
 from mineralsweep.errors import ConfigError
 
 SHAPE = (2, 3, 4)
@@ -27,12 +27,12 @@ class Builder:
         self.value = value
         self.built = 0
 
-    def __call__(self, target: Features) -> None:
+    def __call__(self, target: Activations) -> None:
         self.built += 1
         target[...] = self.value
 
 
-def ensure(key: store.Key, build: Callable[[Features], None]) -> Features:
+def ensure(key: store.Key, build: Callable[[Activations], None]) -> Activations:
     (found,) = store.ensure([Request(key, SHAPE, build)])
     return found
 
@@ -81,7 +81,7 @@ def test_a_damaged_entry_is_built_again(harm: str) -> None:
 
 
 def test_a_build_that_fails_leaves_nothing_and_can_be_tried_again() -> None:
-    def fail(target: Features) -> None:
+    def fail(target: Activations) -> None:
         raise OSError("no space left")
 
     with pytest.raises(OSError, match="no space left"):
@@ -104,7 +104,7 @@ def test_the_rest_of_a_killed_build_is_removed() -> None:
 def test_several_that_want_it_at_once_wait_for_one_builder() -> None:
     started = threading.Barrier(4)
     build = Builder()
-    found: list[Features] = []
+    found: list[Activations] = []
 
     def want() -> None:
         started.wait()
@@ -123,8 +123,8 @@ def test_two_that_want_the_same_ones_share_the_work() -> None:
     """Each passes over what the other builds; a slow builder shows it."""
     built: list[tuple[str, int]] = []
 
-    def builder(cut: int) -> Callable[[Features], None]:
-        def build(target: Features) -> None:
+    def builder(cut: int) -> Callable[[Activations], None]:
+        def build(target: Activations) -> None:
             built.append((threading.current_thread().name, cut))
             time.sleep(0.05)
             target[...] = cut

@@ -38,6 +38,8 @@ def test_the_answer_is_the_mean_of_the_members(tmp_path: Path) -> None:
     assert [one.answer[0] for one in loaded.members] == [i / 10 for i in range(12)]  # type: ignore[attr-defined]
     assert loaded.classes == ("a", "b")
     assert loaded.image_size == (8, 8)
+    whole = ensemble.Ensemble((loaded, loaded.members[0]), loaded.classes)
+    assert [weight for _, weight in whole.leaves()] == pytest.approx([1 / 24] * 12 + [1 / 2])
     found = loaded.predict(np.zeros((3, 8, 8, 3), np.uint8))
     assert found.dtype == np.float32
     assert found == pytest.approx(np.tile([0.55, 0.45], (3, 1)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from sklearn.preprocessing import StandardScaler
 from mineralsweep.activations.pooling import LogCovariance
 from mineralsweep.errors import UntrustedModel
 from mineralsweep.serving import probe
+from mineralsweep.serving.ensemble import Ensemble
 from mineralsweep.serving.probe import Probe, StageClassifier
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -102,8 +104,40 @@ def test_pooling_of_other_channels_is_refused(fitted: Probe, tmp_path: Path) -> 
     probe.save(fitted, tmp_path)
     directions = np.eye(4, dtype=np.float32)
     np.savez(tmp_path / probe.POOLING_FILE, **{"fine.directions": directions, "fine.ridge": 1.0})
-    with pytest.raises(ValueError, match="fine has not 5 channels"):
+    with pytest.raises(
+        ValueError, match=r"directions of fine must be \(5, at most 5\), got \(4, 4\)"
+    ):
         probe.load(tmp_path)
+
+
+def test_a_damaged_or_swollen_pooling_is_refused(
+    fitted: Probe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    probe.save(fitted, tmp_path)
+    monkeypatch.setattr(probe, "LARGEST_POOLING", 100)
+    with pytest.raises(ValueError, match="bytes; at most 100 are read"):
+        probe.load(tmp_path)
+    (tmp_path / probe.POOLING_FILE).write_bytes(b"PK half an archive")
+    with pytest.raises(ValueError, match="is no archive of arrays"):
+        probe.load(tmp_path)
+
+
+@pytest.mark.parametrize("step", ["../../../other", "/other", "../../members/../../other"])
+def test_a_backbone_outside_of_the_model_is_refused(
+    fitted: Probe, tmp_path: Path, step: str
+) -> None:
+    from mineralsweep.serving import network
+
+    probe.save(fitted, tmp_path / "other")
+    folders = [tmp_path / "a", tmp_path / "b"]
+    for folder in folders:
+        probe.save(fitted, folder)
+    network.combine(folders, CLASSES, tmp_path / "whole")
+    second = tmp_path / "whole" / "members" / "1"
+    assert (second / probe.SAME_FILE).is_file()
+    (second / probe.SAME_FILE).write_text(json.dumps(step))
+    with pytest.raises(ValueError, match="must lead to another probe of"):
+        probe.load(second)
 
 
 def test_arrays_that_are_pickled_are_refused(fitted: Probe, tmp_path: Path) -> None:
@@ -139,7 +173,20 @@ def test_probes_of_one_model_share_a_backbone(
     assert one.network is two.network
 
 
-@pytest.mark.parametrize("leads", ['"../nowhere"', '"."'])
+def test_probes_of_an_ensemble_of_votes_prepare_an_image_once(
+    fitted: Probe, images: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passes = []
+    prepare = Probe.prepare
+    monkeypatch.setattr(Probe, "prepare", lambda own, seen: passes.append(1) or prepare(own, seen))
+    vote = Ensemble((fitted, fitted), CLASSES)
+    other = replace(fitted, prepared_as="another")
+    answers = Ensemble((vote, vote, other), CLASSES).predict(images)
+    assert len(passes) == 2
+    np.testing.assert_allclose(answers, fitted.predict(images), atol=1e-5)
+
+
+@pytest.mark.parametrize("leads", ['"nowhere"', '"."'])
 def test_a_backbone_that_is_not_there_is_told(fitted: Probe, tmp_path: Path, leads: str) -> None:
     probe.save(fitted, tmp_path / "p")
     (tmp_path / "p" / probe.BACKBONE_FILE).unlink()
