@@ -16,7 +16,7 @@ from mineralsweep.errors import ConfigError, StudyConflict, WeightsUnavailable
 from mineralsweep.models import get as get_architecture
 from mineralsweep.models import weights as pretrained
 from mineralsweep.models.backbones import get as get_backbone
-from mineralsweep.search.state import State
+from mineralsweep.search.state import BACKBONE, State
 from mineralsweep.urls import without_password
 
 if TYPE_CHECKING:
@@ -112,18 +112,31 @@ def without_weights(sweep: Sweep, say: Say = lambda words: None) -> dict[str, st
     lacking = _lacking({one for ones in asked.values() for one in ones}, sweep.weights, say)
     if lacking and not _may_lack(sweep.weights):
         raise WeightsUnavailable(next(iter(lacking.values())))
-    left_out = {
-        name: lacking[ones[0]] for name, ones in asked.items() if ones and lacking.keys() >= {*ones}
-    }
+    left_out = {}
+    for name in asked:
+        own, searched = get_architecture(name).backbone, space.searched_backbones(name)
+        if own in lacking:
+            left_out[name] = lacking[own]
+        elif searched and lacking.keys() >= {*searched}:
+            left_out[name] = lacking[searched[0]]
     if len(left_out) == len(asked):
         raise WeightsUnavailable(next(iter(left_out.values())))
-    searched = {one for name, ones in asked.items() if name not in left_out for one in ones}
-    backbones = {f"backbone {one}": lacking[one] for one in sorted(searched & lacking.keys())}
-    return left_out | backbones
+    stay = [space.searched_backbones(name) for name in asked if name not in left_out]
+    some = sorted({one for ones in stay for one in ones} & lacking.keys())
+    return left_out | {BACKBONE + one: lacking[one] for one in some}
 
 
 def _lacking(backbones: Collection[str], weights: str, say: Say) -> dict[str, str]:
-    """Return the backbones whose weights can't be had, with the reason."""
+    """Return the backbones whose weights can't be had, with the reason.
+
+    Raises:
+        WeightsUnavailable: a file can't hold the weights of several.
+    """
+    if len(backbones) > 1 and Path(weights).is_file():
+        raise WeightsUnavailable(
+            f"weights: {weights} is one file, and {', '.join(sorted(backbones))} are searched;"
+            " give the folder that holds a file for each, or search one backbone"
+        )
     reasons = {}
     for name in sorted(backbones):
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,9 +23,7 @@ FIRST_SHARE = 1 / 3
 """Of the time, that the first probe's backbone may take."""
 LEAST_SEARCH = 20.0
 """Seconds."""
-FOLDS_FROM = 4.0
-"""Minutes from which each trial has folds."""
-MORE_BACKBONES_FROM, FINE_TUNING_FROM = 8.0, 12.0
+FOLDS_FROM, MORE_BACKBONES_FROM, FINE_TUNING_FROM = 4.0, 8.0, 12.0
 """Minutes for a few hundred photographs; with more images, in proportion."""
 FEW_HUNDRED = 400
 
@@ -63,23 +62,28 @@ def choose(minutes: float, images: int, cores: int) -> Chosen:
         minutes: of the whole command, the report included.
         images: in all.
         cores: of this machine.
+
+    Raises:
+        ConfigError: so many images take longer to decode, crown and draw.
     """
-    seconds = max(LEAST_SEARCH, 60 * minutes - _reserve(images))
+    seconds = 60 * minutes - _reserve(images)
+    if seconds < LEAST_SEARCH:
+        least = math.ceil((_reserve(images) + LEAST_SEARCH) / 60)
+        raise ConfigError(f"--minutes: {images} images need at least {least}, got {minutes:g}")
     room = minutes * FEW_HUNDRED / max(images, FEW_HUNDRED // 2)
     size = _size(seconds, images, cores)
-    folds = 5 if minutes >= FOLDS_FROM else 1
+    folds = 5 if room >= FOLDS_FROM else 1
     architectures = ["probe", "probe+colour_texture"]
     backbones = ["efficientnet_lite0"]
     space: dict[str, Any] = {
-        "stages": ["middle", "all"],
-        "penalty": {"low": 0.1, "high": 10.0, "log": True},
+        "penalty": {"low": 0.03, "high": 3.0, "log": True},
         "flips": ["horizontal", "all"] if room >= MORE_BACKBONES_FROM else ["horizontal"],
         "image_size": sorted({size, min(size, 320)}) if room >= MORE_BACKBONES_FROM else [size],
     }
     if room >= MORE_BACKBONES_FROM:
         backbones += ["mobilenetv2", "efficientnetv2b0"]
     first = {
-        "backbone": backbones[0], "stages": "middle", "penalty": 1.0, "flips": "horizontal",
+        "backbone": backbones[0], "penalty": 0.3, "flips": "horizontal",
         "image_size": size,
     }  # fmt: skip
     points = [{"architecture": one, **first} for one in architectures]

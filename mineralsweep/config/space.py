@@ -18,7 +18,7 @@ from mineralsweep.models import ARCHITECTURES, get, is_known
 from mineralsweep.models.architecture import Architecture
 from mineralsweep.models.backbones import get as get_backbone
 from mineralsweep.models.probe import stages_of
-from mineralsweep.models.vote import SIGN
+from mineralsweep.models.vote import SIGN, is_vote
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -93,7 +93,7 @@ class Space(RootModel[dict[str, SpaceEntry]]):
         for owner in self.owners(name):
             if owner.hyperparameters[name].depends_on != BACKBONE:
                 continue
-            for backbone in self.backbones(owner.name):
+            for backbone in self.searched_backbones(owner.name):
                 for asked in entry.bounds():
                     try:
                         stages_of(get_backbone(backbone), str(asked))
@@ -140,13 +140,17 @@ class Space(RootModel[dict[str, SpaceEntry]]):
 
     def backbones(self, architecture: str) -> tuple[str, ...]:
         """Return the pretrained backbones that trials of a listed architecture may have."""
+        own = get(architecture).backbone
+        return (*([own] if own else []), *self.searched_backbones(architecture))
+
+    def searched_backbones(self, architecture: str) -> tuple[str, ...]:
+        """Return those that its hyperparameter `backbone` may name; none without one."""
         listed = get(architecture)
-        own = (listed.backbone,) if listed.backbone else ()
-        if not listed.has(BACKBONE):
-            return own
+        if not listed.searches_backbone:
+            return ()
         entry = self.root.get(BACKBONE)
         values = entry.bounds() if entry else (listed.hyperparameters[BACKBONE].default,)
-        return (*own, *map(str, values))
+        return tuple(map(str, values))
 
     def without_backbone(self, backbone: str) -> Space:
         """Return the space without one of the backbones that are searched.
@@ -222,9 +226,14 @@ def _votes_named(entry: Any) -> Any:
     if isinstance(entry, list | tuple):
         named = [_votes_named(one) for one in entry]
         return next((one for one in named if isinstance(one, Refused)), named)
+    if isinstance(entry, str) and is_vote(entry):
+        return SIGN.join(part.strip() for part in entry.split(SIGN))
     if isinstance(entry, Mapping) and list(entry) == [VOTE]:
         members = entry[VOTE]
         if isinstance(members, list | tuple) and len(members) > 1:
+            own = [one for one in members if isinstance(one, str) and is_reference(one)]
+            if own:
+                return Refused(f"{VOTE} takes the architectures of this package, got {own[0]}")
             return SIGN.join(map(str, members))
         return Refused(f"{VOTE} takes a list of two architectures or more, got {members!r}")
     return entry

@@ -164,7 +164,11 @@ class Sweep(Strict):
             return [
                 dict(point)
                 for point in self.warm_start
-                if all(entries[name].holds(value) for name, value in point.items() if name in NAMED)
+                if all(
+                    name in entries and entries[name].holds(value)
+                    for name, value in point.items()
+                    if name in NAMED
+                )
             ]
         return [] if self.engine.sampler == "grid" else default_points(self.space)
 
@@ -174,10 +178,15 @@ class Sweep(Strict):
             return int(of_trial), int(of_trial)
         return self.image_size or get_architecture(architecture).image_size
 
-    def deepest(self) -> int:
-        """Return the most layers of a trunk that a trial may unfreeze."""
-        entry = self.space.entries().get("unfrozen")
-        return max(int(depth) for depth in entry.bounds()) if entry else 0
+    def deepest(self) -> dict[str, int]:
+        """Return the most parts of a trunk that a trial may unfreeze, by the hyperparameter."""
+        entries = self.space.entries()
+        trunks = [get_architecture(name).trunk for name in self.space.architectures()]
+        names = {trunk.depth for trunk in trunks if trunk is not None}
+        return {
+            name: max(int(depth) for depth in entries[name].bounds())
+            for name in sorted(names & entries.keys())
+        }
 
     def fits(self) -> int:
         """Return how often a trial is trained."""

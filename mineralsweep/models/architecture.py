@@ -134,7 +134,12 @@ class Architecture:
     @property
     def pretrained(self) -> bool:
         """Whether it takes `weights`: of its own backbone, or of the one that is searched."""
-        return bool(self.backbone) or any(one.name == "backbone" for one in self.own)
+        return bool(self.backbone) or self.searches_backbone
+
+    @property
+    def searches_backbone(self) -> bool:
+        """Whether its hyperparameter `backbone` names one of `models.backbones`."""
+        return not self.address and any(one.name == "backbone" for one in self.own)
 
     @property
     def reference(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from mineralsweep.errors import ArchitectureError, did_you_mean
 from mineralsweep.models import efficientnet_lite0, weights
@@ -22,6 +22,17 @@ Scaling = Literal["own", "minus_one_to_one", "caffe", "lite"]
 """
 
 
+BEFORE = ">"
+"""Stands before the layer that follows a stage whose own end no layer has: an addition."""
+
+
+class Border(NamedTuple):
+    """Where a stage ends: what it answers, and how many of the trunk's layers lead there."""
+
+    tensor: Any
+    layers: int
+
+
 @dataclass(frozen=True)
 class Backbone:
     """A network without its top, whose ImageNet weights can be had.
@@ -32,8 +43,8 @@ class Backbone:
         source: the paper.
         parameters: of the network without its top.
         scaling: see there.
-        stages: name -> the last layer of the stage, in the order of the network; a network is cut
-            after a stage, never within.
+        stages: name -> the last layer of the stage, in the order of the network, or BEFORE and the
+            next stage's first layer; "": the network's last. A network is cut after a stage.
         middle: the stages whose covariances tell textures apart best.
         file: the name of its ImageNet weights without the top.
         smallest: the least height and width in pixels.
@@ -57,9 +68,22 @@ class Backbone:
         return self.parameters * 4 / 1e6
 
     def trunk(self, input_shape: tuple[int | None, int | None, int], name: str) -> keras.Model:
-        """Build the network without its top, with random weights and no scaling of ours."""
+        """Build the network without its top, with random weights and no scaling of ours.
+
+        Args:
+            input_shape: (height, width, 3) in pixels, or None for any height and width.
+            name: of the model.
+
+        Raises:
+            ArchitectureError: the images are too small.
+        """
         import keras
 
+        if min(side or self.smallest for side in input_shape[:2]) < self.smallest:
+            raise ArchitectureError(
+                f"{self.name}: needs images of at least {self.smallest} x {self.smallest} pixels,"
+                f" got {input_shape[0]} x {input_shape[1]}; raise image_size"
+            )
         if not self.application:
             return efficientnet_lite0.build(input_shape, name)
         build: Any = getattr(keras.applications, self.application)
@@ -117,13 +141,27 @@ class Backbone:
         import keras
 
         self.check_stages(stages)
-        # The top of some is named by a counter of Keras: the last one is found by its place.
-        last = list(self.stages)[-1]
-        ends = [
-            trunk.output if stage == last else trunk.get_layer(self.stages[stage]).output
-            for stage in stages
-        ]
+        borders = self.borders(trunk)
+        ends = [borders[stage].tensor for stage in stages]
         return keras.Model(trunk.input, ends, name=trunk.name)
+
+    def borders(self, trunk: keras.Model) -> dict[str, Border]:
+        """Return where each stage ends, of a trunk or of a part that was cut from it."""
+        names = [layer.name for layer in trunk.layers]
+        found: dict[str, Border] = {}
+        last: Border | None = None
+        for stage, layer in self.stages.items():
+            after = layer.startswith(BEFORE)
+            name = layer.removeprefix(BEFORE)
+            if name not in names:  # it ends here, or with the stage before
+                if last is None or last.tensor is not trunk.outputs[0]:
+                    found[stage] = Border(trunk.outputs[0], len(names))
+                break
+            place = names.index(name)
+            one = trunk.layers[place]
+            last = Border(one.input, place) if after else Border(one.output, place + 1)
+            found[stage] = last
+        return found
 
 
 def _stages(*layers: str) -> dict[str, str]:
@@ -138,7 +176,7 @@ ROWS = (
         "vgg16", "VGG16", "Simonyan & Zisserman, arXiv:1409.1556", 14_714_688, "caffe",
         {
             "block1": "block1_conv2", "block2": "block2_conv2", "block3": "block3_conv3",
-            "block4": "block4_conv3", "block5": "block5_conv3", "top": "block5_pool",
+            "block4": "block4_conv3", "block5": "block5_pool",
         },
         "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5", ("block2", "block3", "block4"),
     ),
@@ -190,8 +228,8 @@ ROWS = (
     Backbone(
         "convnexttiny", "ConvNeXtTiny", "Liu et al., arXiv:2201.03545", 27_820_128, "own",
         _stages(
-            "convnext_tiny_stage_0_block_2_identity", "convnext_tiny_stage_1_block_2_identity",
-            "convnext_tiny_stage_2_block_8_identity", "",
+            ">convnext_tiny_downsampling_block_0", ">convnext_tiny_downsampling_block_1",
+            ">convnext_tiny_downsampling_block_2", "",
         ),
         "convnext_tiny_notop.h5", ("stage1", "stage2"),
     ),

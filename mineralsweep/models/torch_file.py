@@ -21,6 +21,8 @@ LARGEST = 2**30
 """Bytes of a file that is read."""
 DTYPES = {"FloatStorage": np.dtype("<f4"), "LongStorage": np.dtype("<i8")}
 
+MISTAKES = (pickle.UnpicklingError, EOFError, TypeError, AttributeError, LookupError)
+
 Placed = tuple[tuple[Any, ...], int, tuple[int, ...], tuple[int, ...]]
 """An array before it is read: its storage, offset, shape and strides, in elements."""
 
@@ -41,7 +43,7 @@ def read(path: Path) -> dict[str, NDArray[Any]]:
     with path.open("rb") as file:
         try:
             return _arrays(file)
-        except (pickle.UnpicklingError, EOFError, TypeError, AttributeError, IndexError) as error:
+        except MISTAKES as error:
             raise ValueError(f"{path}: is no PyTorch file of arrays alone: {error}") from None
 
 

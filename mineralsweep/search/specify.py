@@ -25,7 +25,7 @@ class Conditions:
         seed: of the trainings.
         weights: for architectures that take pretrained weights.
         training: precision, views, and what of the recipe is fixed.
-        deepest: the most layers of a trunk that a trial unfreezes; see `TrialSpec`.
+        deepest: the most parts of a trunk that a trial unfreezes, by `Trunk.depth`.
     """
 
     epochs: int
@@ -33,7 +33,7 @@ class Conditions:
     seed: int = 0
     weights: str = "none"
     training: Training = field(default_factory=Training)
-    deepest: int = 0
+    deepest: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def of(cls, sweep: Sweep) -> Self:
@@ -71,8 +71,10 @@ def specify(
     if architecture.pretrained:
         own["weights"] = conditions.weights
     optimizer, rate = _optimizer(params, architecture, own)
-    unfrozen = architecture.trunk.unfrozen(own) if architecture.trunk else 0
-    deepest = conditions.deepest if architecture.has("unfrozen") else 0
+    deepest, trunk = 0, architecture.trunk
+    if trunk is not None:
+        most = conditions.deepest.get(trunk.depth, 0)
+        deepest = max(trunk.unfrozen(own), most if most < trunk.parts(own) else 0)
     training = conditions.training
     searched = {name: params.get(name) for name in SEARCHABLE}
     return TrialSpec(
@@ -89,7 +91,7 @@ def specify(
         precision=training.precision,
         views=training.views,
         head_epochs=training.head_epochs,
-        deepest=max(deepest, unfrozen),
+        deepest=deepest,
         seed=conditions.seed,
         folder=folder,
         examples=examples,

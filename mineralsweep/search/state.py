@@ -20,6 +20,8 @@ FOLDER = ".mineralsweep"
 FILE = "study.json"
 VERSION = 1
 """Of the document."""
+BACKBONE = "backbone "
+"""What the names of backbones begin with, among what is left out."""
 
 Kind = Literal["sweep", "training", "reproduction"]
 
@@ -113,8 +115,10 @@ class State:
         """Return settings without the architectures and backbones that are left out."""
         space = sweep.space
         for name in self.left_out:
-            kind, _, backbone = name.rpartition(" ")
-            space = space.without_backbone(backbone) if kind else space.without(name)
+            if name.startswith(BACKBONE):
+                space = space.without_backbone(name.removeprefix(BACKBONE))
+            else:
+                space = space.without(name)
         return sweep.model_copy(update={"space": space})
 
     def check(self, question: Mapping[str, str], storage: str) -> None:

@@ -208,7 +208,11 @@ def test_workers_may_be_left_to_the_machine() -> None:
 
 def test_the_deepest_cut_is_that_of_the_space() -> None:
     vgg16 = {"architecture": "vgg16"}
-    assert build({**GOOD, "space": vgg16}, "x").deepest() == 0
-    assert build({**GOOD, "space": {**vgg16, "unfrozen": [0, 8, 4]}}, "x").deepest() == 8
+    assert build({**GOOD, "space": vgg16}, "x").deepest() == {}
+    assert build({**GOOD, "space": {**vgg16, "unfrozen": [0, 8, 4]}}, "x").deepest() == {
+        "unfrozen": 8
+    }
     ladder = {"low": 0, "high": 12, "step": 4}
-    assert build({**GOOD, "space": {**vgg16, "unfrozen": ladder}}, "x").deepest() == 12
+    assert build({**GOOD, "space": {**vgg16, "unfrozen": ladder}}, "x").deepest() == {
+        "unfrozen": 12
+    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from pathlib import Path
 
 import keras
@@ -35,6 +36,8 @@ def test_a_row_states_what_is_built(name: str) -> None:
     assert trunk.name == "trunk"
     assert trunk.count_params() == row.parameters
     assert list(row.stages.values())[-1] in (trunk.layers[-1].name, "")
+    with pytest.raises(ArchitectureError, match=f"at least {row.smallest} x {row.smallest} pixels"):
+        row.trunk((row.smallest, row.smallest - 1, 3), "small")
 
 
 @every
@@ -59,6 +62,21 @@ def test_a_cut_answers_as_the_whole_network_does(name: str) -> None:
         np.testing.assert_allclose(answer[0] if isinstance(answer, list) else answer, expected)
         assert len(alone.layers) <= len(trunk.layers)
     assert len(row.cut(trunk, [next(iter(row.stages))]).layers) < len(trunk.layers)
+
+
+@every
+def test_stages_follow_each_other(name: str) -> None:
+    """Each can be frozen while those above it train: a cut lies on every way through."""
+    row, trunk = BACKBONES[name], trunk_of(name)
+    borders = row.borders(trunk)
+    assert list(borders) == list(row.stages)
+    scaled = row.scale(keras.ops.convert_to_tensor(images()))
+    expected = row.cut(trunk, list(row.stages))(scaled, training=False)
+    ends = zip(itertools.pairwise(borders.values()), itertools.pairwise(expected), strict=True)
+    for (below, above), (start, end) in ends:
+        part = keras.Model(below.tensor, above.tensor)
+        np.testing.assert_allclose(part(start, training=False), end, rtol=1e-3, atol=1e-3)
+        assert any(layer.weights for layer in trunk.layers[below.layers : above.layers])
 
 
 @every

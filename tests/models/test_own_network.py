@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from mineralsweep import models
+from mineralsweep.app.checks import without_weights
 from mineralsweep.config import build
 from mineralsweep.core.reference import absolute, readable
 from mineralsweep.data.dataset import Dataset
@@ -172,6 +173,17 @@ def test_a_trial_carries_what_another_process_finds(dataset: Dataset, tmp_path: 
     assert spec.hyperparameters == {"width": 5, "rate": 0.25}
     code = f"from mineralsweep.models import get; get({spec.architecture!r}).build((32, 32, 3), 3)"
     subprocess.run([sys.executable, "-c", code], cwd="/", check=True, capture_output=True)
+
+
+def test_a_builder_s_own_backbone_and_head_are_its_own(dataset: Dataset, tmp_path: Path) -> None:
+    write(PLAIN.replace("width=8", "width=8, backbone='small', head='fitted'"))
+    own = models.get("my_nets.py:build")
+    assert not own.pretrained
+    space = {"architecture": "my_nets.py:build", "backbone": ["small", "large"]}
+    assert without_weights(build({"question": "?", "space": space}, "test")) == {}
+    from mineralsweep.training.phases import head_is_fitted
+
+    assert not head_is_fitted(trial(dataset, tmp_path / "m", architecture="my_nets.py:build"))
 
 
 @pytest.mark.slow

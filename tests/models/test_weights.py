@@ -100,6 +100,20 @@ def test_backbones_without_weights_are_left_out_of_the_search(tmp_path: Path) ->
     assert searched.space.architectures() == ("probe",)
     assert searched.space.backbones("probe") == ("efficientnet_lite0",)
     assert searched.first_points() == points[:1]
+    # A vote of which one member lacks its weights can't be had, whatever the other searches.
+    vote = build(
+        {"question": "?", "weights": str(tmp_path),
+         "space": {"architecture": ["probe", "vgg16 + probe"]}},
+        "test",
+    )  # fmt: skip
+    left_out = without_weights(vote)
+    assert list(left_out) == ["vgg16+probe"]
+    searched = State("s", "sweep", {}, left_out=left_out).searched(vote)
+    assert searched.space.architectures() == ("probe",)
+    file = tmp_path / "one.weights.h5"
+    file.write_bytes(b"")
+    with pytest.raises(WeightsUnavailable, match=r"is one file, and efficientnet_lite0, mobilenet"):
+        without_weights(sweep.model_copy(update={"weights": str(file)}))
     with pytest.raises(WeightsUnavailable, match="holds no mobilenet_v2"):
         without_weights(
             build(
