@@ -56,10 +56,8 @@ def _probe(backbone: str, size: int, stages: str) -> Member:
 MEMBERS = {
     "lite0, 448": _probe("efficientnet_lite0", 448, "middle"),
     "lite0, 320": _probe("efficientnet_lite0", 320, "middle"),
-    "lite0, 448, all stages": _probe("efficientnet_lite0", 448, "all"),
-    "lite0, 448, one stage": _probe("efficientnet_lite0", 448, "stage4"),
     "finetune, 320": Member("finetune", 320, {"unfrozen_stages": 2, "dropout": 0.3}),
-    "vgg16, 256": _probe("vgg16", 256, "middle"),
+    "vgg16, 448": _probe("vgg16", 448, "block3+block4"),
     "mobilenetv2, 320": _probe("mobilenetv2", 320, "middle"),
     "covariance": _covariance(256, 1.0),
     "covariance, penalty 0.3": _covariance(256, 0.3),
@@ -68,12 +66,12 @@ MEMBERS = {
 }
 PAIRS = (
     ("lite0, 448", "covariance"),
-    ("lite0, 448", "vgg16, 256"),
+    ("lite0, 448", "vgg16, 448"),
     ("lite0, 448", "mobilenetv2, 320"),
     ("lite0, 448", "lite0, 320"),
     ("lite0, 448", "finetune, 320"),
     ("lite0, 320", "covariance"),
-    ("vgg16, 256", "covariance"),
+    ("vgg16, 448", "covariance"),
     ("texture", "compact"),
     ("covariance", "compact"),
 )
@@ -112,7 +110,7 @@ def main() -> None:
     parser.add_argument("--data", default=str(Path("..") / "shared" / "minerals"))
     parser.add_argument("--weights", default="imagenet", help="of pretrained backbones")
     parser.add_argument("--minutes", type=float, default=float("inf"))
-    parser.add_argument("--only", choices=MEMBERS, nargs="+", help="fit these members alone")
+    parser.add_argument("--only", choices=MEMBERS, nargs="+", help="these members alone")
     parser.add_argument("--show", action="store_true", help="train nothing")
     for name in ("folds", "repeats", "inner", "size", "epochs"):
         parser.add_argument(f"--{name}", type=int, default=getattr(Protocol, name))
@@ -124,7 +122,7 @@ def main() -> None:
         protocol = Protocol(**{name: getattr(options, name) for name in asdict(Protocol())})
         bench = Bench(options.data, protocol, options.weights)
         run(options.results, bench, options.only or tuple(MEMBERS), options.minutes * 60)
-    print(table(options.results))
+    print(table(options.results, options.only or tuple(MEMBERS)))
 
 
 def run(results: Path, bench: Bench, members: Sequence[str], seconds: float) -> None:
@@ -383,16 +381,23 @@ def _loss(answers: Floats, truth: NDArray[np.int64]) -> float:
     return float(-np.log(np.clip(answers[range(len(truth)), truth], 1e-7, 1)).mean())
 
 
-def table(path: Path) -> str:
-    """Tell each candidate's accuracy in the outer folds, and that of the chosen ones."""
+def table(path: Path, members: Collection[str] = tuple(MEMBERS)) -> str:
+    """Tell each candidate's accuracy in the outer folds, and that of the chosen ones.
+
+    Args:
+        path: the results.
+        members: that candidates may be made of.
+    """
     found = outer_folds(path)
     if not found:
         return f"{path}: no outer fold is complete"
-    lines = [_line(name, [f.test[name] for f in found if name in f.test]) for name in CANDIDATES]
-    everywhere = [name for name in CANDIDATES if all(name in fold.test for fold in found)]
+    named = [name for name, parts in CANDIDATES.items() if {*parts} <= {*members}]
+    lines = [_line(name, [f.test[name] for f in found if name in f.test]) for name in named]
+    everywhere = [name for name in named if all(name in fold.test for fold in found)]
     lines += _choice(found, everywhere)
-    if len(everywhere) < len(CANDIDATES):
-        lines += _choice([f for f in found if len(f.test) == len(CANDIDATES)], list(CANDIDATES))
+    if len(everywhere) < len(named):
+        whole = [fold for fold in found if {*named} <= fold.test.keys()]
+        lines += _choice(whole, named)
     return "\n".join(lines)
 
 

@@ -168,7 +168,7 @@ def _members(classifier: Classifier) -> list[Classifier]:
     """Return an ensemble's members, or a single model alone."""
     if not isinstance(classifier, Ensemble):
         return [classifier]
-    return [one for member in classifier.members for one in _members(member)]
+    return [one for one, _ in classifier.leaves()]
 
 
 def _groups(

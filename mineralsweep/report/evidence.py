@@ -203,8 +203,9 @@ class Evidence:
 
     def pixels(self, rows: tuple[int, ...], size: tuple[int, int] | None = None) -> list[Pixels]:
         """Return images at the size that the champion saw: uint8 (height, width, 3)."""
-        height_width = size or self.sweep.size_for(str(self.best.params["architecture"]))
-        images = arrays.load(self.dataset.arrays(height_width))
+        params = self.best.params
+        own = self.sweep.size_for(str(params["architecture"]), params.get("image_size"))
+        images = arrays.load(self.dataset.arrays(size or own))
         return [np.asarray(images[row]) for row in rows]
 
     @contextmanager

@@ -143,8 +143,9 @@ def costs(evidence: Evidence) -> dict[str, Any]:
 def _backbone(record: TrialRecord) -> str:
     """Return the pretrained network of a trial, "" without one."""
     architecture = get_architecture(str(record.params["architecture"]))
-    own = architecture.hyperparameters.get("backbone")
-    return str(record.params.get("backbone", own.default if own else architecture.backbone))
+    if not architecture.searches_backbone:
+        return architecture.backbone
+    return str(record.params.get("backbone", architecture.hyperparameters["backbone"].default))
 
 
 def undominated(records: Sequence[TrialRecord], objective: str) -> list[TrialRecord]:
