@@ -45,6 +45,11 @@ def following(console: Console, sweep: Sweep) -> Iterator[Progress]:
             raise
 
 
+def epoch_named(epoch: int | None) -> str:
+    """Say which weights are kept: those of an epoch, or those that training started from."""
+    return f"epoch {epoch}" if epoch else "the start"
+
+
 class Progress:
     """A `search.listener.Listener` that writes to a console.
 
@@ -169,7 +174,7 @@ class Progress:
         state = "PRUNED, " if record.state == "PRUNED" else ""
         text = ", ".join(f"{name} {score}" for name, score in scores.items())
         is_network = get_architecture(str(record.params["architecture"])).kind == "network"
-        epoch = f" at epoch {record.best_epoch}" if is_network else ""
+        epoch = f" at {epoch_named(record.best_epoch)}" if is_network else ""
         return f"{head}: {state}val_{text}{epoch}{why}; {record.seconds:.0f} s{best}"
 
     def _is_best(self, record: TrialRecord) -> bool:

@@ -13,7 +13,7 @@ from mineralsweep import machine
 from mineralsweep.app.checks import suited_to_machine
 from mineralsweep.app.session import Request
 from mineralsweep.cli.flags import OVERRIDES, SETTINGS, hyperparameters
-from mineralsweep.cli.progress import following
+from mineralsweep.cli.progress import epoch_named, following
 from mineralsweep.cli.shell import next_commands, plain_console, run_line
 from mineralsweep.config import Override, Sweep, build, load, pairs, presets
 from mineralsweep.core import objective as objectives
@@ -23,6 +23,7 @@ from mineralsweep.models import get as get_architecture
 from mineralsweep.models.architecture import Architecture
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
     from rich.table import Table
 
     from mineralsweep.app.sweep import SweepOutcome
@@ -43,7 +44,7 @@ def _of_the_time(file: Path, options: Namespace) -> list[Override]:
     minutes = presets.minutes_of(options.preset, options.minutes)
     if minutes is None:
         return []
-    data = load(file, [one for one in overrides(options) if one.place.startswith("data.")]).data
+    data = load(file, [one for one in overrides(options) if one.place.split(".")[0] == "data"]).data
     dataset = open_dataset(
         data.source, data.split, data.split_seed, data.classes, data.near_duplicates
     )
@@ -150,7 +151,7 @@ def _train(request: Request) -> int:
     record, store = outcome.record, outcome.store
     architecture = get_architecture(str(record.params["architecture"]))
     network = architecture.kind == "network"
-    kept = f", weights of epoch {record.best_epoch} kept" if network else ""
+    kept = f", weights of {epoch_named(record.best_epoch)} kept" if network else ""
     scores = ", ".join(
         f"{name.replace('_', ' ')} {text}"
         for name, text in record.scores(request.sweep.objective).items()
@@ -172,7 +173,7 @@ def _sweep(request: Request) -> int:
     console.print(f"Question: {' '.join(suited.question.split())}")
     with following(console, suited) as progress:
         outcome = run_sweep(request, progress, progress.say)
-    console.print(_leaderboard(outcome))
+    console.print(_leaderboard(outcome, console.width))
     _show_champion(console, outcome)
     for line in outcome.beside:
         console.print(line)
@@ -187,8 +188,11 @@ def _sweep(request: Request) -> int:
     return 0
 
 
-def _leaderboard(outcome: SweepOutcome) -> Table:
-    """Return the first trials, each score with its interval in one column."""
+def _leaderboard(outcome: SweepOutcome, width: int) -> Table:
+    """Return the first trials, each score with its interval in one column.
+
+    Settings that don't fit into `width` characters are left out by name.
+    """
     from rich.table import Table
 
     from mineralsweep.report import compact, judged_on
@@ -196,13 +200,34 @@ def _leaderboard(outcome: SweepOutcome) -> Table:
     rows, more = compact(outcome.table.head(LINES)), len(outcome.table) - LINES
     shown = Table(title=f"Leaderboard on {judged_on(outcome.records)}", box=None)
     shown.title_justify = "left"
+    rows, missing = fitting(rows, width)
     for name in rows.columns:
         shown.add_column(str(name), no_wrap=True)
     for row in rows.itertuples(index=False):
         shown.add_row(*row)
-    if more > 0:
-        shown.caption = f"{more} more in the run's leaderboard.csv"
+    left = [f"{more} more trials"] * (more > 0) + missing
+    if left:
+        shown.caption = f"In the run's leaderboard.csv: {', '.join(left)}"
+        shown.caption_justify = "left"
     return shown
+
+
+def fitting(rows: DataFrame, width: int) -> tuple[DataFrame, list[str]]:
+    """Return a leaderboard with as many settings as there is room for, and the names of the others.
+
+    Args:
+        rows: of `report.compact`; settings stand between the architecture and the state.
+        width: in characters.
+    """
+    names = list(rows.columns)
+    needed = sum(max(len(name), *rows[name].str.len()) + 2 for name in names)
+    settings = names[names.index("architecture") + 1 : -1]
+    missing: list[str] = []
+    while needed > width and settings:
+        name = settings.pop()
+        missing.insert(0, name)
+        needed -= max(len(name), *rows[name].str.len()) + 2
+    return rows.drop(columns=missing), missing
 
 
 def _show_champion(console: Console, outcome: SweepOutcome) -> None:

@@ -181,3 +181,24 @@ def test_cache_names_a_cap_that_is_no_number(
     monkeypatch.setenv(store.CAP_VARIABLE, "lots")
     assert main(["cache"]) == 2
     assert "MINERALSWEEP_ACTIVATIONS_GIB: must be a number of GiB" in capsys.readouterr().err
+
+
+def test_a_leaderboard_leaves_out_by_name_the_settings_that_have_no_room() -> None:
+    import pandas as pd
+
+    from mineralsweep.cli.study import fitting
+
+    rows = pd.DataFrame({
+        "rank": ["1"], "architecture": ["probe"], "penalty": ["0.3"], "dropout": [""],
+        "state": ["COMPLETE"],
+    })  # fmt: skip
+    shown, missing = fitting(rows, 80)
+    assert (list(shown.columns), missing) == (list(rows.columns), [])
+    shown, missing = fitting(rows, 40)  # 6 + 14 + 9 + 9 + 10 are 48
+    assert (list(shown.columns), missing) == (
+        ["rank", "architecture", "penalty", "state"],
+        ["dropout"],
+    )
+    shown, missing = fitting(rows, 10)
+    assert list(shown.columns) == ["rank", "architecture", "state"]
+    assert missing == ["penalty", "dropout"]
