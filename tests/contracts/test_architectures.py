@@ -24,7 +24,7 @@ COUNTS = {
     "model2_1": ((180, 180, 3), 1_016_131, 0),
     "vgg16": ((180, 180, 3), 14_714_688 + 3_277_056 + 771, 14_714_688),
     "compact": ((128, 128, 3), 309_683, 1_472),
-    "finetune": ((320, 320, 3), 744_579, 286_304),
+    "finetune": ((320, 320, 3), 765_059, 294_496),
 }
 # name -> numbers an image that it is fitted on by default
 NUMBERS = {"colour_texture": 708}
@@ -216,7 +216,7 @@ def test_an_estimator_has_no_setting_of_networks(name: str) -> None:
     architecture = ARCHITECTURES[name]
     assert not any(architecture.has(setting) for setting in ("learning_rate", "batch_size"))
     assert all(ARCHITECTURES[other].has("learning_rate") for other in COUNTS)
-    assert (architecture.optimizer, architecture.epochs) == ("", 1)
+    assert architecture.epochs == 1
 
 
 @every_estimator

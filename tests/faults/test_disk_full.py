@@ -86,7 +86,7 @@ def test_the_store_of_activations(disk: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(store, "_check_room", lambda size: None)
     shape = (512, 512, 4)  # 2 MiB
 
-    def build(target: store.Features) -> None:
+    def build(target: store.Activations) -> None:
         target[...] = 1.5
 
     request = store.Request({"cut": 1}, shape, build)
