@@ -16,7 +16,7 @@ from mineralsweep.errors import ConfigError, StudyConflict, WeightsUnavailable
 from mineralsweep.models import get as get_architecture
 from mineralsweep.models import weights as pretrained
 from mineralsweep.models.backbones import get as get_backbone
-from mineralsweep.search.state import BACKBONE, State
+from mineralsweep.search.state import OF_BACKBONE, State
 from mineralsweep.urls import without_password
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def without_weights(sweep: Sweep, say: Say = lambda words: None) -> dict[str, st
         raise WeightsUnavailable(next(iter(left_out.values())))
     stay = [space.searched_backbones(name) for name in asked if name not in left_out]
     some = sorted({one for ones in stay for one in ones} & lacking.keys())
-    return left_out | {BACKBONE + one: lacking[one] for one in some}
+    return left_out | {OF_BACKBONE + one: lacking[one] for one in some}
 
 
 def _lacking(backbones: Collection[str], weights: str, say: Say) -> dict[str, str]:

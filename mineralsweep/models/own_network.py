@@ -260,7 +260,7 @@ def _check_shapes(
 
 
 def _check_answer(model: keras.Model, name: str, input_shape: tuple[int, int, int]) -> None:
-    """Of a black, a noisy and a white image: one alone may add up to 1 by chance."""
+    # Of a black, a noisy and a white image: one answer alone may add up to 1 by chance.
     black = np.zeros(input_shape, np.uint8)
     noise = np.random.default_rng(0).integers(0, 256, input_shape, dtype=np.uint8)
     for image in (black, noise, np.full_like(black, 255)):

@@ -20,8 +20,8 @@ FOLDER = ".mineralsweep"
 FILE = "study.json"
 VERSION = 1
 """Of the document."""
-BACKBONE = "backbone "
-"""What the names of backbones begin with, among what is left out."""
+OF_BACKBONE = "backbone "
+"""What the names of backbones begin with in `State.left_out`."""
 
 Kind = Literal["sweep", "training", "reproduction"]
 
@@ -115,8 +115,8 @@ class State:
         """Return settings without the architectures and backbones that are left out."""
         space = sweep.space
         for name in self.left_out:
-            if name.startswith(BACKBONE):
-                space = space.without_backbone(name.removeprefix(BACKBONE))
+            if name.startswith(OF_BACKBONE):
+                space = space.without_backbone(name.removeprefix(OF_BACKBONE))
             else:
                 space = space.without(name)
         return sweep.model_copy(update={"space": space})
