@@ -18,7 +18,7 @@ from mineralsweep.core.recipe import AXES, Flips
 from mineralsweep.data import arrays, augment
 
 VERSION = 2
-"""Of the features: another one when the same key would give other numbers."""
+"""Of the activations: another one when the same key would give other numbers."""
 BATCH = 32
 MOST_VIEWS = 1_000
 
@@ -110,8 +110,12 @@ def _requests(
         builders = _from_pixels(prefix, wanted, say)
     else:
         builders = _from_deeper(model, wanted, say)
+    name = (
+        f"{model.name}, unfrozen {wanted.cut}, {arrays.size_of(wanted.arrays)}, augmentation"
+        f" {wanted.strength:g}, {wanted.precision}"
+    )
     return [
-        Request({**common, **_view(wanted, view)}, shape, build)
+        Request({**common, **_view(wanted, view)}, shape, build, name=name)
         for view, build in enumerate(builders)
     ]
 

@@ -5,8 +5,8 @@ the size of the image."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -103,12 +103,15 @@ class _Compute:
             "precision": wanted.precision,
             "mirrored": str(AXES[wanted.flips][view]),
         }
+        name = f"{self._network.name}, {arrays.size_of(wanted.arrays)}, {wanted.precision}"
         return [
-            _request(
-                {**common, "stage": stage},
-                len(wanted.rows),
-                shape,
-                partial(self._alone, view, place),
+            _smaller(
+                Request(
+                    {**common, "stage": stage},
+                    (len(wanted.rows), *shape),
+                    partial(self._alone, view, place),
+                    name=f"{name}, {stage}",
+                )
             )
             for place, (stage, shape) in enumerate(zip(wanted.stages, shapes, strict=True))
         ]
@@ -132,11 +135,11 @@ class _Compute:
         self.view(view, {place: target})
 
 
-def _request(
-    key: store.Key, rows: int, shape: Sequence[int], build: Callable[[Activations], None]
-) -> Request:
-    if moments_are_smaller(shape):
-        channels = shape[-1]
-        kept = (rows, REGIONS * (1 + channels), channels)
-        return Request({**key, "kept": "moments"}, kept, build, np.dtype(np.float32))
-    return Request(key, (rows, *shape), build)
+def _smaller(whole: Request) -> Request:
+    """Return the request for the moments of activations, where these are fewer bytes."""
+    rows, *shape = whole.shape
+    if not moments_are_smaller(shape):
+        return whole
+    kept = (rows, REGIONS * (1 + shape[-1]), shape[-1])
+    key = {**whole.key, "kept": "moments"}
+    return replace(whole, key=key, shape=kept, dtype=np.dtype(np.float32))

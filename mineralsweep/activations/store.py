@@ -37,7 +37,7 @@ CHUNK = 2**24
 
 
 class NoRoom(Exception):
-    """The features don't fit under the cap or on the disk; the message says which."""
+    """The activations don't fit under the cap or on the disk; the message says which."""
 
 
 def folder() -> Path:
@@ -70,12 +70,14 @@ class Request:
         shape: of the array.
         build: fills a writable array of that shape.
         dtype: of the array: DTYPE, or float32.
+        name: what a listing of the store calls it.
     """
 
     key: Key
     shape: Shape
     build: Callable[[Activations], None]
     dtype: np.dtype[Any] = DTYPE
+    name: str = "unnamed"
 
     @property
     def size(self) -> int:
@@ -177,10 +179,10 @@ def _open(request: Request) -> Activations | None:
         os.utime(place / ENTRY)
         if entry["dtype"] != request.dtype.name:
             return None
-        features: Activations = _mapped(data, request, "r")
+        found: Activations = _mapped(data, request, "r")
     except (OSError, ValueError, KeyError):
         return None
-    return features
+    return found
 
 
 def _mapped(data: Path, request: Request, mode: Literal["r", "r+"]) -> Any:
@@ -231,6 +233,7 @@ def _written(request: Request) -> Iterator[Activations]:
         state = data.stat()
         entry = {
             "key": dict(request.key),
+            "name": request.name,
             "shape": list(request.shape),
             "dtype": request.dtype.name,
             "crc32": _checksum(data, state.st_mtime_ns, state.st_size),
@@ -247,6 +250,7 @@ class StoredActivations:
 
     place: Path
     key: Key
+    name: str
     size: int
     used: float
 
@@ -256,9 +260,10 @@ def stored() -> list[StoredActivations]:
     found = []
     for entry in folder().glob(f"[0-9a-f]*/{ENTRY}"):
         with suppress(OSError, ValueError, KeyError):
-            key = json.loads(entry.read_text())["key"]
+            own, used = json.loads(entry.read_text()), entry.stat().st_mtime
             size = (entry.parent / DATA).stat().st_size
-            found.append(StoredActivations(entry.parent, key, size, entry.stat().st_mtime))
+            name = str(own.get("name", "unnamed"))
+            found.append(StoredActivations(entry.parent, own["key"], name, size, used))
     return sorted(found, key=lambda one: one.used)
 
 

@@ -108,7 +108,7 @@ def _disk() -> str:
 
 
 KINDS = {
-    "features": "what frozen trunks answered",
+    "features": "activations of frozen networks",
     "arrays": "decoded images",
     "texture": "colour and texture of images",
     "verdicts": "which files can be read",
@@ -129,20 +129,16 @@ def cache(options: Namespace) -> int:
         what = KINDS.get(part.stem.split("-")[0], "")
         print(f"  {part.name:16} {_mib(files.size(part)):>12}  {what}".rstrip())
         if part == store.folder():
-            _show_features()
+            _show_activations()
     print("Next: mineralsweep cache --clear, or make room: " + store.CAP_VARIABLE + "=GIB")
     return 0
 
 
-def _show_features() -> None:
-    """Print a line a group of views, the longest unused first: the first to go."""
+def _show_activations() -> None:
+    """Print a line a name, the longest unused first: the first to go."""
     groups = defaultdict(list)
     for one in store.stored():
-        key = one.key
-        size = Path(str(key["images"])).stem.split("-")[1]
-        groups[
-            f"unfrozen {key['cut']}, {size}, augmentation {key['strength']:g}, {key['precision']}"
-        ].append(one)
+        groups[one.name].append(one)
     for name, entries in groups.items():
         days = (time.time() - max(one.used for one in entries)) / 86_400
         print(

@@ -66,9 +66,9 @@ class Training(Strict):
 
     Attributes:
         precision: "auto" is bfloat16 where the processor or GPU has it, else float32.
-        views: augmented views of each training image under a frozen trunk, kept in the feature
-            store; an epoch draws one of them. 0: no store, a new view through the whole network
-            each epoch.
+        views: augmented views of each training image under a frozen trunk, kept in the store
+            of activations; an epoch draws one of them. 0: no store, a new view through the whole
+            network each epoch.
         head_epochs: the first epochs train the head alone, before layers of the trunk join it.
         schedule, warmup, balance, average_weights, flips: see `core.recipe.Recipe`; None: the
             architecture's own.

@@ -83,8 +83,8 @@ class TrialSpec:
         image_size: (height, width) in pixels.
         precision, views, head_epochs: see `config.sweep.Training`.
         recipe: how batches, rate and weights are treated beside.
-        deepest: the most parts of the trunk that any trial of the sweep unfreezes; the feature
-            store goes through that cut, whatever this trial's own.
+        deepest: the most parts of the trunk that any trial of the sweep unfreezes; the store of
+            activations goes through that cut, whatever this trial's own.
         folder: where the trained network is written; the trial's own.
         examples: filled in once the arrays are built.
         checkpoint: a folder where the training's state is kept; it goes on from what is there.

@@ -42,6 +42,11 @@ def load(path: Path) -> Pixels:
     return cast(Pixels, np.load(path, mmap_mode="r", allow_pickle=False))
 
 
+def size_of(path: Path) -> str:
+    """Return the size of the images in a file of `ensure`: "180x240", height first."""
+    return path.stem.split("-")[1]
+
+
 def _is_whole(path: Path, shape: tuple[int, ...]) -> bool:
     try:
         return load(path).shape == shape

@@ -76,7 +76,9 @@ def pixels_to_stages(
     backbone: backbones.Backbone, trunk: keras.Model, names: Sequence[str]
 ) -> keras.Model:
     inputs = keras.Input(trunk.input_shape[1:], name="image")
-    return keras.Model(inputs, backbone.cut(trunk, names)(backbone.scale(inputs)))
+    return keras.Model(
+        inputs, backbone.cut(trunk, names)(backbone.scale(inputs)), name=backbone.name
+    )
 
 
 def _pooled(spec: TrialSpec, stage: str, views: Views, train: Sequence[int]) -> StageClassifier:

@@ -60,7 +60,9 @@ def test_a_shallower_cut_is_reached_through_the_deeper_one(whole: Any, wanted: A
     direct = answer(whole, replace(wanted, cut=0, through=0))
     before = len(store.stored())
     through = answer(whole, replace(wanted, cut=0, through=8))
-    assert {one.key["cut"] for one in store.stored()[before:]} == {0, 8}
+    assert {one.name for one in store.stored()[before:]} == {
+        f"vgg16, unfrozen {cut}, 48x48, augmentation 0, float32" for cut in (0, 8)
+    }
     np.testing.assert_allclose(through, direct, atol=0.02)
 
 
@@ -73,7 +75,7 @@ def test_views_differ_and_the_seed_decides_them(whole: Any, wanted: Any) -> None
     assert not np.array_equal(answer(whole, replace(varied, seed=2)), found)
 
 
-def test_other_weights_images_rows_or_strengths_are_other_features(
+def test_other_weights_images_rows_or_strengths_are_other_activations(
     whole: Any, wanted: Any, dataset: Dataset
 ) -> None:
     answer(whole, wanted)
@@ -83,9 +85,9 @@ def test_other_weights_images_rows_or_strengths_are_other_features(
         replace(wanted, rows=(4, 3, 2)),
         replace(wanted, strength=0.5),
         replace(wanted, strength=0.6),
-        replace(wanted, arrays=dataset.arrays((48, 48)).with_name("x.npy")),
+        replace(wanted, arrays=dataset.arrays((48, 48)).with_name("x-48x48.npy")),
     ):
-        if other.arrays.name == "x.npy":
+        if other.arrays.name == "x-48x48.npy":
             other.arrays.write_bytes(wanted.arrays.read_bytes())
         answer(whole, other)
     layer = whole.get_layer("trunk").layers[1]

@@ -46,6 +46,8 @@ def test_they_are_the_networks_answers_to_each_view(
     model, said = network("fine", "coarse"), []
     found = stages.ensure(model, wanted, said.append)
     assert said == [f"backbone, 4 images, view {view} of 2" for view in (1, 2)]
+    kept_as = {f"{model.name}, 32x32, float32, {stage}" for stage in wanted.stages}
+    assert {one.name for one in store.stored()} == kept_as
     for view in range(2):
         seen = np.flip(pixels[list(wanted.rows)], AXES["horizontal"][view]).astype(np.float32)
         for stage, expected in zip(wanted.stages, model(seen), strict=True):

@@ -158,13 +158,14 @@ def test_cache_shows_what_is_kept_and_clears_it(
 ) -> None:
     from mineralsweep.activations import store
 
-    key = {"cut": 4, "images": "abc-96x96-v1.npy", "strength": 0.5, "precision": "bfloat16"}
     for view in range(2):
-        request = store.Request({**key, "view": view}, (3, 4), lambda target: target.fill(0))
+        request = store.Request(
+            {"view": view}, (3, 4), lambda target: target.fill(0), name="vgg16, 448x448, block4"
+        )
         store.ensure([request])
     assert main(["cache"]) == 0
     shown = capsys.readouterr().out
-    assert "unfrozen 4, 96x96, augmentation 0.5, bfloat16: 2 arrays, used 0.0 days ago" in shown
+    assert "vgg16, 448x448, block4: 2 arrays, used 0.0 days ago" in shown
     assert "at most 20 GiB" in shown
     assert main(["cache", "--clear"]) == 0
     assert "freed. It is made again when it is needed." in capsys.readouterr().out
