@@ -111,6 +111,7 @@ KINDS = {
     "features": "activations of frozen networks",
     "arrays": "decoded images",
     "texture": "colour and texture of images",
+    "groups": "which images are near-duplicates",
     "verdicts": "which files can be read",
     "sample": "the drawn minerals",
 }

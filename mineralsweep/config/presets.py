@@ -94,11 +94,11 @@ def choose(minutes: float, images: int, cores: int) -> Chosen:
         architectures += ["finetune", "probe+finetune"]
         space |= {
             "unfrozen_stages": [1, 2],
-            "learning_rate": {"low": 1e-4, "high": 1e-3, "log": True},
+            "learning_rate": {"low": 1e-6, "high": 1e-4, "log": True},
         }
         points.append({
             **points[0], "architecture": "probe+finetune", "image_size": min(size, 320),
-            "unfrozen_stages": 2, "learning_rate": 3e-4,
+            "unfrozen_stages": 2, "learning_rate": 1e-5,
         })  # fmt: skip
     whole = {"architecture": architectures, "backbone": backbones, **space}
     laid = {

@@ -234,7 +234,7 @@ FINETUNE = Architecture(
     image_size=(320, 320),
     smallest=64,
     optimizer="adamw",
-    learning_rate=3e-4,
+    learning_rate=1e-5,
     batch_size=16,
     epochs=12,
     recipe=Recipe(
@@ -261,7 +261,7 @@ FINETUNE = Architecture(
         HEAD,
     ),
     trunk=Trunk(
-        "unfrozen_stages", parts, segment, learning_rate=3e-4, factors=factors,
+        "unfrozen_stages", parts, segment, learning_rate=1e-5, factors=factors,
     ),
 )  # fmt: skip
 
