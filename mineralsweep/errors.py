@@ -45,7 +45,15 @@ class DataError(InputError):
 
 
 class UnusableImage(DataError):
-    """One image can't be decoded; the message is the reason alone."""
+    """One image can't be decoded; the message is the reason alone.
+
+    Attributes:
+        photograph: whether somebody may miss it; a video or a sidecar file is missed by nobody.
+    """
+
+    def __init__(self, reason: str, photograph: bool = True) -> None:
+        super().__init__(reason)
+        self.photograph = photograph
 
 
 class ArchitectureError(InputError):

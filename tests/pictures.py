@@ -8,8 +8,11 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
+from pillow_heif import register_heif_opener
 
 COLOURS = ((200, 60, 40), (40, 160, 60), (50, 70, 200), (180, 170, 40))
+
+register_heif_opener()
 
 
 def encode(image: Image.Image, file_format: str = "PNG", **options: Any) -> bytes:

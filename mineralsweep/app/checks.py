@@ -73,9 +73,9 @@ def open_sweep_data(sweep: Sweep, say: Say) -> Dataset:
         data.source, data.split, data.split_seed, data.classes, data.near_duplicates
     )
     say(dataset.describe())
-    skipped = len(dataset.catalog.rejected)
-    if skipped:
-        say(f"{skipped} files were skipped; see why: mineralsweep data check {data.source}")
+    if dataset.catalog.rejected:
+        skipped = dataset.catalog.skipped()
+        say(f"Files: {skipped}; see why: mineralsweep data check {data.source}")
     for warning in concerns(dataset):
         say(warning)
     return dataset

@@ -25,7 +25,7 @@ def check(options: Namespace) -> int:
     console = plain_console()
     catalog = open_catalog(options.path)
     console.print(f"{catalog.root}: {len(catalog.images)} usable images, "
-                  f"{len(catalog.rejected)} skipped; digest {catalog.digest[:16]}")  # fmt: skip
+                  f"{catalog.skipped()}; digest {catalog.digest[:16]}")  # fmt: skip
     console.print(_sizes(catalog))
     console.print(_formats(catalog))
     for rejected in catalog.rejected:

@@ -11,10 +11,18 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePath
+from typing import Any
 
 from mineralsweep import files
 from mineralsweep.data import looks
-from mineralsweep.data.decode import DECODER_VERSION, MAX_BYTES, ImageFacts, open_rgb
+from mineralsweep.data.decode import (
+    DECODER_VERSION,
+    MAX_BYTES,
+    ImageFacts,
+    open_rgb,
+    too_large,
+)
+from mineralsweep.data.formats import HEAD
 from mineralsweep.errors import DataError, UnusableImage, did_you_mean
 
 
@@ -35,10 +43,14 @@ class CatalogImage:
 
 @dataclass(frozen=True)
 class Rejected:
-    """One file that can't be used, and why."""
+    """One file that can't be used, and why.
+
+    `photograph`: whether it was lost; a video or a sidecar file is missed by nobody.
+    """
 
     path: Path
     reason: str
+    photograph: bool = True
 
 
 @dataclass(frozen=True)
@@ -55,6 +67,12 @@ class Catalog:
         """SHA-256 over every (class, content) pair: equal on every machine, for any names."""
         text = "".join(f"{image.label}\0{image.digest}\n" for image in self.images)
         return hashlib.sha256(text.encode()).hexdigest()
+
+    def skipped(self) -> str:
+        """Say how many files can't be used, and how many of these are no photographs."""
+        others = sum(not one.photograph for one in self.rejected)
+        more = f", {others} of them no photographs (videos, sidecar files)" if others else ""
+        return f"{len(self.rejected)} skipped{more}"
 
     def counts(self) -> dict[str, int]:
         """Return the number of usable images a class, 0 for an empty one."""
@@ -150,7 +168,8 @@ def _examine(label: str, path: Path, known: _Verdicts) -> CatalogImage | Rejecte
             return Rejected(path, "not a regular file")
         size = path.stat().st_size
         if size > MAX_BYTES:
-            return Rejected(path, f"{size} bytes; at most {MAX_BYTES} are read")
+            with path.open("rb") as file:
+                return _refused(path, too_large(file.read(HEAD), size))
         content = path.read_bytes()
     except OSError as error:
         return Rejected(path, f"can't be read: {error.strerror or error}")
@@ -161,11 +180,15 @@ def _examine(label: str, path: Path, known: _Verdicts) -> CatalogImage | Rejecte
             image, facts = open_rgb(content)
             verdict = replace(facts, look=looks.describe(image))
         except UnusableImage as error:
-            verdict = str(error)
+            verdict = error
         known.put(digest, verdict)
-    if isinstance(verdict, str):
-        return Rejected(path, verdict)
+    if isinstance(verdict, UnusableImage):
+        return _refused(path, verdict)
     return CatalogImage(path, label, digest, verdict)
+
+
+def _refused(path: Path, error: UnusableImage) -> Rejected:
+    return Rejected(path, str(error), error.photograph)
 
 
 def _without_doubles(images: list[CatalogImage]) -> tuple[list[CatalogImage], list[Rejected]]:
@@ -187,33 +210,35 @@ def _without_doubles(images: list[CatalogImage]) -> tuple[list[CatalogImage], li
     return sorted(kept, key=lambda image: (image.label, image.digest)), doubles
 
 
+def _plain(verdict: ImageFacts | UnusableImage) -> dict[str, Any]:
+    if isinstance(verdict, UnusableImage):
+        return {"reason": str(verdict), "photograph": verdict.photograph}
+    return asdict(verdict)
+
+
 class _Verdicts:
     """What the decoder said of each content, kept on disk so that it is asked once."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._changed = False
-        self._known: dict[str, ImageFacts | str] = {}
+        self._known: dict[str, ImageFacts | UnusableImage] = {}
         try:
-            for digest, value in json.loads(path.read_text()).items():
-                self._known[digest] = value if isinstance(value, str) else ImageFacts(**value)
+            for digest, kept in json.loads(path.read_text()).items():
+                refused = "reason" in kept
+                self._known[digest] = UnusableImage(**kept) if refused else ImageFacts(**kept)
         except (OSError, ValueError, TypeError, AttributeError):
             self._known = {}
 
-    def get(self, digest: str) -> ImageFacts | str | None:
+    def get(self, digest: str) -> ImageFacts | UnusableImage | None:
         return self._known.get(digest)
 
-    def put(self, digest: str, verdict: ImageFacts | str) -> None:
+    def put(self, digest: str, verdict: ImageFacts | UnusableImage) -> None:
         self._known[digest] = verdict
         self._changed = True
 
     def save(self) -> None:
         if not self._changed:
             return
-        text = json.dumps(
-            {
-                digest: verdict if isinstance(verdict, str) else asdict(verdict)
-                for digest, verdict in self._known.items()
-            }
-        )
+        text = json.dumps({digest: _plain(verdict) for digest, verdict in self._known.items()})
         files.write_atomically(self._path, lambda path: path.write_text(text))

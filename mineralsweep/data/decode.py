@@ -8,19 +8,26 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps, JpegImagePlugin, TiffImagePlugin, UnidentifiedImageError
+from pillow_heif import register_heif_opener
 
+from mineralsweep.data import formats
 from mineralsweep.errors import UnusableImage
 
 Pixels = NDArray[np.uint8]
 
-FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "TIFF", "BMP")
+register_heif_opener()
 MAX_BYTES = 64 * 2**20
 MAX_PIXELS = 80_000_000  # below the bound at which Pillow itself warns
+MAX_JPEG_PIXELS = 250_000_000
+"""A JPEG over MAX_PIXELS, as phones with 108 or 200 megapixels make them, is decoded at half size.
+
+libjpeg keeps a progressive one whole in memory, at about 3 bytes a pixel.
+"""
 # Pillow warns of odd metadata, which does no harm here. Once for all: a filter set for a moment is
 # no good in threads.
 warnings.filterwarnings("ignore", module=r"PIL\.")
-DECODER_VERSION = 1
+DECODER_VERSION = 2
 """Part of every cache key: raise it when the same bytes would give other pixels."""
 
 
@@ -54,9 +61,11 @@ def decode(content: bytes, size: tuple[int, int] | None = None) -> Pixels:
     images become RGB, and of an animation the first frame is taken.
 
     Args:
-        content: a JPEG, PNG, GIF, WebP, TIFF or BMP file, at most 64 MiB and 80 megapixels.
+        content: a JPEG, PNG, GIF, WebP, TIFF, BMP, HEIC or AVIF file, at most 64 MiB and 80
+            megapixels; a JPEG at most 250.
         size: (height, width) in pixels to resize to (bilinear with antialiasing; the aspect
-            ratio is not kept), or None for the image's own size.
+            ratio is not kept), or None for the image's own size; half of it for a JPEG of more
+            than 80 megapixels.
 
     Returns:
         uint8 (height, width, 3), RGB in [0, 255].
@@ -79,25 +88,68 @@ def open_rgb(content: bytes) -> tuple[Image.Image, ImageFacts]:
     if not content:
         raise UnusableImage("the file is empty")
     if len(content) > MAX_BYTES:
-        raise UnusableImage(f"{len(content)} bytes; at most {MAX_BYTES} are read")
+        raise too_large(content, len(content))
     try:
-        image: Image.Image = Image.open(io.BytesIO(content), formats=FORMATS)
+        image = _opened(content)
+        file_format, mode, shown = image.format or "", image.mode, image.size
         if image.width * image.height > MAX_PIXELS:
-            raise UnusableImage(
-                f"{image.width} x {image.height} pixels; at most {MAX_PIXELS} in all are read"
-            )
-        file_format, mode = image.format or "", image.mode
+            _halve(image)
         image.load()
-        image = _to_rgb(_upright(image))
+        upright = _upright(image)
+        if upright.size != image.size:  # a quarter turn
+            shown = shown[1], shown[0]
+        image = _to_rgb(upright)
     except (UnusableImage, MemoryError):
         raise
     except Image.DecompressionBombError:
         raise UnusableImage(f"too many pixels; at most {MAX_PIXELS} in all are read") from None
     except UnidentifiedImageError:
-        raise UnusableImage(f"not an image of a known format ({_first_bytes(content)})") from None
+        kind = formats.kind(content[: formats.HEAD])
+        raise UnusableImage(kind.words, kind.photograph) from None
     except Exception as error:  # Pillow's plugins raise nearly anything on damaged files
         raise UnusableImage(f"damaged: {str(error) or type(error).__name__}") from error
-    return image, ImageFacts(file_format, mode, image.height, image.width)
+    return image, ImageFacts(file_format, mode, shown[1], shown[0])
+
+
+def too_large(head: bytes, size: int) -> UnusableImage:
+    """Return what to raise of a file of more than MAX_BYTES; `head` is its beginning."""
+    kind = formats.kind(head[: formats.HEAD])
+    if not kind.photograph:
+        return UnusableImage(kind.words, photograph=False)
+    return UnusableImage(f"{size} bytes; at most {MAX_BYTES} are read")
+
+
+def _opened(content: bytes) -> Image.Image:
+    """Return an image whose header is read, and is of a format that we decode."""
+    try:
+        image: Image.Image = Image.open(io.BytesIO(content), formats=formats.READ)
+    except Image.DecompressionBombError:
+        if not content.startswith(JPEG):
+            raise
+        image = JpegImagePlugin.JpegImageFile(io.BytesIO(content))
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        raw = formats.raw_kind(image)
+        if raw:
+            raise UnusableImage(raw)
+    return image
+
+
+JPEG = b"\xff\xd8"
+
+
+def _halve(image: Image.Image) -> None:
+    """Have a JPEG decoded at half its height and width.
+
+    Raises:
+        UnusableImage: it is no JPEG, or has too many pixels even so.
+    """
+    most = MAX_PIXELS
+    if isinstance(image, JpegImagePlugin.JpegImageFile):
+        most = MAX_JPEG_PIXELS
+    width, height = image.size
+    if width * height > most:
+        raise UnusableImage(f"{width} x {height} pixels; at most {most} in all are read")
+    image.draft(image.mode, (width // 2, height // 2))
 
 
 def _upright(image: Image.Image) -> Image.Image:
@@ -126,10 +178,3 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 def _from_levels(levels: NDArray[np.float64]) -> Image.Image:
     finite = np.nan_to_num(levels, nan=0.0, posinf=255.0, neginf=0.0)
     return Image.fromarray(np.clip(np.rint(finite), 0, 255).astype(np.uint8)).convert("RGB")
-
-
-def _first_bytes(content: bytes) -> str:
-    head = content[:256].lstrip().lower()
-    if head.startswith((b"<!doctype html", b"<html")):
-        return "it is an HTML page"
-    return f"it begins with {content[:8]!r}"

@@ -22,7 +22,7 @@ PACKAGE = Path(mineralsweep.__file__).parent
 CLASSIFIER = PACKAGE / "serving" / "classifier.py"
 """What MLflow runs to load a model."""
 
-REQUIREMENTS = ("mlflow", "numpy", "pandas", "pillow")
+REQUIREMENTS = ("mlflow", "numpy", "pandas", "pillow", "pillow-heif")
 """What serving any model needs beside this package, whose code travels with the model."""
 
 OF_KIND = {

@@ -91,7 +91,7 @@ def test_a_thin_strip_can_be_resized() -> None:
         (b"", "empty"),
         (b"<!DOCTYPE html><html>not found</html>", "HTML page"),
         (b"\n <html>", "HTML page"),
-        (b"plain text", "not an image of a known format"),
+        (b"plain text", "a text file"),
         (b"\x89PNG\r\n\x1a\n", "damaged|not an image"),
     ],
 )

@@ -101,7 +101,7 @@ def baselines(client: MlflowClient) -> list[Any]:
 
 def test_the_output_says_what_was_found_and_what_to_type_next(swept: Path) -> None:
     printed = (swept / "output.txt").read_text()
-    for words in ("Question: Does the whole way work?", "1 files were skipped", "[2/2] trial",
+    for words in ("Question: Does the whole way work?", "1 skipped", "[2/2] trial",
                   "Baseline, colour_texture: val_accuracy", "the baseline",
                   "Leaderboard", "Champion: ", "n = 6", "opened once", "Next:",
                   "mlflow models serve -m models:/mineral-classifier@champion"):  # fmt: skip

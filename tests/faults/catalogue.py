@@ -53,7 +53,7 @@ def _cut(tenth: int) -> Awkward:
     content = encode(PICTURE, "JPEG")
     content = content[: len(content) * tenth // 10]
     return Awkward(f"JPEG cut at {tenth} tenths", "cut.jpg", _bytes(content), "|".join(
-        ("damaged", "not an image of a known format")))  # fmt: skip
+        ("damaged", "a damaged JPEG")))  # fmt: skip
 
 
 def _bomb() -> bytes:
@@ -86,6 +86,22 @@ def _sparse(path: Path) -> None:
         file.truncate(65 * 2**20)
 
 
+def _video(path: Path) -> None:
+    with path.open("wb") as file:
+        file.write(b"\0\0\0\x14ftypqt  \0\0\0\0qt  ")
+        file.truncate(65 * 2**20)
+
+
+def _raw(tags: dict[int, Any]) -> Any:
+    """Return what writes a TIFF as cameras do: a small picture first, the raw one beneath."""
+    from PIL import TiffImagePlugin
+
+    directory = TiffImagePlugin.ImageFileDirectory_v2()
+    for tag, value in tags.items():
+        directory[tag] = value
+    return _picture("TIFF", tiffinfo=directory)
+
+
 def _wrong_checksum() -> bytes:
     content = bytearray(encode(PICTURE))
     content[content.index(b"IDAT") + 20] ^= 0xFF
@@ -108,9 +124,9 @@ FILES = (
     Awkward("empty", "empty.jpg", _bytes(b""), "the file is empty"),
     *(_cut(tenth) for tenth in range(1, 10)),
     Awkward("a web page named .jpg", "page.jpg", _bytes(b"<!DOCTYPE html>"), "an HTML page"),
-    Awkward("text named .png", "text.png", _bytes(b"not found"), _UNKNOWN),
+    Awkward("text named .png", "text.png", _bytes(b"not found"), "a text file"),
     Awkward("nothing but PNG's first bytes", "head.png", _bytes(b"\x89PNG\r\n\x1a\n"),
-            f"{_UNKNOWN}|damaged"),
+            "damaged"),
     Awkward("PNG of 900 megapixels in 100 kB", "bomb.png", _bytes(_bomb()), "at most 80000000"),
     Awkward("PNG with a text that unpacks to 3 MB", "text-bomb.png", _bytes(_text_bomb()),
             "damaged"),
@@ -153,10 +169,42 @@ FILES = (
             _bytes(encode(PICTURE, "JPEG") + b"<html></html>" * 50)),
     Awkward("Windows icon", "icon.ico", _picture("ICO"), _UNKNOWN),
     Awkward("SVG drawing", "drawing.svg", _bytes(b"<svg xmlns='http://www.w3.org/2000/svg'/>"),
-            _UNKNOWN),
-    Awkward("PDF", "paper.pdf", _bytes(b"%PDF-1.7\n"), _UNKNOWN),
-    Awkward("HEIC", "phone.heic", _bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"), _UNKNOWN),
-    Awkward("ZIP archive named .jpg", "zip.jpg", _bytes(b"PK\x03\x04" + b"\0" * 40), _UNKNOWN),
+            "an SVG drawing"),
+    Awkward("PDF", "paper.pdf", _bytes(b"%PDF-1.7\n"), "a PDF"),
+    Awkward("HEIC photograph of an iPhone", "phone.heic", _picture("HEIF")),
+    Awkward("HEIC that EXIF turns by a quarter", "turned.heic",
+            _picture("HEIF", exif=_exif(6)), size=(80, 60)),
+    Awkward("HEIC cut short", "cut.heic", _bytes(encode(PICTURE, "HEIF")[:600]), "damaged"),
+    Awkward("AVIF photograph", "phone.avif", _picture("AVIF")),
+    Awkward("JPEG with two pictures (MPO)", "stereo.mpo",
+            _picture("MPO", save_all=True, append_images=[PICTURE])),
+    Awkward("JPEG of 108 megapixels", "108.jpg",
+            _bytes(encode(Image.new("L", (12_000, 9_000), 90), "JPEG")), size=(9_000, 12_000)),
+    Awkward("JPEG of 198 megapixels", "198.jpg",
+            _bytes(encode(Image.new("L", (16_250, 12_200), 90), "JPEG")), size=(12_200, 16_250)),
+    Awkward("PNG of 90 megapixels", "90.png",
+            _bytes(encode(Image.new("1", (10_000, 9_000)))), "at most 80000000"),
+    Awkward("raw photograph, DNG", "raw.dng", _raw({50706: b"\1\4\0\0"}), "a raw photograph (DNG)"),
+    Awkward("raw photograph, NEF", "raw.nef", _raw({254: 1, 330: 8, 271: "NIKON CORPORATION"}),
+            "a raw photograph (NEF)"),
+    Awkward("raw photograph, CR2", "raw.cr2", _bytes(b"II*\0\x10\0\0\0CR\2\0" + b"\0" * 90),
+            "a raw photograph (CR2)"),
+    Awkward("raw photograph, CR3", "raw.cr3", _bytes(b"\0\0\0\x18ftypcrx \0\0\0\1crx isom"),
+            "a raw photograph (CR3)"),
+    Awkward("raw photograph, RAF", "raw.raf", _bytes(b"FUJIFILMCCD-RAW 0201"),
+            "a raw photograph (RAF)"),
+    Awkward("JPEG XL", "new.jxl", _bytes(b"\xff\x0a\xfa\x1f"), "a JPEG XL photograph"),
+    Awkward("Photoshop file", "work.psd", _bytes(b"8BPS\0\1"), "a Photoshop file"),
+    Awkward("video, MP4", "clip.mp4", _bytes(b"\0\0\0\x18ftypmp42\0\0\0\0isommp42"), "a video"),
+    Awkward("video of 65 MiB", "long.mov", _video, "a video"),
+    Awkward("sidecar file, XMP", "raw.xmp", _bytes(b'<x:xmpmeta xmlns:x="adobe:ns:meta/"/>'),
+            "a sidecar file"),
+    Awkward("sidecar file, AAE", "phone.aae", _bytes(b'<?xml version="1.0"?><!DOCTYPE plist>\n<plist/>'),
+            "a sidecar file"),
+    Awkward("Thumbs.db", "Thumbs.db", _bytes(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"), "Thumbs.db"),
+    Awkward("nothing but zeros", "lost.jpg", _bytes(b"\0" * 5000), "nothing but zeros"),
+    Awkward("ZIP archive named .jpg", "zip.jpg", _bytes(b"PK\x03\x04" + b"\0" * 40),
+            "a ZIP archive"),
     Awkward("pipe", "pipe.jpg", os.mkfifo, "not a regular file"),
     Awkward("link to nothing", "gone.jpg", lambda path: path.symlink_to("nowhere"),
             "not a regular file"),

@@ -26,6 +26,7 @@ SEEDS = tuple(
     for file_format, modes in {
         "JPEG": ("RGB", "L", "CMYK"), "PNG": ("RGB", "RGBA", "P", "1"),
         "GIF": ("P",), "WEBP": ("RGB", "RGBA"), "TIFF": ("RGB", "F", "CMYK"), "BMP": ("RGB",),
+        "HEIF": ("RGB", "RGBA"), "AVIF": ("RGB",), "MPO": ("RGB",),
     }.items()
     for mode in modes
 )  # fmt: skip
