@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 from collections.abc import Callable, Collection
@@ -117,12 +118,13 @@ def without_weights(sweep: Sweep, say: Say = lambda words: None) -> dict[str, st
         own, searched = get_architecture(name).backbone, space.searched_backbones(name)
         if own in lacking:
             left_out[name] = lacking[own]
-        elif searched and lacking.keys() >= {*searched}:
-            left_out[name] = lacking[searched[0]]
+        for choices in searched:
+            if lacking.keys() >= {*choices}:
+                left_out[name] = lacking[choices[0]]
     if len(left_out) == len(asked):
         raise WeightsUnavailable(next(iter(left_out.values())))
     stay = [space.searched_backbones(name) for name in asked if name not in left_out]
-    some = sorted({one for ones in stay for one in ones} & lacking.keys())
+    some = sorted({*itertools.chain(*itertools.chain(*stay))} & lacking.keys())
     return left_out | {OF_BACKBONE + one: lacking[one] for one in some}
 
 

@@ -15,10 +15,10 @@ from mineralsweep.core.hyperparameter import Hyperparameter, Params, Value, numb
 from mineralsweep.core.reference import is_reference, readable
 from mineralsweep.errors import ArchitectureError, did_you_mean
 from mineralsweep.models import ARCHITECTURES, get, is_known
-from mineralsweep.models.architecture import Architecture
+from mineralsweep.models.architecture import BACKBONE, Architecture
 from mineralsweep.models.backbones import get as get_backbone
 from mineralsweep.models.probe import stages_of
-from mineralsweep.models.vote import SIGN, is_vote
+from mineralsweep.models.vote import SECOND, SIGN, is_vote
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -27,7 +27,7 @@ MOST_COMBINATIONS = 10_000
 
 ARCHITECTURE = Hyperparameter("architecture", "name", "what is trained")
 """The entry that every space has; which others it may have follows from it."""
-BACKBONE = "backbone"
+BACKBONES_SEARCHED = (BACKBONE, SECOND + BACKBONE)
 VOTE = "vote"
 
 
@@ -54,8 +54,9 @@ class Space(RootModel[dict[str, SpaceEntry]]):
             entries[ARCHITECTURE.name] = [
                 readable(one) if one in references else one for one in named
             ]
+        votes = [one for one in named if isinstance(one, str) and is_vote(one) and is_known(one)]
         own = []
-        for name in references:
+        for name in (*references, *votes):
             try:
                 own.append(get(name))
             except ArchitectureError as error:
@@ -91,9 +92,8 @@ class Space(RootModel[dict[str, SpaceEntry]]):
             Misplaced: a backbone has no such stage.
         """
         for owner in self.owners(name):
-            if owner.hyperparameters[name].depends_on != BACKBONE:
-                continue
-            for backbone in self.searched_backbones(owner.name):
+            trunk = owner.hyperparameters[name].depends_on
+            for backbone in self._backbone_entries(owner).get(trunk, ()):
                 for asked in entry.bounds():
                     try:
                         stages_of(get_backbone(backbone), str(asked))
@@ -141,16 +141,21 @@ class Space(RootModel[dict[str, SpaceEntry]]):
     def backbones(self, architecture: str) -> tuple[str, ...]:
         """Return the pretrained backbones that trials of a listed architecture may have."""
         own = get(architecture).backbone
-        return (*([own] if own else []), *self.searched_backbones(architecture))
+        searched = itertools.chain(*self.searched_backbones(architecture))
+        return tuple(dict.fromkeys((*([own] if own else []), *searched)))
 
-    def searched_backbones(self, architecture: str) -> tuple[str, ...]:
-        """Return those that its hyperparameter `backbone` may name; none without one."""
-        listed = get(architecture)
-        if not listed.searches_backbone:
-            return ()
-        entry = self.root.get(BACKBONE)
-        values = entry.bounds() if entry else (listed.hyperparameters[BACKBONE].default,)
-        return tuple(map(str, values))
+    def searched_backbones(self, architecture: str) -> tuple[tuple[str, ...], ...]:
+        """Return those that each of its hyperparameters for one may name; none without one."""
+        return tuple(self._backbone_entries(get(architecture)).values())
+
+    def _backbone_entries(self, listed: Architecture) -> dict[str, tuple[str, ...]]:
+        found = {}
+        for name in BACKBONES_SEARCHED:
+            if listed.searches_backbone and listed.has(name):
+                entry = self.root.get(name)
+                values = entry.bounds() if entry else (listed.hyperparameters[name].default,)
+                found[name] = tuple(map(str, values))
+        return found
 
     def without_backbone(self, backbone: str) -> Space:
         """Return the space without one of the backbones that are searched.
@@ -158,10 +163,14 @@ class Space(RootModel[dict[str, SpaceEntry]]):
         Raises:
             ValueError: it is the only one.
         """
-        left = tuple(one for one in self.root[BACKBONE].bounds() if one != backbone)
-        if not left:
-            raise ValueError(f"the space has no other backbone than {backbone}")
-        return Space.model_validate({**self.root, BACKBONE: Choices(choices=left)})
+        entries = dict(self.root)
+        for name in BACKBONES_SEARCHED:
+            if name in entries:
+                left = tuple(one for one in entries[name].bounds() if one != backbone)
+                if not left:
+                    raise ValueError(f"the space has no other {name} than {backbone}")
+                entries[name] = Choices(choices=left)
+        return Space.model_validate(entries)
 
     def propose(self, choose: Callable[[str, Entry], Value]) -> Params:
         """Ask `choose` for each hyperparameter that this trial has, the architecture first.

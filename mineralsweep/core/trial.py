@@ -95,6 +95,8 @@ class TrialSpec:
             its weights, its optimizer, its epochs. Used where `checkpoint` has nothing.
         division: of the images, as `data.dataset.Division` is named; "": the study's own.
         views_seed: of the augmented views that are kept: the same for all folds; None: `seed`.
+        voters: of an architecture whose members are trained in its stead: what each is told of
+            itself, its settings and how it is trained; of the rest this spec decides.
     """
 
     number: int
@@ -121,6 +123,7 @@ class TrialSpec:
     initial: Path | None = None
     division: str = ""
     views_seed: int | None = None
+    voters: tuple[TrialSpec, ...] = ()
 
     @property
     def architecture_name(self) -> str:

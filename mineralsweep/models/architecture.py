@@ -44,6 +44,8 @@ AUGMENTATION = Hyperparameter(
     "augmentation", "float", "the strength of flips, turns and zooms; 1 is the original's",
     low=0.0, high=1.0,
 )  # fmt: skip
+BACKBONE = "backbone"
+"""The name of the hyperparameter that names a pretrained network."""
 HEADS = ("fitted", "random")
 HEAD = Hyperparameter(
     "head", "name",
@@ -139,7 +141,7 @@ class Architecture:
     @property
     def searches_backbone(self) -> bool:
         """Whether its hyperparameter `backbone` names one of `models.backbones`."""
-        return not self.address and any(one.name == "backbone" for one in self.own)
+        return not self.address and any(one.name == BACKBONE for one in self.own)
 
     @property
     def reference(self) -> str:

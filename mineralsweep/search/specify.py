@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -13,6 +13,7 @@ from mineralsweep.core.recipe import SEARCHABLE
 from mineralsweep.core.trial import Examples, TrialSpec
 from mineralsweep.models import get as get_architecture
 from mineralsweep.models.architecture import Architecture
+from mineralsweep.models.vote import params_of
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,10 @@ def specify(
         most = conditions.deepest.get(trunk.depth, 0)
         deepest = max(trunk.unfrozen(own), most if most < trunk.parts(own) else 0)
     training = conditions.training
-    searched = {name: params.get(name) for name in SEARCHABLE}
+    changes = training.recipe_changes() | {name: params.get(name) for name in SEARCHABLE}
+    flips = own.get("flips", params.get("flips"))
+    if flips and not architecture.address:  # a probe's are those of a network beside it too
+        changes["flips"] = flips
     return TrialSpec(
         number=number,
         architecture=architecture.reference,
@@ -95,8 +99,21 @@ def specify(
         seed=conditions.seed,
         folder=folder,
         examples=examples,
-        recipe=architecture.recipe.with_changes(training.recipe_changes() | searched),
+        recipe=architecture.recipe.with_changes(changes),
+        voters=tuple(
+            specify(one, conditions, examples, image_size, folder, number)
+            for one in _voters(architecture.voters, params, own)
+        ),
     )
+
+
+def _voters(
+    voters: Sequence[str], params: Mapping[str, Value | None], own: Mapping[str, Value | None]
+) -> Iterator[dict[str, Value | None]]:
+    """Give what each voter is proposed: what is named for the vote, else its own defaults."""
+    shared = {"flips": own["flips"]} if "flips" in own else {}
+    for place, voter in enumerate(voters):
+        yield {**shared, **params_of(place, voters, params), "architecture": voter}
 
 
 def _optimizer(

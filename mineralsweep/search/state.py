@@ -112,13 +112,23 @@ class State:
         return build(self.sweep, str(self.folder / FILE), overrides or [])
 
     def searched(self, sweep: Sweep) -> Sweep:
-        """Return settings without the architectures and backbones that are left out."""
+        """Return settings without the architectures and backbones that are left out.
+
+        Raises:
+            StudyConflict: they are others than the study was begun with, and nothing is left.
+        """
         space = sweep.space
-        for name in self.left_out:
-            if name.startswith(OF_BACKBONE):
-                space = space.without_backbone(name.removeprefix(OF_BACKBONE))
-            else:
-                space = space.without(name)
+        for name, reason in self.left_out.items():
+            try:
+                if name.startswith(OF_BACKBONE):
+                    space = space.without_backbone(name.removeprefix(OF_BACKBONE))
+                else:
+                    space = space.without(name)
+            except ValueError as error:
+                raise StudyConflict(
+                    f"study '{self.study}' exists, and left out {name} ({reason}); now {error}."
+                    " Take a new name: --study NAME"
+                ) from None
         return sweep.model_copy(update={"space": space})
 
     def check(self, question: Mapping[str, str], storage: str) -> None:

@@ -16,6 +16,7 @@ from mineralsweep.data.decode import Pixels
 
 MEMBERS = "members"
 CLASSES_FILE = "classes.json"
+BATCH = 16
 
 
 class Classifier(Protocol):
@@ -107,8 +108,14 @@ class Ensemble:
     def predict(self, images: Pixels) -> NDArray[np.float32]:
         """Answer uint8 (n, height, width, 3) in [0, 255] with float32 (n, classes).
 
-        May be called from several threads at once.
+        May be called from several threads at once. So many images as are prepared at a time
+        bound the memory: a backbone's activations are large.
         """
+        parts = [images[start : start + BATCH] for start in range(0, len(images), BATCH)]
+        found = [self._answer(part) for part in parts]
+        return np.concatenate([np.zeros((0, len(self.classes)), np.float32), *found])
+
+    def _answer(self, images: Pixels) -> NDArray[np.float32]:
         prepared: dict[str, Any] = {}
         total = np.zeros((len(images), len(self.classes)))
         for one, weight in self.leaves():

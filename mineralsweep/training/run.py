@@ -43,7 +43,7 @@ def run_trial(spec: TrialSpec, report: Report, say: Say = lambda words: None) ->
         InputError: the architecture can't be built as asked.
     """
     architecture = get_architecture(spec.architecture)
-    if architecture.voters:
+    if spec.voters:
         return run_vote(spec, report, say, run_trial)
     if architecture.kind == "estimator":
         threads = tf.config.threading.get_intra_op_parallelism_threads() or machine.cores()

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 
 from mineralsweep.core.trial import EpochReport, Report, Say, TrialResult, TrialSpec
-from mineralsweep.models import get as get_architecture
 from mineralsweep.serving import ensemble, network
 
 Run = Callable[[TrialSpec, Report, Say], TrialResult]
@@ -25,8 +24,7 @@ def run_vote(spec: TrialSpec, report: Report, say: Say, run: Run) -> TrialResult
     first; where its report is a reason to stop, no other network is trained.
 
     Args:
-        spec: of an architecture with voters; each takes those of its hyperparameters that are
-            its own.
+        spec: with voters.
         report: called after each epoch of the voter that reports; the scores are its own.
         say: called before other work that takes a while.
         run: trains one voter.
@@ -35,17 +33,16 @@ def run_vote(spec: TrialSpec, report: Report, say: Say, run: Run) -> TrialResult
         The result of the voter that reports, but for the probabilities, the folder and the time,
         which are those of all.
     """
-    voters = get_architecture(spec.architecture).voters
     # What an attempt that was killed left there would get what is moved there within itself.
     shutil.rmtree(spec.folder / ensemble.MEMBERS, ignore_errors=True)
-    networks = [name for name in voters if get_architecture(name).kind == "network"]
-    reporting = networks[0] if networks else voters[0]
-    results = {reporting: run(_voter(spec, reporting, voters), report, say)}
-    for name in voters:
-        is_over = results[reporting].pruned and name in networks
-        if name != reporting and not is_over:
-            results[name] = run(_voter(spec, name, voters), _quiet(name, say), say)
-    trained = [results[name] for name in voters if name in results]
+    networks = [place for place, one in enumerate(spec.voters) if one.optimizer]
+    reporting = networks[0] if networks else 0
+    results = {reporting: run(_voter(spec, reporting), report, say)}
+    for place, one in enumerate(spec.voters):
+        is_over = results[reporting].pruned and place in networks
+        if place != reporting and not is_over:
+            results[place] = run(_voter(spec, place), _quiet(one.architecture_name, say), say)
+    trained = [results[place] for place in sorted(results)]
     network.combine([result.folder for result in trained], spec.examples.classes, spec.folder)
     (spec.folder / VOTERS).rmdir()
     answers = np.stack([result.probabilities for result in trained])
@@ -57,14 +54,24 @@ def run_vote(spec: TrialSpec, report: Report, say: Say, run: Run) -> TrialResult
     )
 
 
-def _voter(spec: TrialSpec, name: str, voters: Sequence[str]) -> TrialSpec:
-    place = voters.index(name)
-    known = get_architecture(name).defaults()
-    own = {key: value for key, value in spec.hyperparameters.items() if key in known}
-    folder = spec.folder / VOTERS / str(place)
-    state = spec.checkpoint and spec.checkpoint / str(place)
+def _voter(spec: TrialSpec, place: int) -> TrialSpec:
+    """Return what one voter is told: its settings, on the images and under the rules of all."""
+    own = spec.voters[place]
     return replace(
-        spec, architecture=name, hyperparameters=own, folder=folder, checkpoint=state, initial=None
+        spec,
+        architecture=own.architecture,
+        hyperparameters=own.hyperparameters,
+        optimizer=own.optimizer,
+        learning_rate=own.learning_rate,
+        decay=own.decay,
+        batch_size=min(own.batch_size, spec.batch_size),  # halved where memory ran out
+        epochs=min(own.epochs, spec.epochs),
+        deepest=own.deepest,
+        recipe=own.recipe,
+        folder=spec.folder / VOTERS / str(place),
+        checkpoint=spec.checkpoint and spec.checkpoint / str(place),
+        initial=None,
+        voters=(),
     )
 
 

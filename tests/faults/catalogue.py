@@ -199,7 +199,7 @@ FILES = (
     Awkward("video of 65 MiB", "long.mov", _video, "a video"),
     Awkward("sidecar file, XMP", "raw.xmp", _bytes(b'<x:xmpmeta xmlns:x="adobe:ns:meta/"/>'),
             "a sidecar file"),
-    Awkward("sidecar file, AAE", "phone.aae", _bytes(b'<?xml version="1.0"?><!DOCTYPE plist>\n<plist/>'),
+    Awkward("sidecar file, AAE", "phone.aae", _bytes(b"<!DOCTYPE plist>\n<plist/>"),
             "a sidecar file"),
     Awkward("Thumbs.db", "Thumbs.db", _bytes(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"), "Thumbs.db"),
     Awkward("nothing but zeros", "lost.jpg", _bytes(b"\0" * 5000), "nothing but zeros"),

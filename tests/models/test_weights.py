@@ -27,8 +27,37 @@ def test_random_ones_are_no_file() -> None:
     assert weights.resolve("none", VGG16) is None
 
 
+def like(path: Path, megabytes: float) -> Path:
+    """Make a file that begins as weights do, of a size."""
+    with path.open("wb") as file:
+        file.write(weights.HDF5_SIGNATURE)
+        file.truncate(int(megabytes * 1e6))
+    return path
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>not found</html>", weights.HDF5_SIGNATURE * 9])
+@pytest.mark.parametrize("cached", [True, False])
+def test_a_file_that_can_t_be_weights_is_refused_before_any_trial(
+    tmp_path: Path, content: bytes, cached: bool
+) -> None:
+    folder = tmp_path / "keras" / "models" if cached else tmp_path
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / VGG16.file).write_bytes(content)
+    with pytest.raises(WeightsUnavailable, match="does not hold vgg16's weights"):
+        weights.resolve("imagenet" if cached else str(tmp_path), VGG16)
+
+
+def test_a_folder_that_can_t_be_written_is_a_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "file"))
+    with pytest.raises(WeightsUnavailable, match=r"can't be written to .*; set KERAS_HOME"):
+        weights.resolve("imagenet", VGG16)
+
+
 def test_a_folder_has_them_under_keras_own_names(tmp_path: Path) -> None:
-    (tmp_path / VGG16.file).write_bytes(b"")
+    like(tmp_path / VGG16.file, VGG16.megabytes)
     assert weights.resolve(str(tmp_path), VGG16) == tmp_path / VGG16.file
     with pytest.raises(WeightsUnavailable, match=r"holds no resnet50v2_weights_.*\.h5"):
         weights.resolve(str(tmp_path), BACKBONES["resnet50v2"])
@@ -59,14 +88,15 @@ def downloading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str) -> N
 def test_a_download_tells_how_far_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     code = (
         "assert sys.argv[-1] == 'VGG16'\n"
-        f"(folder / '{VGG16.file}').write_bytes(bytes(3_000_000))\ntime.sleep(0.5)"
+        f"file = (folder / '{VGG16.file}').open('wb')\n"
+        f"file.write({weights.HDF5_SIGNATURE!r}); file.truncate(3_000_000)\ntime.sleep(0.5)\n"
+        f"file.truncate({int(VGG16.megabytes * 1e6)})"
     )
     downloading(tmp_path, monkeypatch, code)
     said: list[str] = []
     path = weights.resolve("imagenet", VGG16, said.append)
     assert path == tmp_path / "keras" / "models" / VGG16.file
-    assert path.stat().st_size == 3_000_000
-    assert said == ["vgg16: 3 of 59 MB of weights"]
+    assert said[0] == "vgg16: 3 of 59 MB of weights"
 
 
 @pytest.mark.parametrize("end", ["sys.exit(1)", "time.sleep(60)"])

@@ -12,6 +12,7 @@ import pytest
 from mineralsweep.core.trial import EpochReport, TrialResult, TrialSpec
 from mineralsweep.data.dataset import Dataset
 from mineralsweep.models import ARCHITECTURES
+from mineralsweep.search.specify import Conditions, specify
 from mineralsweep.training.vote import run_vote
 from tests.examples import trial
 
@@ -56,6 +57,25 @@ def test_each_voter_gets_the_hyperparameters_that_are_its_own(spec: TrialSpec) -
     assert estimator.hyperparameters.keys() == ARCHITECTURES["colour_texture"].defaults().keys()
     assert estimator.hyperparameters["trees"] == 9
     assert network.recipe == spec.recipe == ARCHITECTURES["compact"].recipe
+
+
+def test_a_second_network_keeps_what_is_its_own(dataset: Dataset, tmp_path: Path) -> None:
+    asked = trial(
+        dataset, tmp_path / "m", architecture="vgg16+compact", learning_rate=None, optimizer="adam",
+        unfrozen=8, deepest={"unfrozen": 8},
+    )  # fmt: skip
+    vgg16, compact = asked.voters
+    assert (vgg16.deepest, compact.deepest) == (8, 0)
+    assert compact.learning_rate == ARCHITECTURES["compact"].learning_rate != vgg16.learning_rate
+    assert compact.recipe == ARCHITECTURES["compact"].recipe != vgg16.recipe
+
+
+def test_mirror_images_are_those_of_the_whole_vote(spec: TrialSpec) -> None:
+    params = {"architecture": "probe+finetune", "flips": "all"}
+    asked = specify(params, Conditions(epochs=1), spec.examples, spec.image_size, spec.folder)
+    probe, network = asked.voters
+    assert probe.hyperparameters["flips"] == network.recipe.flips == "all"
+    assert asked.params()["flips"] == "all"
 
 
 def test_the_answer_is_the_mean_and_the_folder_holds_all(spec: TrialSpec) -> None:
