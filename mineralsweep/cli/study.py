@@ -44,11 +44,15 @@ def _of_the_time(file: Path, options: Namespace) -> list[Override]:
     minutes = presets.minutes_of(options.preset, options.minutes)
     if minutes is None:
         return []
-    data = load(file, [one for one in overrides(options) if one.place.split(".")[0] == "data"]).data
+    read = load(file, [one for one in overrides(options) if one.place.split(".")[0] == "data"])
+    data = read.data
     dataset = open_dataset(
         data.source, data.split, data.split_seed, data.classes, data.near_duplicates
     )
-    chosen = presets.choose(minutes, len(dataset.catalog.images), machine.cores())
+    chosen = presets.choose(
+        minutes, len(dataset.catalog.images), min(dataset.units(dataset.pool()).values()),
+        machine.cores(), read.engine.name,
+    )  # fmt: skip
     print(chosen.sentence)
     return chosen.overrides
 

@@ -11,6 +11,7 @@ from mineralsweep.errors import ConfigError, did_you_mean
 
 PRESETS = {"quick": 2.0, "medium": 15.0, "best": 60.0}
 """Minutes, by name."""
+OPTUNA = "optuna"
 LEAST = 1.0
 """Minutes: less has no room for TensorFlow's start and a report."""
 
@@ -23,6 +24,7 @@ FIRST_SHARE = 1 / 3
 """Of the time, that the first probe's backbone may take."""
 LEAST_SEARCH = 20.0
 """Seconds."""
+FEWEST_FOLDS, FOLDS = 3, 5
 FOLDS_FROM, MORE_BACKBONES_FROM, FINE_TUNING_FROM = 4.0, 8.0, 12.0
 """Minutes for a few hundred photographs; with more images, in proportion."""
 FEW_HUNDRED = 400
@@ -52,7 +54,7 @@ def minutes_of(preset: str | None, minutes: float | None) -> float | None:
     return asked
 
 
-def choose(minutes: float, images: int, cores: int) -> Chosen:
+def choose(minutes: float, images: int, smallest: int, cores: int, engine: str) -> Chosen:
     """Return the sweep that fills so many minutes.
 
     The search ends by the clock: what is chosen here decides that it has room for more than one
@@ -61,18 +63,23 @@ def choose(minutes: float, images: int, cores: int) -> Chosen:
     Args:
         minutes: of the whole command, the report included.
         images: in all.
+        smallest: images of the smallest class outside the test split, near-duplicates counted
+            once: no more folds are made.
         cores: of this machine.
+        engine: of the sweep file; the pruner is Optuna's alone.
 
     Raises:
-        ConfigError: so many images take longer to decode, crown and draw.
+        ConfigError: so many images take longer to decode, answer, crown and draw.
     """
     seconds = 60 * minutes - _reserve(images)
-    if seconds < LEAST_SEARCH:
-        least = math.ceil((_reserve(images) + LEAST_SEARCH) / 60)
+    search = max(LEAST_SEARCH, _backbone_seconds(SIZES[-1], images, cores) / FIRST_SHARE)
+    if seconds < search:
+        least = math.ceil((_reserve(images) + search) / 60)
         raise ConfigError(f"--minutes: {images} images need at least {least}, got {minutes:g}")
     room = minutes * FEW_HUNDRED / max(images, FEW_HUNDRED // 2)
     size = _size(seconds, images, cores)
-    folds = 5 if room >= FOLDS_FROM else 1
+    divided = room >= FOLDS_FROM and smallest >= FEWEST_FOLDS
+    folds = min(FOLDS, smallest) if divided else 1
     architectures = ["probe", "probe+colour_texture"]
     backbones = ["efficientnet_lite0"]
     space: dict[str, Any] = {
@@ -101,15 +108,20 @@ def choose(minutes: float, images: int, cores: int) -> Chosen:
             "unfrozen_stages": 2, "learning_rate": 1e-5,
         })  # fmt: skip
     whole = {"architecture": architectures, "backbone": backbones, **space}
-    laid = {
+    laid: dict[str, Any] = {
         "space": whole,
         "image_size": None,
         "folds": folds,
         "repeats": 1,
         "warm_start": points,
-        "engine": {"pruner": "wilcoxon" if folds > 1 else "none", "startup_trials": len(points)},
         "budget": {"trials": 1000, "epochs": 8, "timeout": round(seconds, 1)},
     }
+    if engine == OPTUNA:
+        laid |= {
+            "engine.pruner": "wilcoxon" if folds > 1 else "none",
+            "engine.pruner_options": {},
+            "engine.startup_trials": len(points),
+        }
     judged = f"{folds} folds" if folds > 1 else "one split"
     sentence = (
         f"{minutes:g} minutes for {images} images: {', '.join(architectures)}; images of {size}"
@@ -125,8 +137,12 @@ def _reserve(images: int) -> float:
 
 
 def _size(seconds: float, images: int, cores: int) -> int:
-    for size in SIZES:
-        backbone = SECONDS_A_MEGAPIXEL * VIEWS * images * size**2 / 1e6 / cores
-        if backbone <= FIRST_SHARE * seconds:
-            return size
-    return SIZES[-1]
+    """Return the largest size at which the first probe leaves time for others."""
+    fitting = (
+        size for size in SIZES if _backbone_seconds(size, images, cores) <= FIRST_SHARE * seconds
+    )
+    return next(fitting, SIZES[-1])
+
+
+def _backbone_seconds(size: int, images: int, cores: int) -> float:
+    return SECONDS_A_MEGAPIXEL * VIEWS * images * size**2 / 1e6 / cores

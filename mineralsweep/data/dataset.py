@@ -62,6 +62,17 @@ class Dataset:
         """Return the rows that a search may see: all but the test split, sorted."""
         return tuple(sorted(self.split.train + self.split.validation))
 
+    def units(self, rows: Rows) -> dict[str, int]:
+        """Return how many images of each class are among some rows, near-duplicates counted once.
+
+        So many folds of them can be made.
+        """
+        labels = self.labels()
+        return {
+            name: len({self.near_duplicates[row] for row in rows if labels[row] == label})
+            for label, name in enumerate(self.classes)
+        }
+
     def folds(self, k: int, repeats: int = 1, rows: Rows | None = None) -> list[tuple[Rows, Rows]]:
         """Divide the pool, or other rows, whatever the files' names: `folds.folds`.
 
@@ -76,8 +87,7 @@ class Dataset:
         images, labels = self.catalog.images, self.labels()
         rows = self.pool() if rows is None else rows
         ordered = sorted(rows, key=lambda row: (labels[row], images[row].digest))
-        for label, name in enumerate(self.classes):
-            own = len({self.near_duplicates[row] for row in rows if labels[row] == label})
+        for name, own in self.units(rows).items():
             if own < k:
                 raise DataError(
                     f"{self.catalog.root}: class '{name}' has {own} images outside the test split"

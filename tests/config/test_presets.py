@@ -16,8 +16,8 @@ FILE = {
 }
 
 
-def sweep(minutes: float, images: int = 400, cores: int = 2) -> Sweep:
-    return build(FILE, "file", presets.choose(minutes, images, cores).overrides)
+def sweep(minutes: float, images: int = 400, cores: int = 2, smallest: int = 40) -> Sweep:
+    return build(FILE, "file", presets.choose(minutes, images, smallest, cores, "optuna").overrides)
 
 
 @pytest.mark.parametrize("minutes", [1, 2, 5, 10, 15, 30, 60, 600])
@@ -70,6 +70,27 @@ def test_what_makes_no_sense_is_refused(
 
 
 def test_a_time_that_many_images_do_not_fit_in_is_refused() -> None:
-    with pytest.raises(ConfigError, match="--minutes: 10000 images need at least 6, got 5"):
-        presets.choose(5, 10_000, 2)
-    assert presets.choose(6, 10_000, 2).overrides
+    with pytest.raises(ConfigError, match="--minutes: 10000 images need at least 11, got 10"):
+        presets.choose(10, 10_000, 40, 2, "optuna")
+    made = sweep(11, 10_000)
+    assert made.first_points()[0]["image_size"] == 160
+    assert made.budget.timeout is not None
+    # The first pass of the backbone over every image leaves two thirds of the time.
+    first = presets.SECONDS_A_MEGAPIXEL * presets.VIEWS * 10_000 * 160**2 / 1e6 / 2
+    assert first <= made.budget.timeout / 3
+
+
+@pytest.mark.parametrize(("smallest", "folds"), [(1, 1), (2, 1), (3, 3), (4, 4), (5, 5), (50, 5)])
+def test_no_more_folds_are_made_than_the_smallest_class_has_images(
+    smallest: int, folds: int
+) -> None:
+    assert sweep(15, 20, smallest=smallest).folds == folds
+
+
+def test_the_engine_of_the_file_stays() -> None:
+    file = {**FILE, "engine": {"name": "keras-tuner", "sampler": "random"}}
+    made = build(file, "file", presets.choose(5, 400, 40, 2, "keras-tuner").overrides)
+    assert (made.engine.name, made.engine.sampler) == ("keras-tuner", "random")
+    file = {**FILE, "engine": {"sampler": "random", "pruner": "hyperband"}}
+    made = build(file, "file", presets.choose(5, 400, 40, 2, "optuna").overrides)
+    assert (made.engine.sampler, made.engine.pruner) == ("random", "wilcoxon")
