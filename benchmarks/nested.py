@@ -56,25 +56,22 @@ def _probe(backbone: str, size: int, stages: str) -> Member:
 MEMBERS = {
     "lite0, 448": _probe("efficientnet_lite0", 448, "middle"),
     "lite0, 320": _probe("efficientnet_lite0", 320, "middle"),
-    "finetune, 320": Member("finetune", 320, {"unfrozen_stages": 2, "dropout": 0.3}),
     "vgg16, 448": _probe("vgg16", 448, "block3+block4"),
     "mobilenetv2, 320": _probe("mobilenetv2", 320, "middle"),
+    "covariance, 448": _covariance(448, 0.3),
     "covariance": _covariance(256, 1.0),
     "covariance, penalty 0.3": _covariance(256, 0.3),
     "texture": Member("colour_texture"),
     "compact": Member("compact"),
 }
 PAIRS = (
-    ("lite0, 448", "covariance"),
     ("lite0, 448", "vgg16, 448"),
-    ("lite0, 448", "mobilenetv2, 320"),
-    ("lite0, 448", "lite0, 320"),
-    ("lite0, 448", "finetune, 320"),
-    ("lite0, 320", "covariance"),
-    ("vgg16, 448", "covariance"),
+    ("lite0, 448", "covariance, 448"),
+    ("vgg16, 448", "covariance, 448"),
     ("texture", "compact"),
     ("covariance", "compact"),
 )
+"""Votes that a sweep file can name: of one image size and one penalty."""
 CANDIDATES = {name: (name,) for name in MEMBERS} | {" + ".join(pair): pair for pair in PAIRS}
 """The members whose probabilities are averaged; they are weighed alike."""
 

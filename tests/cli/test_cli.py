@@ -118,7 +118,7 @@ def test_predict_names_each_file_it_cannot_use(
 ) -> None:
     (tmp_path / "page.jpg").write_text("<html>")
     message = refused(capsys, "predict", "page.jpg", str(tmp_path))
-    assert "page.jpg: not an image of a known format" in message
+    assert "page.jpg: an HTML page" in message
     assert "is a folder" in message
 
 
