@@ -86,7 +86,13 @@ def _tracking() -> str:
 
 def _weights() -> str:
     here = {name: imagenet_path(one).is_file() for name, one in BACKBONES.items()}
-    lacking = [f"{BACKBONES[name].file} ({name})" for name, there in here.items() if not there]
+    lacking = [
+        f"{one.file} ({name})" for name, one in BACKBONES.items() if not (here[name] or one.package)
+    ]
+    missing = [one.package for name, one in BACKBONES.items() if one.package and not here[name]]
+    if missing:
+        names = ", ".join(missing).replace("_", "-")
+        raise OSError(f"{names}: is not installed; pip install {names}")
     told = f"cached: {', '.join(name for name, there in here.items() if there) or 'none'}"
     if not lacking:
         return told

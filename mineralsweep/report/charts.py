@@ -25,6 +25,7 @@ from mineralsweep.data.catalog import Catalog
 from mineralsweep.evaluation import Proportion
 from mineralsweep.evaluation.calibration import Calibration
 from mineralsweep.report.explanations import Drop
+from mineralsweep.tracking.figures import kept
 
 INK, LINE = "#1f2328", "#c9d1d9"
 """Placeholders: the page's own colours take their place, in dark mode too."""
@@ -249,7 +250,7 @@ def learning_curve(
             range(1, len(validation) + 1), validation, "s--", color=ORANGE, label="validation"
         )
         if best_epoch is not None:
-            axes.axvline(best_epoch, color=INK, ls=":", lw=1, label=f"kept: epoch {best_epoch}")
+            axes.axvline(best_epoch, color=INK, ls=":", lw=1, label=kept(best_epoch))
         axes.set(xlabel="epoch", ylabel=name)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     return figure
