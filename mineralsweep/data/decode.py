@@ -107,7 +107,8 @@ def open_rgb(content: bytes) -> tuple[Image.Image, ImageFacts]:
         kind = formats.kind(content[: formats.HEAD])
         raise UnusableImage(kind.words, kind.photograph) from None
     except Exception as error:  # Pillow's plugins raise nearly anything on damaged files
-        raise UnusableImage(f"damaged: {str(error) or type(error).__name__}") from error
+        told = str(error).strip() or type(error).__name__
+        raise UnusableImage(f"damaged: {told.splitlines()[0]}") from error
     return image, ImageFacts(file_format, mode, shown[1], shown[0])
 
 
