@@ -163,10 +163,12 @@ def _covariances(image: NDArray[Any]) -> Floats:
         channels = image.shape[1]
         return image.reshape(REGIONS, 1 + channels, channels)[:, 1:].astype(np.float64)
     regions = (image, image[centre(*image.shape[:2])])
-    return np.stack([_covariance(_flat(region)) for region in regions])
+    return np.stack([moments_over(_flat(region))[1:] for region in regions]).astype(np.float64)
 
 
-def _covariance(positions: NDArray[np.float32]) -> Floats:
-    centred = positions - positions.mean(axis=0)
-    found: Floats = (centred.T @ centred / len(centred)).astype(np.float64)
-    return found
+def moments_over(positions: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return (..., 1 + channels, channels) of (..., positions, channels): mean, then covariance."""
+    mean = positions.mean(axis=-2, keepdims=True)
+    centred = positions - mean
+    second = centred.swapaxes(-2, -1) @ centred / positions.shape[-2]
+    return np.concatenate([mean, second], axis=-2)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mineralsweep import descriptors
-from mineralsweep.activations.pooling import centre
+from mineralsweep.activations.pooling import centre, moments_over
 from mineralsweep.core.recipe import AXES
 from mineralsweep.data.decode import Pixels
 from mineralsweep.serving.probe import Probe
@@ -137,14 +137,7 @@ def _without(view: Any, row: int, column: int, axes: Sequence[int]) -> NDArray[A
     middle[centre(height, width)] = True
     left = ~inside & middle if (~inside & middle).any() else ~inside
     activations = np.asarray(view).astype(np.float32)
-    return np.concatenate([_moments(activations[:, kept]) for kept in (~inside, left)], axis=1)
-
-
-def _moments(positions: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the mean and the covariance of (n, positions, channels)."""
-    mean = positions.mean(axis=1, keepdims=True)
-    centred = positions - mean
-    return np.concatenate([mean, centred.swapaxes(1, 2) @ centred / positions.shape[1]], axis=1)
+    return np.concatenate([moments_over(activations[:, kept]) for kept in (~inside, left)], axis=1)
 
 
 def last_convolution(model: Any) -> Any:
