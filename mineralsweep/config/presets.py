@@ -83,6 +83,8 @@ def choose(minutes: float, images: int, smallest: int, cores: int, engine: str) 
     architectures = ["probe", "probe+colour_texture"]
     backbones = ["efficientnet_lite0"]
     space: dict[str, Any] = {
+        "features": "covariance",
+        "estimator": "linear",
         "penalty": {"low": 0.03, "high": 3.0, "log": True},
         "flips": ["horizontal", "all"] if room >= MORE_BACKBONES_FROM else ["horizontal"],
         "image_size": sorted({size, min(size, 320)}) if room >= MORE_BACKBONES_FROM else [size],
@@ -94,6 +96,10 @@ def choose(minutes: float, images: int, smallest: int, cores: int, engine: str) 
         "image_size": size,
     }  # fmt: skip
     points = [{"architecture": one, **first} for one in architectures]
+    if room >= MORE_BACKBONES_FROM:
+        architectures.append("probe+probe")
+        space["second_backbone"] = ["vgg16", "mobilenetv2"]
+        points.append({**first, "architecture": "probe+probe", "second_backbone": "vgg16"})
     points += [
         {**points[0], "backbone": one, "image_size": min(size, 320)} for one in backbones[1:]
     ]
