@@ -25,7 +25,7 @@ FIRST_SHARE = 1 / 3
 LEAST_SEARCH = 20.0
 """Seconds."""
 FEWEST_FOLDS, FOLDS = 3, 5
-FOLDS_FROM, MORE_BACKBONES_FROM, FINE_TUNING_FROM = 4.0, 8.0, 12.0
+FOLDS_FROM, MORE_BACKBONES_FROM, TWO_BACKBONES_FROM, FINE_TUNING_FROM = 4.0, 4.0, 8.0, 12.0
 """Minutes for a few hundred photographs; with more images, in proportion."""
 FEW_HUNDRED = 400
 
@@ -96,7 +96,7 @@ def choose(minutes: float, images: int, smallest: int, cores: int, engine: str) 
         "image_size": size,
     }  # fmt: skip
     points = [{"architecture": one, **first} for one in architectures]
-    if room >= MORE_BACKBONES_FROM:
+    if room >= TWO_BACKBONES_FROM:
         architectures.append("probe+probe")
         space["second_backbone"] = ["vgg16", "mobilenetv2"]
         points.append({**first, "architecture": "probe+probe", "second_backbone": "vgg16"})
