@@ -180,7 +180,8 @@ def _examine(label: str, path: Path, known: _Verdicts) -> CatalogImage | Rejecte
             image, facts = open_rgb(content)
             verdict = replace(facts, look=looks.describe(image))
         except UnusableImage as error:
-            verdict = error
+            # A new one: an error that was raised holds what its frames held, the content included.
+            verdict = UnusableImage(str(error), error.photograph)
         known.put(digest, verdict)
     if isinstance(verdict, UnusableImage):
         return _refused(path, verdict)
