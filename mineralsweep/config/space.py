@@ -15,10 +15,10 @@ from mineralsweep.core.hyperparameter import Hyperparameter, Params, Value, numb
 from mineralsweep.core.reference import is_reference, readable
 from mineralsweep.errors import ArchitectureError, did_you_mean
 from mineralsweep.models import ARCHITECTURES, get, is_known
-from mineralsweep.models.architecture import BACKBONE, Architecture
+from mineralsweep.models.architecture import Architecture
 from mineralsweep.models.backbones import get as get_backbone
 from mineralsweep.models.probe import stages_of
-from mineralsweep.models.vote import SECOND, SIGN, is_vote
+from mineralsweep.models.vote import BACKBONES_SEARCHED, SIGN, is_vote
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -27,7 +27,6 @@ MOST_COMBINATIONS = 10_000
 
 ARCHITECTURE = Hyperparameter("architecture", "name", "what is trained")
 """The entry that every space has; which others it may have follows from it."""
-BACKBONES_SEARCHED = (BACKBONE, SECOND + BACKBONE)
 VOTE = "vote"
 
 

@@ -19,6 +19,8 @@ T = TypeVar("T")
 SIGN = "+"
 SECOND = "second_"
 """What the settings begin with that a member has for itself which stands there twice."""
+BACKBONES_SEARCHED = (BACKBONE, SECOND + BACKBONE)
+"""The settings that name a pretrained network."""
 
 
 def is_vote(name: str) -> bool:

@@ -18,6 +18,7 @@ from mineralsweep.core import objective as objectives
 from mineralsweep.core.record import BASELINE, TrialRecord
 from mineralsweep.data.catalog import readable
 from mineralsweep.models import get as get_architecture
+from mineralsweep.models.vote import BACKBONES_SEARCHED
 from mineralsweep.report import champion, charts, parallel, photographs
 from mineralsweep.report.evidence import Evidence
 from mineralsweep.report.findings import counts, headlines, warnings_of
@@ -118,7 +119,7 @@ def costs(evidence: Evidence) -> dict[str, Any]:
     best_first = sorted(records, key=lambda one: objectives.get(objective).sign * (one.value or 0))
     of_backbone: dict[str, list[TrialRecord]] = {}
     for record in best_first:
-        name = _backbone(record)
+        name = backbones_of(record)
         if name:
             of_backbone.setdefault(name, []).append(record)
     front = undominated(records, objective)
@@ -140,12 +141,15 @@ def costs(evidence: Evidence) -> dict[str, Any]:
     }
 
 
-def _backbone(record: TrialRecord) -> str:
-    """Return the pretrained network of a trial, "" without one."""
+def backbones_of(record: TrialRecord) -> str:
+    """Return the pretrained network of a trial, or both of a vote; "" without one."""
     architecture = get_architecture(str(record.params["architecture"]))
     if not architecture.searches_backbone:
         return architecture.backbone
-    return str(record.params.get("backbone", architecture.hyperparameters["backbone"].default))
+    declared = architecture.hyperparameters
+    names = [name for name in BACKBONES_SEARCHED if name in declared]
+    own = [str(record.params.get(name, declared[name].default)) for name in names]
+    return " and ".join(dict.fromkeys(own))
 
 
 def undominated(records: Sequence[TrialRecord], objective: str) -> list[TrialRecord]:

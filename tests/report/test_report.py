@@ -15,6 +15,7 @@ from mineralsweep.data.dataset import Dataset
 from mineralsweep.evaluation import Proportion, score
 from mineralsweep.registry import Crowned, Decision
 from mineralsweep.report import Evidence, compact, description, judged_on, leaderboard
+from mineralsweep.report.study import backbones_of
 from tests.search.test_study import settings
 
 MODEL2 = {"architecture": "model2", "learning_rate": 0.00123456}
@@ -147,3 +148,22 @@ def test_the_pieces_of_text_load_neither_tensorflow_nor_mlflow() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert answer.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize(
+    ("params", "named"),
+    [
+        ({"architecture": "model2"}, ""),
+        ({"architecture": "vgg16"}, "vgg16"),
+        ({"architecture": "probe"}, "efficientnet_lite0"),
+        ({"architecture": "probe", "backbone": "vgg16"}, "vgg16"),
+        (
+            {"architecture": "probe+probe", "second_backbone": "vgg16"},
+            "efficientnet_lite0 and vgg16",
+        ),
+    ],
+)
+def test_a_trial_is_told_with_the_pretrained_networks_that_it_has(
+    params: dict[str, str], named: str
+) -> None:
+    assert backbones_of(replace(RECORDS[0], params=params)) == named
