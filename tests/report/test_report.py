@@ -15,7 +15,6 @@ from mineralsweep.data.dataset import Dataset
 from mineralsweep.evaluation import Proportion, score
 from mineralsweep.registry import Crowned, Decision
 from mineralsweep.report import Evidence, compact, description, judged_on, leaderboard
-from mineralsweep.report.study import backbones_of
 from tests.search.test_study import settings
 
 MODEL2 = {"architecture": "model2", "learning_rate": 0.00123456}
@@ -166,4 +165,6 @@ def test_the_pieces_of_text_load_neither_tensorflow_nor_mlflow() -> None:
 def test_a_trial_is_told_with_the_pretrained_networks_that_it_has(
     params: dict[str, str], named: str
 ) -> None:
+    from mineralsweep.report.study import backbones_of
+
     assert backbones_of(replace(RECORDS[0], params=params)) == named
