@@ -16,7 +16,7 @@ from rich.text import Text
 
 from mineralsweep.core import objective as objectives
 from mineralsweep.core.objective import Objective
-from mineralsweep.core.record import BASELINE, TrialRecord, champion
+from mineralsweep.core.record import BASELINE, TrialRecord, champion, epoch_named
 from mineralsweep.core.trial import EpochReport, FoldResult, TrialSpec
 from mineralsweep.models import get as get_architecture
 
@@ -43,11 +43,6 @@ def following(console: Console, sweep: Sweep) -> Iterator[Progress]:
                     file=sys.stderr,
                 )
             raise
-
-
-def epoch_named(epoch: int | None) -> str:
-    """Say which weights are kept: those of an epoch, or those that training started from."""
-    return f"epoch {epoch}" if epoch else "the start"
 
 
 class Progress:

@@ -13,10 +13,11 @@ from mineralsweep import machine
 from mineralsweep.app.checks import suited_to_machine
 from mineralsweep.app.session import Request
 from mineralsweep.cli.flags import OVERRIDES, SETTINGS, hyperparameters
-from mineralsweep.cli.progress import epoch_named, following
+from mineralsweep.cli.progress import following
 from mineralsweep.cli.shell import next_commands, plain_console, run_line
 from mineralsweep.config import Override, Sweep, build, load, pairs, presets
 from mineralsweep.core import objective as objectives
+from mineralsweep.core.record import epoch_named
 from mineralsweep.data.dataset import open_dataset
 from mineralsweep.errors import ConfigError, did_you_mean
 from mineralsweep.models import get as get_architecture

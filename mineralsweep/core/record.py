@@ -16,6 +16,11 @@ BASELINE = -1
 """The number of the baseline, which is no trial of the search."""
 
 
+def epoch_named(epoch: int | None) -> str:
+    """Say which weights are kept: those of an epoch, or those that training started from."""
+    return f"epoch {epoch}" if epoch else "the start"
+
+
 @dataclass(frozen=True)
 class TrialRecord:
     """How a trial ended: one line of the leaderboard.

@@ -20,12 +20,11 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 from mineralsweep.config.entries import Entry, Range
 from mineralsweep.core import objective as objectives
 from mineralsweep.core.hyperparameter import Value
-from mineralsweep.core.record import TrialRecord
+from mineralsweep.core.record import TrialRecord, epoch_named
 from mineralsweep.data.catalog import Catalog
 from mineralsweep.evaluation import Proportion
 from mineralsweep.evaluation.calibration import Calibration
 from mineralsweep.report.explanations import Drop
-from mineralsweep.tracking.figures import kept
 
 INK, LINE = "#1f2328", "#c9d1d9"
 """Placeholders: the page's own colours take their place, in dark mode too."""
@@ -250,7 +249,9 @@ def learning_curve(
             range(1, len(validation) + 1), validation, "s--", color=ORANGE, label="validation"
         )
         if best_epoch is not None:
-            axes.axvline(best_epoch, color=INK, ls=":", lw=1, label=kept(best_epoch))
+            axes.axvline(
+                best_epoch, color=INK, ls=":", lw=1, label=f"kept: {epoch_named(best_epoch)}"
+            )
         axes.set(xlabel="epoch", ylabel=name)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     return figure

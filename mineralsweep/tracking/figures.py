@@ -9,12 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from mineralsweep.core.record import epoch_named
+
 TRAIN, VALIDATION, MARK = "#0072B2", "#D55E00", "#555555"  # Okabe & Ito: safe for colour-blind eyes
-
-
-def kept(epoch: int) -> str:
-    """Say which weights a training kept; epoch 0 is the start, a fitted head."""
-    return f"kept: epoch {epoch}" if epoch else "kept: the start"
 
 
 def learning_curves(
@@ -32,7 +29,7 @@ def learning_curves(
         epochs = range(1, len(train[name]) + 1)
         axes.plot(epochs, train[name], "o-", ms=3, color=TRAIN, label="train")
         axes.plot(epochs, validation[name], "s-", ms=3, color=VALIDATION, label="validation")
-        axes.axvline(best_epoch, color=MARK, ls=":", lw=1, label=kept(best_epoch))
+        axes.axvline(best_epoch, color=MARK, ls=":", lw=1, label=f"kept: {epoch_named(best_epoch)}")
         axes.set(title=name)
     panels[-1].legend(frameon=False)
     return figure
