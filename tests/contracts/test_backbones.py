@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 
@@ -46,3 +47,4 @@ def test_what_is_served_answers_as_what_was_trained(
     assert served.image_size == (SIDE, SIDE)
     images = np.asarray(arrays.load(seen.arrays)[list(seen.validation)])
     np.testing.assert_allclose(served.predict(images), result.probabilities, atol=1e-3)
+    keras.utils.clear_session()  # the graphs of sixteen trainings are gigabytes
