@@ -11,9 +11,10 @@ from mineralsweep.errors import ConfigError, did_you_mean
 
 PRESETS = {"quick": 2.0, "medium": 15.0, "best": 60.0}
 """Minutes, by name."""
-OPTUNA = "optuna"
 LEAST = 1.0
 """Minutes: less has no room for TensorFlow's start and a report."""
+OPTUNA = "optuna"
+"""The engine that has pruners."""
 
 SIZES = (448, 320, 224, 160)
 """Pixels a side, the best first: texture needs the larger ones."""
