@@ -98,7 +98,7 @@ def _settings(records: list[dict[str, Any]]) -> int:
 
 
 def _seconds_until(run: dict[str, Any], number: int) -> float:
-    return max(row["seconds"] for row in run["trace"] if row["trial"] == number)
+    return float(max(row["seconds"] for row in run["trace"] if row["trial"] == number))
 
 
 if __name__ == "__main__":

@@ -52,7 +52,7 @@ def main() -> None:
 
 
 def _median(runs: list[dict[str, Any]], name: str) -> float:
-    return statistics.median(run[name] for run in runs)
+    return float(statistics.median(run[name] for run in runs))
 
 
 def _in_a_process(data: str, network: str, how: str) -> dict[str, Any]:
@@ -70,13 +70,14 @@ def _one(data: str, network: str, how: str) -> dict[str, Any]:
     import tensorflow as tf
 
     from mineralsweep.data.dataset import open_dataset
+    from mineralsweep.data.settings import DataSettings
     from mineralsweep.search.specify import Conditions, specify
     from mineralsweep.search.task import examples
     from mineralsweep.training.run import run_trial
 
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
-    dataset, size = open_dataset(data, "40/20/40", 0), (NETWORKS[network],) * 2
+    dataset, size = open_dataset(DataSettings(data, "40/20/40", 0)), (NETWORKS[network],) * 2
     seconds = []
     with tempfile.TemporaryDirectory() as scratch:
         spec = specify(

@@ -45,7 +45,11 @@ class Member:
 
 
 def _covariance(size: int, penalty: float) -> Member:
-    settings = {"estimator": "linear", "features": "covariance", "penalty": penalty}
+    settings: dict[str, str | float] = {
+        "estimator": "linear",
+        "features": "covariance",
+        "penalty": penalty,
+    }
     return Member("colour_texture", size, settings)
 
 
@@ -161,12 +165,13 @@ class Bench:
 
     def __init__(self, data: str, protocol: Protocol, weights: str = "imagenet") -> None:
         from mineralsweep.data.dataset import open_dataset
+        from mineralsweep.data.settings import DataSettings
 
         self._weights = weights
         self.protocol = protocol
-        self._dataset = open_dataset(data, "40/20/40", 0)
+        self._dataset = open_dataset(DataSettings(data, "40/20/40", 0))
         self._labels = list(self._dataset.labels())
-        self._groups = self._dataset.near_duplicates
+        self._groups = self._dataset.groups
 
     def header(self) -> dict[str, Any]:
         """Return the file's first line."""
@@ -354,7 +359,7 @@ def _tested(member: str, lines: Sequence[dict[str, Any]]) -> Floats:
     """Return a member's answers to the outer fold."""
     if is_estimator(member):
         lines = [line for line in lines if not line["validation"]]
-    return np.mean([line["test_probabilities"] for line in lines], axis=0)
+    return np.asarray(np.mean([line["test_probabilities"] for line in lines], axis=0))
 
 
 def _out_of_fold(lines: Sequence[Sequence[dict[str, Any]]]) -> tuple[NDArray[np.int64], Floats]:

@@ -20,7 +20,8 @@ STARTED = time.monotonic()
 def main() -> None:
     """Run the sweep in a folder of its own, and write its trace."""
     source, target = Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve()
-    from mineralsweep.app import run_sweep, suited_to_machine
+    from mineralsweep.app.session import Request
+    from mineralsweep.app.sweep import run_sweep
     from mineralsweep.config import build
     from tests.fakes import Watcher
 
@@ -46,8 +47,8 @@ def main() -> None:
         os.chdir(scratch)
         trace, memory = Trace(), _Memory()
         memory.start()
-        sweep = suited_to_machine(build(json.loads(source.read_text()), str(source)))
-        outcome = run_sweep(sweep, source, "benchmark", None, trace, lambda line: None)
+        sweep = build(json.loads(source.read_text()), str(source))
+        outcome = run_sweep(Request("sweep", sweep, "benchmark"), trace, lambda line: None)
         memory.stop()
         os.chdir("/")
     records = [{**record.to_dict(), "run_id": ""} for record in outcome.records]
@@ -58,7 +59,7 @@ def main() -> None:
                 "trace": trace.rows,
                 "records": records,
                 "peak_memory_gib": memory.peak / 2**30,
-                "workers": sweep.workers,
+                "workers": outcome.sweep.workers,
             },
             indent=1,
         )

@@ -19,9 +19,11 @@ from pathlib import Path
 from typing import Any
 
 from mineralsweep.config import build
-from mineralsweep.data import arrays, catalog, sample
+from mineralsweep.data import arrays
 from mineralsweep.data.dataset import open_dataset
 from mineralsweep.data.decode import decode
+from mineralsweep.data.settings import DataSettings
+from mineralsweep.data.sources import open_catalog, sample
 from mineralsweep.engines import ENGINES
 from mineralsweep.search.state import State
 from mineralsweep.search.study import Study
@@ -89,9 +91,9 @@ def _commands(repeats: int) -> dict[str, float]:
 
 def _images(folder: Path, repeats: int) -> dict[str, float]:
     started = time.perf_counter()
-    found = catalog.read(folder)
+    found = open_catalog(DataSettings(str(folder)))
     first_read = time.perf_counter() - started
-    again = _median(repeats, lambda: catalog.read(folder))
+    again = _median(repeats, lambda: open_catalog(DataSettings(str(folder))))
     contents = [image.path.read_bytes() for image in found.images]
     each_time = _median(1, lambda: [decode(content, SIZE) for content in contents])
     started = time.perf_counter()
@@ -121,7 +123,7 @@ def _trials(folder: Path, trials: int) -> dict[str, float]:
         },
         "benchmark",
     )
-    dataset = open_dataset(str(folder), "40/20/40", 0)
+    dataset = open_dataset(DataSettings(str(folder), "40/20/40", 0))
     dataset.arrays((96, 96))
     state, task = State("bench", "sweep", {}), Task(sweep, dataset)
     engine = ENGINES["optuna"](sweep, "bench", state.folder, None)

@@ -20,23 +20,24 @@ from scipy import stats
 from benchmarks import weights
 from mineralsweep.config import Training
 from mineralsweep.core.trial import TrialResult
-from mineralsweep.data import sample
 from mineralsweep.data.dataset import Dataset, open_dataset
+from mineralsweep.data.settings import DataSettings
+from mineralsweep.data.sources import sample
 from mineralsweep.search.specify import Conditions, specify
 from mineralsweep.search.task import examples
 
 RESULTS = Path(__file__).parent / "results"
 Variant = Mapping[str, Any]
 
-FROZEN = {
+FROZEN: Variant = {
     "architecture": "vgg16", "unfrozen": 0, "head": "random", "optimizer": "adam",
     "learning_rate": 1e-4,
 }  # fmt: skip
-TUNED = {**FROZEN, "unfrozen": 4, "learning_rate": 1e-5}
-SMALL = {"architecture": "model2_1", "learning_rate": 1e-3}
+TUNED: Variant = {**FROZEN, "unfrozen": 4, "learning_rate": 1e-5}
+SMALL: Variant = {"architecture": "model2_1", "learning_rate": 1e-3}
 
 # name -> (settings of all variants, reference first, then the others)
-COMPARISONS: dict[str, tuple[Variant, dict[str, Variant]]] = {
+COMPARISONS: dict[str, tuple[Variant, Mapping[str, Variant]]] = {
     "views": (
         {**FROZEN, "size": 96, "epochs": 30, "precision": "bfloat16"},
         {"a new view each epoch": {"views": 0}}
@@ -85,7 +86,7 @@ def main() -> None:
 def _dataset(scratch: Path) -> Dataset:
     photos = Path(os.environ.get("MINERALSWEEP_PHOTOS", "../shared/minerals"))
     source = photos if photos.is_dir() else sample.ensure(scratch / "sample")
-    return open_dataset(str(source), "40/20/40", 0)
+    return open_dataset(DataSettings(str(source), "40/20/40", 0))
 
 
 def _compare(name: str, dataset: Dataset, file: str, seeds: int, scratch: Path) -> dict[str, Any]:

@@ -128,9 +128,10 @@ def _task(workload: Workload, sweep: dict[str, Any], cache: str, quick: bool) ->
     """Return what the peers get: the decoded images, the split, the space."""
     from mineralsweep.data import arrays
     from mineralsweep.data.dataset import open_dataset
+    from mineralsweep.data.settings import DataSettings
     from mineralsweep.search.task import examples
 
-    dataset = open_dataset(sweep["data"]["source"], sweep["data"]["split"], 0)
+    dataset = open_dataset(DataSettings(sweep["data"]["source"], sweep["data"]["split"], 0))
     size = tuple(sweep["image_size"])
     seen = examples(dataset, size)
     pixels = Path(cache).parent / "pixels.npy"
@@ -202,7 +203,7 @@ def _overhead(peer: Any) -> float:
     epochs = _epochs(peer)
     for row in peer["trace"]:
         spent[row["trial"]] += epochs[int(row["unfrozen"])]
-    return statistics.median(np.subtract(peer["trial_seconds"], spent))
+    return float(np.median(np.subtract(peer["trial_seconds"], spent)))
 
 
 def _scaled(peer: Any, budget: dict[str, int]) -> float:

@@ -23,10 +23,12 @@ from mineralsweep import descriptors
 from mineralsweep.core.trial import Examples, Fold, TrialResult
 from mineralsweep.data import arrays
 from mineralsweep.data.dataset import Dataset, open_dataset
+from mineralsweep.data.settings import DataSettings
 from mineralsweep.evaluation import fold_mean
 from mineralsweep.models.colour_texture import COLOUR_TEXTURE, ESTIMATORS
 from mineralsweep.search.specify import Conditions, specify
 from mineralsweep.serving import network
+from mineralsweep.serving.estimator import TextureClassifier
 from mineralsweep.training.fit import fit_trial
 
 SPLITS = 5
@@ -90,6 +92,7 @@ def latency(bench: Bench, fold: Fold, **settings: Any) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as scratch:
         bench.fit(fold, Path(scratch) / "m", **settings)
         model = network.load(Path(scratch) / "m")
+        assert isinstance(model, TextureClassifier)
         return {
             "features_ms": _ms(model.prepare, images),
             "answer_ms": _ms(model.predict, images),
@@ -108,7 +111,7 @@ def on_small_splits(source: str, side: int, threads: int) -> dict[str, Any]:
     """Return the default's accuracy on the validation parts of several 40/20/40 splits."""
     right = []
     for seed in range(SPLITS):
-        dataset = open_dataset(source, "40/20/40", seed)
+        dataset = open_dataset(DataSettings(source, "40/20/40", seed))
         fold = Fold(dataset.split.train, dataset.split.validation)
         with tempfile.TemporaryDirectory() as scratch:
             result = Bench(dataset, side, threads).fit(fold, Path(scratch) / "m")
@@ -142,7 +145,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
-    dataset = open_dataset(asked.data, "40/20/40", 0)
+    dataset = open_dataset(DataSettings(asked.data, "40/20/40", 0))
     bench = Bench(dataset, asked.size, asked.threads)
     rows = tuple(range(len(dataset.labels())))
     folds = [Fold(*parts) for parts in dataset.folds(asked.folds, asked.repeats, rows)]

@@ -22,9 +22,9 @@ def measure() -> dict[str, float]:
     precision = choose("auto")
     with used(precision):
         model = get("vgg16").build((180, 180, 3), 3, augmentation=0.0, weights="none")
-    segment = get("vgg16").trunk.segment
-    assert segment is not None
-    trunk = tf.function(segment(model, None, 0))
+    vgg16 = get("vgg16").trunk
+    assert vgg16 is not None
+    trunk = tf.function(vgg16.segment(model, None, 0))
     matrix = tf.cast(tf.random.normal((SIDE, SIDE)), precision)
     images = tf.random.uniform((IMAGES, 180, 180, 3)) * 255
     product = tf.function(lambda: tf.matmul(matrix, matrix))

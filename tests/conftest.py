@@ -12,6 +12,7 @@ from typing import NoReturn
 import pytest
 
 from mineralsweep.data.dataset import Dataset, open_dataset
+from mineralsweep.data.settings import DataSettings
 from mineralsweep.executors.worker import keep_memory
 from tests import pictures
 
@@ -76,7 +77,7 @@ def make_folder(tmp_path: Path) -> Callable[..., Path]:
 @pytest.fixture
 def dataset(make_folder: Callable[..., Path]) -> Dataset:
     """Return 30 small pictures in three classes, split 60/20/20."""
-    return open_dataset(str(make_folder()), "60/20/20", 0)
+    return open_dataset(DataSettings(str(make_folder()), "60/20/20", 0))
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,8 @@ import numpy as np
 from mineralsweep.core.record import TrialRecord
 from mineralsweep.core.trial import EpochReport, FoldResult, TrialResult, TrialSpec
 from mineralsweep.executors import Epoch, Event, Failed, Fault, Finished
-from mineralsweep.serving.network import CLASSES_FILE, NETWORK_FILE
+from mineralsweep.serving.ensemble import CLASSES_FILE
+from mineralsweep.serving.network import NETWORK_FILE
 from mineralsweep.tracking import Away
 
 Script = Callable[[TrialSpec], float | str | tuple[str, Fault]]
@@ -59,9 +60,9 @@ class FakeExecutor:
         spec, history, stop = self._live[number]
         final = self.script(spec)
         if not isinstance(final, float | int):
-            reason, fault = (final, "error") if isinstance(final, str) else final
+            told: tuple[str, Fault] = (final, "error") if isinstance(final, str) else final
             del self._live[number]
-            return Failed(number, reason, "the last words of the worker", fault)
+            return Failed(number, told[0], "the last words of the worker", told[1])
         if stop is None and len(history) < spec.epochs:
             reached = final * (len(history) + 1) / spec.epochs
             epoch, counts = len(history) + 1, _confusion(spec, reached)

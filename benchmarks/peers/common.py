@@ -19,6 +19,9 @@ STARTED = time.monotonic()
 class Task:
     """The workload's file: images, labels, space, trials, epochs."""
 
+    train_labels: Any
+    validation_labels: Any
+
     def __init__(self, path: str) -> None:
         for name, value in json.loads(Path(path).read_text()).items():
             setattr(self, name, value)
@@ -45,7 +48,7 @@ class Task:
         return model
 
 
-class Trace(keras.callbacks.Callback):
+class Trace(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
     """Notes when each epoch ended, and what it reached."""
 
     rows: ClassVar[list[dict[str, Any]]] = []

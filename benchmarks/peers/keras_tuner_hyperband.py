@@ -37,7 +37,7 @@ def main() -> None:
     keras.utils.set_random_seed(task.seed)
     took: list[float] = []
 
-    class Tuner(keras_tuner.Hyperband):
+    class Tuner(keras_tuner.Hyperband):  # type: ignore[misc]  # KerasTuner has no types
         def run_trial(self, trial: Any, *args: Any, **kwargs: Any) -> Any:
             if len(took) == task.trials:
                 raise _EnoughError
@@ -71,7 +71,7 @@ def main() -> None:
     finish(ready, took)
 
 
-class _EnoughError(keras_tuner.errors.FatalError):
+class _EnoughError(keras_tuner.errors.FatalError):  # type: ignore[misc]  # no types
     """As many trials as were asked for."""
 
 

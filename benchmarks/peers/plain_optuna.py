@@ -21,7 +21,7 @@ import optuna
 from benchmarks.peers.common import Task, Trace, finish
 
 
-class ToMlflow(keras.callbacks.Callback):
+class ToMlflow(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
     """Log every epoch to the active run."""
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:

@@ -69,14 +69,11 @@ def suited_to_machine(sweep: Sweep) -> Sweep:
 
 def open_sweep_data(sweep: Sweep, say: Say) -> Dataset:
     """Open a sweep's data set and say what is in it, what was skipped included."""
-    data = sweep.data
-    dataset = open_dataset(
-        data.source, data.split, data.split_seed, data.classes, data.near_duplicates
-    )
+    dataset = open_dataset(sweep.data.settings())
+    catalog = dataset.catalog
     say(dataset.describe())
-    if dataset.catalog.rejected:
-        skipped = dataset.catalog.skipped()
-        say(f"Files: {skipped}; see why: mineralsweep data check {data.source}")
+    if catalog.rejected or catalog.folders:
+        say(f"Files: {catalog.skipped()}; see why: mineralsweep data check {dataset.source}")
     for warning in concerns(dataset):
         say(warning)
     return dataset

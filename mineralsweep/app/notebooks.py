@@ -35,8 +35,7 @@ def hypermodel(sweep_file: str | Path, classes: int | None = None) -> SweepHyper
     """
     sweep = load(Path(sweep_file))
     if classes is None:
-        data = sweep.data
-        classes = len(open_dataset(data.source, data.split, data.split_seed, data.classes).classes)
+        classes = len(open_dataset(sweep.data.settings()).classes)
     return SweepHyperModel(sweep, classes)
 
 

@@ -51,7 +51,7 @@ def add(parser: Any, name: str, read: Any, metavar: str, text: str) -> None:
 
 
 def data(flags: Any) -> None:
-    add(flags, "--data", str, "PATH", "sample, minet, or a folder with one folder a class")
+    add(flags, "--data", str, "PATH", "sample, minet, a folder a class, or a table")
 
 
 def weights(flags: Any) -> None:

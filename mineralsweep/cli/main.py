@@ -277,10 +277,17 @@ def _report(commands: Any) -> None:
 def _data(commands: Any) -> None:
     parser = commands.add_parser("data", help="Look at a folder of images.", allow_abbrev=False)
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
-    text = "Show what is usable, and what is not and why."
-    check = _add(actions, "check", "data_check.check", text)
-    check.add_argument("path", metavar="PATH", help="sample, minet, or a folder")
+    text = "Say whether a sweep can be run; show what is usable, what is not, and why."
+    check = _add(actions, "check", "data.check", text)
+    check.add_argument("path", metavar="PATH", help="sample, minet, a folder, or a table")
+    flags.add(check, "--config", str, "FILE", "a sweep file, whose split and folds are tried")
+    flags.pairs(check)
     flags.add(check, "--page", str, "FILE", "write the page here (default: data-check.html)")
+    text = "Write a table with what was found mended or marked; no photograph is touched."
+    fix = _add(actions, "fix", "data.fix", text)
+    fix.add_argument("path", metavar="PATH", help="sample, minet, a folder, or a table")
+    flags.add(fix, "--out", str, "FILE", "write the table here (default: photographs.csv)")
+    flags.pairs(fix)
 
 
 def _environment(commands: Any) -> None:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from mineralsweep.config import load_gate
 from mineralsweep.core import objective as objectives
 from mineralsweep.data.decode import MAX_BYTES, inspect
-from mineralsweep.data.source import open_catalog
+from mineralsweep.data.settings import DataSettings
+from mineralsweep.data.sources import open_catalog
 from mineralsweep.errors import ConfigError, InputError, UnusableImage
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def promote(options: Namespace) -> int:
     if options.force and not options.reason:
         raise ConfigError("--force: needs --reason TEXT; it is written on the version")
     rules = load_gate(Path(options.rules)) if options.rules else None
-    catalog = open_catalog(options.data) if options.data else None
+    catalog = open_catalog(DataSettings(options.data)) if options.data else None
 
     from mineralsweep.registry import decide, force
     from mineralsweep.registry.candidate import evidence_for, find, rules_of
@@ -187,7 +188,7 @@ def verify(options: Namespace) -> int:
 
 def evaluate(options: Namespace) -> int:
     """Score a model on a folder of images that it has not learned from."""
-    catalog = open_catalog(options.path)
+    catalog = open_catalog(DataSettings(options.path))
 
     from mineralsweep.registry import CHAMPION_URI
     from mineralsweep.registry.candidate import evaluate

@@ -46,10 +46,7 @@ def _of_the_time(file: Path, options: Namespace) -> list[Override]:
     if minutes is None:
         return []
     read = load(file, [one for one in overrides(options) if one.place.split(".")[0] == "data"])
-    data = read.data
-    dataset = open_dataset(
-        data.source, data.split, data.split_seed, data.classes, data.near_duplicates
-    )
+    dataset = open_dataset(read.data.settings())
     chosen = presets.choose(
         minutes, len(dataset.catalog.images), min(dataset.units(dataset.pool()).values()),
         machine.cores(), read.engine.name,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from mineralsweep.core.recipe import FIXED, Flips, Schedule
+from mineralsweep.data.settings import COLUMNS, SHARES, DataSettings, GroupRule
 from mineralsweep.data.split import parse_shares
 from mineralsweep.errors import ConfigError
 
@@ -30,26 +32,68 @@ def as_tuple(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-class Data(Strict):
-    """Where the photographs come from, and how they are divided.
+def _group_rule(value: Any) -> Any:
+    """Refuse what names no groups."""
+    if value in (None, "folder", "name"):
+        return value
+    [(by, text), *more] = value.items() if isinstance(value, dict) and value else [("", "")]
+    if more or by not in ("pattern", "column") or not isinstance(text, str) or not text:
+        raise ValueError(
+            "must be folder, name, {pattern: REGULAR EXPRESSION} or {column: NAME}, got"
+            f" {value}"
+        )
+    if by == "pattern":
+        try:
+            re.compile(text)
+        except re.error as error:
+            raise ValueError(f"pattern {text} is no regular expression: {error}") from None
+    return value
 
-    `near_duplicates`: "group" keeps images of one photograph on one side of the split; "ignore"
-    does not look for them.
-    """
+
+def _column_names(value: Any) -> Any:
+    """Refuse what names no columns."""
+    known = isinstance(value, dict) and all(
+        key in COLUMNS and isinstance(name, str) and name for key, name in value.items()
+    )
+    if not known:
+        raise ValueError(
+            f"must map some of {', '.join(COLUMNS)} to a table's own names of these, as in"
+            f" {{file: photo, label: mineral}}, got {value}"
+        )
+    return value
+
+
+class Data(Strict):
+    """Where the photographs come from, and how they are divided: see `data.settings`."""
 
     source: str = Field(default="sample", min_length=1)
-    split: str = "40/20/40"
+    split: str = SHARES
     split_seed: int = Field(default=0, ge=0)
+    redivide: bool = False
     classes: Annotated[tuple[str, ...] | None, BeforeValidator(as_tuple)] = None
+    min_images: int = Field(default=0, ge=0)
     near_duplicates: Literal["group", "ignore"] = "group"
+    groups: Annotated[Any, BeforeValidator(_group_rule)] = None
+    columns: Annotated[dict[str, str], BeforeValidator(_column_names)] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _shares_add_up(self) -> Self:
         try:
-            parse_shares(self.split)
+            if self.split not in ("folders", "column"):
+                parse_shares(self.split)
         except ConfigError as error:
             raise Misplaced("split", str(error)) from None
         return self
+
+    def settings(self) -> DataSettings:
+        """Return them as plain data."""
+        rule = None
+        if isinstance(self.groups, dict):
+            [(by, value)] = self.groups.items()
+            rule = GroupRule(by, value)
+        elif self.groups is not None:
+            rule = GroupRule(self.groups)
+        return DataSettings(**{**vars(self), "groups": rule})
 
 
 class Budget(Strict):

@@ -11,8 +11,9 @@ from typing import cast
 import numpy as np
 
 from mineralsweep import files
-from mineralsweep.data.catalog import Catalog, CatalogImage, readable
+from mineralsweep.data.catalog import Catalog, CatalogImage
 from mineralsweep.data.decode import DECODER_VERSION, Pixels, decode
+from mineralsweep.data.listing import readable
 from mineralsweep.errors import DataError, UnusableImage
 
 

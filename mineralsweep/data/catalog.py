@@ -1,17 +1,16 @@
-"""A folder a class -> what is in it: usable images by content, and the others with a reason."""
+"""What a source names -> what is in it: usable images by content, the others with a reason."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
-import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePath
-from typing import Any
+from typing import Any, Literal
 
 from mineralsweep import files
 from mineralsweep.data import looks
@@ -23,44 +22,49 @@ from mineralsweep.data.decode import (
     too_large,
 )
 from mineralsweep.data.formats import HEAD
+from mineralsweep.data.listing import PARTS, Listed, Listing, Part, Rejected, readable, shown
 from mineralsweep.errors import DataError, UnusableImage, did_you_mean
-
-
-def readable(path: PurePath) -> str:
-    """Return a path as text; bytes in it that are no UTF-8 stand as `\\xNN`."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 @dataclass(frozen=True)
 class CatalogImage:
-    """One usable image. `digest` is the SHA-256 of the file's bytes, in hexadecimal."""
+    """One usable image.
+
+    Attributes:
+        digest: SHA-256 of the file's bytes, in hexadecimal.
+        part, group: as of `listing.Listed`.
+    """
 
     path: Path
     label: str
     digest: str
     facts: ImageFacts
-
-
-@dataclass(frozen=True)
-class Rejected:
-    """One file that can't be used, and why.
-
-    `photograph`: whether it was lost; a video or a sidecar file is missed by nobody.
-    """
-
-    path: Path
-    reason: str
-    photograph: bool = True
+    part: Part | Literal[""] = ""
+    group: str = ""
 
 
 @dataclass(frozen=True)
 class Catalog:
-    """The images of a folder, sorted by class and content, never by file name."""
+    """The images of a source, sorted by class and content, never by file name.
+
+    Attributes:
+        rejected: files that can't be used.
+        folders, is_table, divided_by: as of `listing.Listing`.
+        left_out: classes that are not used, with the reason, a sentence each.
+    """
 
     root: Path
     classes: tuple[str, ...]
     images: tuple[CatalogImage, ...]
     rejected: tuple[Rejected, ...]
+    folders: tuple[Rejected, ...] = ()
+    is_table: bool = False
+    divided_by: str = ""
+    left_out: tuple[str, ...] = ()
+
+    def file(self, row: int) -> str:
+        """Return an image's path for people to read: below the root, or whole."""
+        return shown(self.images[row].path, self.root)
 
     @property
     def digest(self) -> str:
@@ -80,96 +84,86 @@ class Catalog:
         return {label: found[label] for label in self.classes}
 
 
-def read(root: Path, only: Sequence[str] | None = None) -> Catalog:
-    """List the images under `root`, one sub-folder a class.
+def read(found: Listing, only: Sequence[str] | None = None, min_images: int = 0) -> Catalog:
+    """Read the files that a source names.
 
-    Files are read whole, decoded and hashed once; the cache remembers the outcome by content.
-    Hidden files and folders are passed over. Symbolic links to folders are not followed.
+    Files are read whole, decoded and hashed once; the cache remembers the outcome by content. A
+    class of whose files none is a photograph, or the copy of one, is left out.
 
     Args:
-        root: a folder with one sub-folder a class.
+        found: the files.
         only: class names to keep; None keeps all.
+        min_images: classes with fewer usable images are left out.
 
     Raises:
-        DataError: `root` is no folder, has no sub-folder, or lacks a class of `only`.
+        DataError: the source lacks a class of `only`.
     """
-    folders = _class_folders(root)
-    if only is not None:
-        for name in only:
-            if name not in folders:
-                raise DataError(f"{root}: no class folder '{name}'{did_you_mean(name, folders)}")
-        folders = {name: folders[name] for name in folders if name in only}
-    images: list[CatalogImage] = []
-    rejected: list[Rejected] = []
+    wanted = [file for file in found.files if only is None or file.label in only]
+    for name in only or ():
+        if all(file.label != name for file in wanted):
+            hint = did_you_mean(name, found.classes())
+            raise DataError(f"{found.root}: no class '{name}'{hint}")
     known = _Verdicts(files.folder() / f"verdicts-v{DECODER_VERSION}.{looks.VERSION}.json")
-    listed = [
-        (label, path) for label, folder in folders.items() for path in _files(folder, rejected)
-    ]
+    images: list[CatalogImage] = []
+    rejected: list[Rejected] = list(found.rejected)
+    missed: set[str] = set()
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for found in pool.map(lambda item: _examine(item[0], item[1], known), listed):
-            if isinstance(found, CatalogImage):
-                images.append(found)
+        examined = pool.map(lambda file: _examine(file, known), wanted)
+        for file, one in zip(wanted, examined, strict=True):
+            if isinstance(one, CatalogImage):
+                images.append(one)
             else:
-                rejected.append(found)
+                rejected.append(one)
+                missed |= {file.label} if one.photograph else set()
+        loose = (Listed(path, "") for path in found.loose)
+        for one in pool.map(lambda file: _examine(file, known), loose):
+            if isinstance(one, CatalogImage):
+                one = Rejected(one.path, found.loose_reason)
+            rejected.append(one)
     known.save()
-    rejected += [
-        Rejected(path, "not in a class folder; put it into one")
-        for path in _entries(root)
-        if path.is_file() and not path.name.startswith(".")
-    ]
     kept, doubles = _without_doubles(images)
-    return Catalog(root, tuple(sorted(folders)), tuple(kept), tuple(rejected + doubles))
+    catalog = Catalog(
+        found.root,
+        tuple(sorted({file.label for file in wanted})),
+        tuple(kept),
+        tuple(rejected + doubles),
+        found.folders,
+        found.is_table,
+        found.divided_by,
+    )
+    held = {image.label for image in images} | missed
+    none = [label for label in catalog.classes if label not in held]
+    return _without_small(_without(catalog, none, "no photographs among its files"), min_images)
 
 
-def _class_folders(root: Path) -> dict[str, Path]:
-    if not root.exists():
-        raise DataError(f"{root}: no such folder; give a folder with one sub-folder a class")
-    if not root.is_dir():
-        raise DataError(f"{root}: is a file; give a folder with one sub-folder a class")
-    folders: dict[str, Path] = {}
-    for path in _entries(root):
-        if not path.is_dir() or path.name.startswith("."):
-            continue
-        label = unicodedata.normalize("NFC", path.name)
-        if label in folders:
-            raise DataError(
-                f"{root}: two folders are named '{label}', in two spellings of Unicode;"
-                " put their images into one"
-            )
-        folders[label] = path
-    if not folders:
-        raise DataError(f"{root}: has no sub-folders; put the images of each class into one")
-    return folders
+def _without(catalog: Catalog, labels: Sequence[str], why: str) -> Catalog:
+    """Leave classes out, and say why."""
+    if not labels:
+        return catalog
+    return replace(
+        catalog,
+        classes=tuple(label for label in catalog.classes if label not in labels),
+        images=tuple(image for image in catalog.images if image.label not in labels),
+        left_out=(*catalog.left_out, f"Left out: {', '.join(labels)} ({why})"),
+    )
 
 
-def _entries(root: Path) -> list[Path]:
-    try:
-        return sorted(root.iterdir())
-    except OSError as error:
-        raise DataError(f"{root}: can't be read: {error.strerror or error}") from None
+def _without_small(catalog: Catalog, least: int) -> Catalog:
+    small = [label for label, count in catalog.counts().items() if count < least]
+    return _without(catalog, small, f"fewer than {least} usable images: data.min_images")
 
 
-def _files(folder: Path, unreadable: list[Rejected]) -> list[Path]:
-    def note(error: OSError) -> None:
-        reason = f"the folder can't be read: {error.strerror or error}"
-        unreadable.append(Rejected(Path(error.filename), reason))
-
-    found = []
-    for parent, folders, names in os.walk(folder, onerror=note):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        found += [Path(parent, name) for name in sorted(names) if not name.startswith(".")]
-    return found
-
-
-def _examine(label: str, path: Path, known: _Verdicts) -> CatalogImage | Rejected:
+def _examine(file: Listed, known: _Verdicts) -> CatalogImage | Rejected:
+    path = file.path
     try:
         # Only regular files: reading a pipe or a device would wait for ever.
         if not path.is_file():
-            return Rejected(path, "not a regular file")
+            lost = path.is_symlink() and not path.exists()
+            return Rejected(path, "a link to nothing" if lost else "not a regular file")
         size = path.stat().st_size
         if size > MAX_BYTES:
-            with path.open("rb") as file:
-                return _refused(path, too_large(file.read(HEAD), size))
+            with path.open("rb") as opened:
+                return _refused(path, too_large(opened.read(HEAD), size))
         content = path.read_bytes()
     except OSError as error:
         return Rejected(path, f"can't be read: {error.strerror or error}")
@@ -185,7 +179,7 @@ def _examine(label: str, path: Path, known: _Verdicts) -> CatalogImage | Rejecte
         known.put(digest, verdict)
     if isinstance(verdict, UnusableImage):
         return _refused(path, verdict)
-    return CatalogImage(path, label, digest, verdict)
+    return CatalogImage(path, file.label, digest, verdict, file.part, file.group)
 
 
 def _refused(path: Path, error: UnusableImage) -> Rejected:
@@ -193,9 +187,18 @@ def _refused(path: Path, error: UnusableImage) -> Rejected:
 
 
 def _without_doubles(images: list[CatalogImage]) -> tuple[list[CatalogImage], list[Rejected]]:
-    """Keep one file of each content: a copy on both sides of a split would be a leak."""
+    """Keep one file of each content: a copy on both sides of a split would be a leak.
+
+    Of copies in several parts of a ready-made split the test part's stays, so that it is asked for
+    what others are asked for.
+    """
+
+    def order(image: CatalogImage) -> tuple[str, str, int, str]:
+        later = -PARTS.index(image.part) if image.part else 0
+        return image.label, image.digest, later, str(image.path)
+
     by_digest: dict[str, list[CatalogImage]] = {}
-    for image in sorted(images, key=lambda image: (image.label, image.digest, str(image.path))):
+    for image in sorted(images, key=order):
         by_digest.setdefault(image.digest, []).append(image)
     kept: list[CatalogImage] = []
     doubles: list[Rejected] = []
@@ -206,8 +209,11 @@ def _without_doubles(images: list[CatalogImage]) -> tuple[list[CatalogImage], li
             doubles += [Rejected(image.path, reason) for image in copies]
             continue
         kept.append(copies[0])
-        reason = f"the same bytes as {readable(PurePath(copies[0].path.name))}"
-        doubles += [Rejected(image.path, reason) for image in copies[1:]]
+        for image in copies[1:]:
+            other = image.part != copies[0].part
+            where = f" in the {copies[0].part} part, which stays" if other else ""
+            reason = f"the same bytes as {readable(PurePath(copies[0].path.name))}{where}"
+            doubles.append(Rejected(image.path, reason))
     return sorted(kept, key=lambda image: (image.label, image.digest)), doubles
 
 

@@ -6,31 +6,39 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, Self
+from typing import Self
 
-from mineralsweep.data import arrays, duplicates
-from mineralsweep.data.catalog import Catalog, readable
-from mineralsweep.data.source import SOURCES, open_catalog
-from mineralsweep.data.split import Rows, Split, folds, parse_shares, split
+from mineralsweep.data import arrays, duplicates, groups
+from mineralsweep.data.catalog import Catalog
+from mineralsweep.data.settings import DataSettings
+from mineralsweep.data.sources import SOURCES, open_catalog
+from mineralsweep.data.split import Rows, Split, folds, left_out, parse_shares, ready_made, split
 from mineralsweep.errors import DataError
-
-NearDuplicates = Literal["group", "ignore"]
 
 
 @dataclass(frozen=True)
 class Dataset:
     """A catalogue and one split of it. Labels are positions in `classes`.
 
-    `near_duplicates` has a group a row: equal for images that are one photograph, never to be
-    divided; an image without near-duplicates has a number of its own.
+    Attributes:
+        settings: that it was opened with.
+        shares: of the split, as people write them, or who divided it: "folders", "column".
+        near_duplicates: a group a row: equal for images that are one photograph.
+        groups: a group a row: equal for images that are never to be divided, near-duplicates among
+            them; an image that belongs to no other has a number of its own.
     """
 
-    source: str
+    settings: DataSettings
     catalog: Catalog
     split: Split
     shares: str
     split_seed: int
     near_duplicates: tuple[int, ...]
+    groups: tuple[int, ...]
+
+    @property
+    def source(self) -> str:
+        return self.settings.source
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -39,20 +47,36 @@ class Dataset:
     @property
     def name(self) -> str:
         """A short name for people: that of the source, or the folder's own."""
-        return self.source if self.source in SOURCES else self.catalog.root.resolve().name
+        if self.source in SOURCES:
+            return self.source
+        return Path(self.source).resolve().stem if self.catalog.is_table else self._folder()
+
+    def _folder(self) -> str:
+        return self.catalog.root.resolve().name
+
+    def place(self) -> str:
+        """Return where the source lies: a folder, or a table."""
+        return self.source if self.catalog.is_table else str(self.catalog.root)
 
     def labels(self) -> tuple[int, ...]:
         """Return one label an image, in the order of the rows."""
         return tuple(self.classes.index(image.label) for image in self.catalog.images)
 
+    def given(self) -> bool:
+        """Say whether the split is that which the source came with."""
+        return bool(self.catalog.divided_by) and not self.settings.redivide
+
+    def related(self) -> tuple[int, ...]:
+        """Return `groups`, with near-duplicates that the split was made without looking for."""
+        return groups.together(self.catalog, self.settings.groups, duplicates.groups(self.catalog))
+
     def duplicates(self) -> list[list[int]]:
-        """Return the rows of each group of two or more images, sorted."""
-        return duplicates.several(self.near_duplicates)
+        """Return the rows of each group of two or more near-duplicates, sorted."""
+        return groups.several(self.near_duplicates)
 
     def files(self, rows: Sequence[int]) -> list[str]:
         """Return the images' paths under the root, for people to read."""
-        root = self.catalog.root
-        return [readable(self.catalog.images[row].path.relative_to(root)) for row in rows]
+        return [self.catalog.file(row) for row in rows]
 
     def arrays(self, size: tuple[int, int]) -> Path:
         """Return the file of decoded images at (height, width); see `arrays.ensure`."""
@@ -63,20 +87,20 @@ class Dataset:
         return tuple(sorted(self.split.train + self.split.validation))
 
     def units(self, rows: Rows) -> dict[str, int]:
-        """Return how many images of each class are among some rows, near-duplicates counted once.
+        """Return how many groups of images of each class are among some rows.
 
         So many folds of them can be made.
         """
         labels = self.labels()
         return {
-            name: len({self.near_duplicates[row] for row in rows if labels[row] == label})
+            name: len({self.groups[row] for row in rows if labels[row] == label})
             for label, name in enumerate(self.classes)
         }
 
     def folds(self, k: int, repeats: int = 1, rows: Rows | None = None) -> list[tuple[Rows, Rows]]:
-        """Divide the pool, or other rows, whatever the files' names: `folds.folds`.
+        """Divide the pool, or other rows, whatever the files' names: `split.folds`.
 
-        Near-duplicates stay together.
+        Groups stay together.
 
         Returns:
             (train, validation) a fold: rows, sorted.
@@ -87,15 +111,9 @@ class Dataset:
         images, labels = self.catalog.images, self.labels()
         rows = self.pool() if rows is None else rows
         ordered = sorted(rows, key=lambda row: (labels[row], images[row].digest))
-        for name, own in self.units(rows).items():
-            if own < k:
-                raise DataError(
-                    f"{self.catalog.root}: class '{name}' has {own} images outside the test split"
-                    f" (near-duplicates counted once), too few for {k} folds; add images, or use"
-                    " fewer folds"
-                )
-        groups = [self.near_duplicates[row] for row in ordered]
-        divided = folds([labels[row] for row in ordered], groups, k, repeats, self.split_seed)
+        self._check_folds(rows, k)
+        together = [self.groups[row] for row in ordered]
+        divided = folds([labels[row] for row in ordered], together, k, repeats, self.split_seed)
         return [
             (
                 tuple(sorted(ordered[i] for i in train)),
@@ -103,6 +121,19 @@ class Dataset:
             )
             for train, validation in divided
         ]
+
+    def _check_folds(self, rows: Rows, k: int) -> None:
+        units = self.units(rows)
+        small = [name for name, own in units.items() if own < k]
+        if not small:
+            return
+        told = ", ".join(f"{name} ({units[name]})" for name in small)
+        fewer = f"--set folds={min(units.values())}, " if min(units.values()) > 1 else ""
+        raise DataError(
+            f"{self.catalog.root}: classes with too few images outside the test split for {k}"
+            f" folds, near-duplicates and groups counted once: {told}; add images, or {fewer}"
+            f"{left_out(self.catalog, small)}"
+        )
 
     def describe(self) -> str:
         """Say in one line what is in it."""
@@ -114,33 +145,33 @@ class Dataset:
         )
 
 
-def open_dataset(
-    source: str,
-    shares: str,
-    split_seed: int,
-    classes: Sequence[str] | None = None,
-    near_duplicates: NearDuplicates = "group",
-) -> Dataset:
-    """Read the catalogue of `source` and split it.
-
-    Args:
-        source: see `source.open_catalog`.
-        shares: train/validation/test in per cent, as "40/20/40".
-        split_seed: another seed gives another split of the same shares.
-        classes: the classes to keep; None keeps all.
-        near_duplicates: "group" keeps them on one side of the split; "ignore" does not look.
+def open_dataset(asked: DataSettings) -> Dataset:
+    """Read the catalogue of a source and split it.
 
     Raises:
-        DataError: the folder can't be used, or a class is too small for the split.
+        DataError: the source can't be used, or a class is too small for the split.
         ConfigError: the shares don't add up.
     """
-    catalog = open_catalog(source, classes)
-    if near_duplicates == "group":
-        groups = duplicates.groups(catalog)
+    return divide(open_catalog(asked), asked)
+
+
+def divide(catalog: Catalog, asked: DataSettings) -> Dataset:
+    """Split a catalogue, as `open_dataset` does."""
+    copies = tuple(range(len(catalog.images)))
+    if asked.near_duplicates == "group":
+        copies = duplicates.groups(catalog)
+    together = groups.together(catalog, asked.groups, copies)
+    shares = parse_shares(asked.shares)
+    if catalog.divided_by and not asked.redivide:
+        parts, told = ready_made(catalog, shares, asked.split_seed, together), catalog.divided_by
+    elif asked.split in ("folders", "column"):
+        raise DataError(
+            f"{asked.source}: data.split: {asked.split}, and it has no folders train/ and test/ or"
+            " val/, nor a table's column split; give shares, such as --set data.split=40/20/40"
+        )
     else:
-        groups = tuple(range(len(catalog.images)))
-    parts = split(catalog, parse_shares(shares), split_seed, groups)
-    return Dataset(source, catalog, parts, shares, split_seed, groups)
+        parts, told = split(catalog, shares, asked.split_seed, together), asked.shares
+    return Dataset(asked, catalog, parts, told, asked.split_seed, copies, together)
 
 
 INNER_FOLDS = 5
@@ -194,9 +225,7 @@ class Division:
             DataError: a class is too small for it.
         """
         if not self.fold:
-            parts = split(
-                dataset.catalog, parse_shares(self.shares), self.seed, dataset.near_duplicates
-            )
+            parts = split(dataset.catalog, parse_shares(self.shares), self.seed, dataset.groups)
             return replace(dataset, split=parts, shares=self.shares, split_seed=self.seed)
         every = tuple(range(len(dataset.catalog.images)))
         rest, test = dataset.folds(self.of, rows=every)[self.fold - 1]

@@ -12,6 +12,7 @@ from PIL import Image, ImageOps, JpegImagePlugin, TiffImagePlugin, UnidentifiedI
 from pillow_heif import register_heif_opener
 
 from mineralsweep.data import formats
+from mineralsweep.data.colour import to_srgb
 from mineralsweep.errors import UnusableImage
 
 Pixels = NDArray[np.uint8]
@@ -27,7 +28,7 @@ libjpeg keeps a progressive one whole in memory, at about 3 bytes a pixel.
 # Pillow warns of odd metadata, which does no harm here. Once for all: a filter set for a moment is
 # no good in threads.
 warnings.filterwarnings("ignore", module=r"PIL\.")
-DECODER_VERSION = 2
+DECODER_VERSION = 3
 """Part of every cache key: raise it when the same bytes would give other pixels."""
 
 
@@ -57,8 +58,9 @@ def inspect(content: bytes) -> ImageFacts:
 def decode(content: bytes, size: tuple[int, int] | None = None) -> Pixels:
     """Turn the bytes of one image into pixels.
 
-    EXIF rotation is applied, transparency is laid on white, grey, palette, 16-bit and CMYK
-    images become RGB, and of an animation the first frame is taken.
+    EXIF rotation is applied, colours of an embedded profile become sRGB, transparency is laid on
+    white, grey, palette, 16-bit and CMYK images become RGB, and of an animation the first frame is
+    taken.
 
     Args:
         content: a JPEG, PNG, GIF, WebP, TIFF, BMP, HEIC or AVIF file, at most 64 MiB and 80
@@ -98,7 +100,7 @@ def open_rgb(content: bytes) -> tuple[Image.Image, ImageFacts]:
         upright = _upright(image)
         if upright.size != image.size:  # a quarter turn
             shown = shown[1], shown[0]
-        image = _to_rgb(upright)
+        image = _to_rgb(to_srgb(upright))
     except (UnusableImage, MemoryError):
         raise
     except Image.DecompressionBombError:

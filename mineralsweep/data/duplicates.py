@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,6 +17,7 @@ from mineralsweep import files
 from mineralsweep.data import looks
 from mineralsweep.data.catalog import Catalog, CatalogImage
 from mineralsweep.data.decode import DECODER_VERSION, open_rgb
+from mineralsweep.data.groups import joined
 from mineralsweep.errors import DataError, UnusableImage
 
 VERSION = 1
@@ -71,29 +72,6 @@ def groups(catalog: Catalog) -> tuple[int, ...]:
     found = joined(len(catalog.images), pairs(catalog))
     files.write_atomically(path, lambda target: target.write_text(json.dumps(found)))
     return found
-
-
-def joined(count: int, found: Sequence[tuple[int, int]]) -> tuple[int, ...]:
-    """Return one group a row, from pairs of rows that belong together."""
-    first = list(range(count))
-
-    def root(row: int) -> int:
-        while first[row] != row:
-            row = first[row]
-        return row
-
-    for one, other in found:
-        low, high = sorted((root(one), root(other)))
-        first[high] = low
-    return tuple(root(row) for row in range(count))
-
-
-def several(groups: Sequence[int]) -> list[list[int]]:
-    """Return the rows of each group of two or more images, sorted."""
-    rows: dict[int, list[int]] = {}
-    for row, group in enumerate(groups):
-        rows.setdefault(group, []).append(row)
-    return [found for found in rows.values() if len(found) > 1]
 
 
 def pairs(catalog: Catalog) -> list[tuple[int, int]]:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from mineralsweep.data import groups
 from mineralsweep.data.catalog import Catalog
 from mineralsweep.data.dataset import Dataset
+from mineralsweep.data.listing import PARTS
+from mineralsweep.data.split import lacking
 
 
 @dataclass(frozen=True)
@@ -59,8 +64,88 @@ FEW_IMAGES = 20
 
 
 def concerns(dataset: Dataset) -> list[str]:
-    """Return one line a concern: near-duplicates, labels in doubt, small classes."""
-    return [*_near_duplicates(dataset), *_across_classes(dataset), *_small_classes(dataset)]
+    """Return one line a concern: the split, what belongs together, labels, small classes."""
+    return [
+        *dataset.catalog.left_out,
+        *_ready_made(dataset),
+        *_grouped(dataset),
+        *_near_duplicates(dataset),
+        *_crossing(dataset),
+        *_across_classes(dataset),
+        *_spelled_alike(dataset),
+        *_small_classes(dataset),
+    ]
+
+
+def spellings(classes: Sequence[str]) -> list[list[str]]:
+    """Return the classes whose names differ by case, blanks and signs alone, together."""
+    named: dict[str, list[str]] = {}
+    for name in classes:
+        named.setdefault(re.sub(r"[\W_]+", "", name.casefold()), []).append(name)
+    return [names for names in named.values() if len(names) > 1]
+
+
+def _spelled_alike(dataset: Dataset) -> list[str]:
+    return [
+        f"Careful: {' and '.join(map(repr, names))} are {len(names)} classes; if they are one, give"
+        f" them one name: mineralsweep data fix {dataset.source}"
+        for names in spellings(dataset.classes)
+    ]
+
+
+def _ready_made(dataset: Dataset) -> list[str]:
+    """Say whose the split is, where the data was divided already."""
+    catalog = dataset.catalog
+    if not catalog.divided_by:
+        return []
+    what = "folders train/, val/, test/" if catalog.divided_by == "folders" else "column split"
+    if dataset.settings.redivide:
+        return [f"Its {what} are passed over: data.redivide"]
+    lines = [
+        f"Divided already, by its {what}: used as the split; to divide it anew, near-duplicates on"
+        " one side: --set data.redivide=true"
+    ]
+    lines += [
+        f"It has no {part} part: {len(getattr(dataset.split, part))} images were cut out of its"
+        f" train part, by the shares {dataset.settings.shares}"
+        for part in lacking(catalog)
+    ]
+    return lines
+
+
+def _grouped(dataset: Dataset) -> list[str]:
+    """Say how many groups there are, or that names suggest some."""
+    rule, catalog = dataset.settings.groups, dataset.catalog
+    told = groups.unasked(catalog, dataset.settings)
+    count, alone = groups.counted(catalog, rule)
+    if told or not count:
+        return [f"Careful: {told}"] if told else []
+    without = f"; {alone} images have none, and stand alone" if alone else ""
+    lines = [f"Groups: {count}, each on one side of the split and in one fold{without}"]
+    mixed = groups.in_several_classes(catalog, dataset.groups)
+    if mixed:
+        lines.append(
+            f"Careful: {mixed} groups have images of more than one class: the same name means one"
+            " group in every class"
+        )
+    return lines
+
+
+def _crossing(dataset: Dataset) -> list[str]:
+    """Warn of images that belong together and stand in several parts of a ready-made split."""
+    parts = dataset.split
+    side = {row: part for part in PARTS for row in getattr(parts, part)}
+    found = [
+        rows for rows in groups.several(dataset.groups) if len({side[row] for row in rows}) > 1
+    ]
+    if not found:
+        return []
+    shown = " and ".join(dataset.files(found[0][:2]))
+    return [
+        f"Careful: {_groups(len(found))} of near-duplicates or of one specimen stand in several"
+        f" parts of the split that the data came with, such as {shown}: scores are too high; --set"
+        " data.redivide=true keeps them on one side"
+    ]
 
 
 def spanning(dataset: Dataset) -> list[list[int]]:
@@ -73,11 +158,9 @@ def _near_duplicates(dataset: Dataset) -> list[str]:
     found = dataset.duplicates()
     if not found:
         return []
-    count = sum(map(len, found))
-    return [
-        f"{count} images are near-duplicates, in {_groups(len(found))}: each group stands on one"
-        " side of the split"
-    ]
+    count, kept = sum(map(len, found)), not dataset.given()
+    stands = ": each group stands on one side of the split" if kept else ""
+    return [f"{count} images are near-duplicates, in {_groups(len(found))}{stands}"]
 
 
 def _across_classes(dataset: Dataset) -> list[str]:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Self
 
 import numpy as np
 
 from mineralsweep.data.catalog import Catalog
+from mineralsweep.data.listing import PARTS, Part
 from mineralsweep.errors import ConfigError, DataError
 
 PRESETS = ("72/18/10", "40/20/40")
 """The study's two: model 1 used the first, every other variant the second."""
-
-PARTS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
@@ -68,49 +69,125 @@ def split(
         catalog: the images.
         shares: train, validation and test in per cent.
         seed: another one gives another split.
-        groups: one group a row, see `duplicates.groups`; None: each image is its own.
+        groups: one group a row, see `groups.together`; None: each image is its own.
 
     Raises:
         DataError: fewer than 2 classes, or a class too small for one image in every part.
     """
+    _check_classes(catalog)
+    every = range(len(catalog.images))
+    parts = _divide(catalog, every, shares, seed, groups or every)
+    _check_parts(catalog, parts, f"for a {'/'.join(map(str, shares))} split")
+    return Split.of(catalog, *parts)
+
+
+def ready_made(
+    catalog: Catalog, shares: tuple[int, int, int], seed: int, groups: Sequence[int]
+) -> Split:
+    """Return the split that the source has itself; a part that it lacks is cut out of train.
+
+    Images that belong together stay on the sides where the source has them.
+
+    Args:
+        catalog: the images, with their parts.
+        shares, seed, groups: as of `split`, for the part that is lacking.
+
+    Raises:
+        DataError: fewer than 2 classes, or a class is not in every part.
+    """
+    _check_classes(catalog)
+    rows: dict[Part, list[int]] = {part: [] for part in PARTS}
+    for row, image in enumerate(catalog.images):
+        rows[image.part or "train"].append(row)
+    for part in lacking(catalog):
+        of = PARTS.index(part)
+        cut = _divide(catalog, rows["train"], (shares[0], shares[of]), seed, groups)
+        rows["train"], rows[part] = cut
+    _check_parts(catalog, [rows[part] for part in PARTS], "for the split that they come with")
+    return Split.of(catalog, *(rows[part] for part in PARTS))
+
+
+def lacking(catalog: Catalog) -> list[Part]:
+    """Return the parts that a source that is divided does not have."""
+    there = {image.part for image in catalog.images}
+    return [part for part in PARTS if part not in there]
+
+
+_Room = dict[str, list[int]]
+"""How many images of a class each part may still take; below 0 where a group was too large."""
+_Parts = list[list[int]]
+
+
+def _divide(
+    catalog: Catalog,
+    rows: Sequence[int],
+    shares: Sequence[int],
+    seed: int,
+    groups: Sequence[int],
+) -> _Parts:
+    """Divide some rows into as many parts as there are shares."""
+    counts = Counter(catalog.images[row].label for row in rows)
+    room = {label: list(_sizes(count, shares)) for label, count in counts.items()}
+    parts: _Parts = [[] for _ in shares]
+    units = _units(rows, groups)
+    _place_groups(catalog, [unit for unit in units if len(unit) > 1], shares, seed, room, parts)
+    _place_single(catalog, [unit[0] for unit in units if len(unit) == 1], seed, room, parts)
+    return parts
+
+
+NAMED = 20
+"""Classes named in an error."""
+
+
+def _check_classes(catalog: Catalog) -> None:
     if len(catalog.classes) < 2:
         raise DataError(
             f"{catalog.root}: {len(catalog.classes)} class, at least 2 are needed;"
             " give a folder with one sub-folder a class"
         )
-    room: _Room = {}
-    for label, count in catalog.counts().items():
-        room[label] = list(_sizes(count, shares))
-        if min(room[label]) < 1:
-            raise _too_small(catalog, label, shares)
-    parts: _Parts = ([], [], [])
-    units = _units(catalog, groups or range(len(catalog.images)))
-    _place_groups(catalog, [rows for rows in units if len(rows) > 1], shares, seed, room, parts)
-    _place_single(catalog, [rows[0] for rows in units if len(rows) == 1], seed, room, parts)
-    for label in catalog.classes:
-        if any(all(catalog.images[row].label != label for row in part) for part in parts):
-            raise _too_small(catalog, label, shares)
-    return Split.of(catalog, *parts)
 
 
-_Room = dict[str, list[int]]
-"""How many images of a class each part may still take; below 0 where a group was too large."""
-_Parts = tuple[list[int], list[int], list[int]]
-
-
-def _too_small(catalog: Catalog, label: str, shares: Sequence[int]) -> DataError:
-    return DataError(
-        f"{catalog.root}: class '{label}' has {catalog.counts()[label]} usable images, too few for"
-        f" a {'/'.join(map(str, shares))} split with one in every part and near-duplicates on one"
-        " side; add images, leave the class out, or see what there is: mineralsweep data check"
+def _check_parts(catalog: Catalog, parts: Sequence[Sequence[int]], what_for: str) -> None:
+    """Raise DataError that names every class which is not in every part."""
+    images, counts = catalog.images, catalog.counts()
+    held = [{images[row].label for row in part} for part in parts]
+    lack = {
+        label: [part for part, there in zip(PARTS, held, strict=True) if label not in there]
+        for label in catalog.classes
+    }
+    small = [label for label in catalog.classes if lack[label]]
+    if not small:
+        return
+    told = [f"{label} ({counts[label]}; none in {' and '.join(lack[label])})" for label in small]
+    if len(told) > NAMED:
+        told = [*told[:NAMED], f"and {len(told) - NAMED} more"]
+    raise DataError(
+        f"{catalog.root}: classes with too few usable images {what_for}, near-duplicates and groups"
+        f" on one side: {', '.join(told)}; add images, or leave"
+        f" {'it' if len(small) == 1 else 'them'} out: {left_out(catalog, small)}"
     )
 
 
-def _units(catalog: Catalog, groups: Sequence[int]) -> list[list[int]]:
+def left_out(catalog: Catalog, small: Sequence[str]) -> str:
+    """Return what leaves some classes out, to be pasted."""
+    counts = catalog.counts()
+    stay = [label for label in catalog.classes if label not in small]
+    least = 1 + max(counts[label] for label in small)
+    if not catalog.divided_by and all(counts[label] >= least for label in stay):
+        return f"--set data.min_images={least}"
+    return f'--set "data.classes=[{", ".join(map(_quoted, stay))}]"'
+
+
+def _quoted(label: str) -> str:
+    plain = re.fullmatch(r"[A-Za-z][\w-]*", label)
+    return label if plain else "'" + label.replace("'", "''") + "'"
+
+
+def _units(rows: Sequence[int], groups: Sequence[int]) -> list[list[int]]:
     """Return the rows of each group."""
     by_group: dict[int, list[int]] = {}
-    for row, group in zip(range(len(catalog.images)), groups, strict=True):
-        by_group.setdefault(group, []).append(row)
+    for row in rows:
+        by_group.setdefault(groups[row], []).append(row)
     return list(by_group.values())
 
 
@@ -129,9 +206,9 @@ def _place_groups(
 
     for rows in sorted(units, key=lambda rows: (-len(rows), rank(rows))):
         needed = Counter(catalog.images[row].label for row in rows)
-        slack = [min(room[label][i] - needed[label] for label in needed) for i in range(3)]
-        first = _part_at(int(rank(rows)[:8], 16) / 2**32 * 100, shares)
-        turn = [(first + step) % 3 for step in range(3)]
+        slack = [min(room[label][i] - needed[label] for label in needed) for i in range(len(parts))]
+        first = _part_at(int(rank(rows)[:8], 16) / 2**32 * sum(shares), shares)
+        turn = [(first + step) % len(parts) for step in range(len(parts))]
         part = next((i for i in turn if slack[i] >= 0), max(turn, key=lambda i: slack[i]))
         parts[part].extend(rows)
         for label, count in needed.items():
@@ -139,7 +216,7 @@ def _place_groups(
 
 
 def _part_at(per_cent: float, shares: Sequence[int]) -> int:
-    return sum(per_cent >= end for end in (shares[0], shares[0] + shares[1]))
+    return sum(per_cent >= end for end in accumulate(shares[:-1]))
 
 
 def _place_single(catalog: Catalog, rows: list[int], seed: int, room: _Room, parts: _Parts) -> None:
@@ -166,7 +243,7 @@ def _rank(seed: int, digest: str) -> str:
 
 def _sizes(count: int, shares: Sequence[int]) -> tuple[int, ...]:
     """Largest-remainder rounding: sizes add up to `count`."""
-    exact = [count * share / 100 for share in shares]
+    exact = [count * share / sum(shares) for share in shares]
     sizes = [int(value) for value in exact]
     by_remainder = sorted(range(len(shares)), key=lambda i: (sizes[i] - exact[i], i))
     for i in by_remainder[: count - sum(sizes)]:

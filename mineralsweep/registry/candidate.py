@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ from mlflow.exceptions import MlflowException
 from mineralsweep.config import Gate
 from mineralsweep.core import objective as objectives
 from mineralsweep.data.catalog import Catalog
-from mineralsweep.data.dataset import Dataset, NearDuplicates, open_dataset
-from mineralsweep.data.source import SOURCES
+from mineralsweep.data.dataset import Dataset, open_dataset
+from mineralsweep.data.settings import DataSettings
+from mineralsweep.data.sources import SOURCES
 from mineralsweep.errors import DataError, InputError
 from mineralsweep.evaluation import Scores, score
 from mineralsweep.registry.evidence import Evidence, ask, digest_of_split, measure
@@ -30,7 +32,6 @@ from mineralsweep.tracking import Store
 from mineralsweep.tracking.store import TEST_DIGEST
 
 LOGGED = re.compile(r"models:/(m-[0-9a-f]{32})")
-NEAR_DUPLICATES: tuple[NearDuplicates, ...] = ("group", "ignore")
 
 
 def find(store: Store, text: str, model: str | None = None) -> tuple[Versions, str]:
@@ -135,23 +136,31 @@ def dataset_of(store: Store, run_id: str, where: str) -> Dataset:
         inputs = store.client.get_run(run_id).inputs
         [told, *_] = [one.dataset for one in inputs.dataset_inputs] if inputs else []
         profile, uri = _json(told.profile), _json(told.source)["uri"]
-        shares, seed = profile["split"]["shares"], profile["split"]["seed"]
-        classes, expected = list(profile["classes"]), profile["split"]["digest"]
+        asked, expected = _settings(profile, uri), profile["split"]["digest"]
     except (MlflowException, ValueError, LookupError, TypeError):
         raise InputError(
             f"VERSION: {where} was never tested, and its run does not tell on which data it was"
             " trained; past the gate: --force --reason TEXT"
         ) from None
-    # A folder may have the name of a built-in source.
-    source = profile["source"] if profile["source"] in SOURCES else uri
-    for near_duplicates in NEAR_DUPLICATES:  # the run does not tell which it was
-        dataset = open_dataset(source, shares, seed, classes, near_duplicates)
-        if dataset.split.digest == expected:
-            return dataset
+    dataset = open_dataset(asked)
+    if dataset.split.digest == expected:
+        return dataset
     raise DataError(
-        f"{source}: holds other images than when {where} was trained: its test split is not"
+        f"{asked.source}: holds other images than when {where} was trained: its test split is not"
         " the same; train it anew, or past the gate: --force --reason TEXT"
     )
+
+
+def _settings(profile: Mapping[str, Any], uri: str) -> DataSettings:
+    """Return what a run's data set was opened with; `uri`: where the source lies."""
+    source = profile["source"] if profile["source"] in SOURCES else uri
+    told = profile.get("settings") or {  # a run of an earlier release tells less
+        **DataSettings(source).to_dict(),
+        "split": profile["split"]["shares"],
+        "split_seed": profile["split"]["seed"],
+    }
+    asked = DataSettings.from_dict({**told, "source": source})
+    return replace(asked, classes=tuple(profile["classes"]))
 
 
 def _json(text: str | None) -> Any:

@@ -16,9 +16,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mineralsweep import files
-from mineralsweep.data import duplicates
-from mineralsweep.data.catalog import CatalogImage, readable
+from mineralsweep.data.catalog import CatalogImage
 from mineralsweep.data.dataset import Dataset
+from mineralsweep.data.listing import readable
 from mineralsweep.errors import DataError
 from mineralsweep.evaluation import Scores, score
 
@@ -39,7 +39,7 @@ class Evidence:
         drawn: whether it is the drawn sample.
         classes: names, in the order of the columns of `probabilities`.
         images: SHA-256 of each test image's file.
-        groups: a number an image; equal for near-duplicates of one another.
+        groups: a number an image; equal for images that belong together, as near-duplicates do.
         labels: one position in `classes` an image.
         probabilities: float32 (n, classes).
         learned: SHA-256 of the files that it learned from or was chosen by: the training and
@@ -120,8 +120,7 @@ def measure(classify: Classify, folder: Path, dataset: Dataset) -> Evidence:
             knows other classes.
     """
     rows, labels, images = dataset.split.test, dataset.labels(), dataset.catalog.images
-    # Also where the split was made without looking for near-duplicates: the gate has to know.
-    groups = duplicates.groups(dataset.catalog)
+    groups = dataset.related()
     own = (*dataset.split.train, *dataset.split.validation)
     known = {groups[row] for row in own}
     learned = (*own, *(row for row in rows if groups[row] in known))

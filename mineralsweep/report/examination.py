@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mineralsweep.data import arrays, duplicates
-from mineralsweep.data.catalog import Catalog, readable
-from mineralsweep.data.split import PARTS, folds, parse_shares, split
+from mineralsweep.data import groups as grouped
+from mineralsweep.data.catalog import Catalog
+from mineralsweep.data.listing import PARTS
+from mineralsweep.data.split import folds, parse_shares, split
 from mineralsweep.descriptors import store
 from mineralsweep.errors import DataError
 
@@ -180,17 +182,22 @@ class Findings:
 
     def file(self, row: int) -> str:
         """Return an image's path under the root, as text."""
-        return readable(self.catalog.images[row].path.relative_to(self.catalog.root))
+        return self.catalog.file(row)
 
 
-def examine(catalog: Catalog) -> Findings:
+def examine(catalog: Catalog, belonging: Sequence[int] | None = None) -> Findings:
     """Look for near-duplicates, labels in doubt, and images unlike the others.
+
+    Args:
+        catalog: the images.
+        belonging: a group a row, of images that belong together; None: near-duplicates alone.
 
     Raises:
         DataError: a file was removed or changed since the catalogue was read.
     """
-    together = duplicates.groups(catalog)
-    groups = _groups(catalog, together)
+    copies = duplicates.groups(catalog)
+    together = belonging or copies
+    groups = _groups(catalog, copies)
     if not catalog.images:
         return Findings(catalog, groups, Doubts((), None, "there are no images"), ())
     labels = [catalog.classes.index(image.label) for image in catalog.images]
@@ -202,7 +209,7 @@ def examine(catalog: Catalog) -> Findings:
 def _groups(catalog: Catalog, together: Sequence[int]) -> tuple[Group, ...]:
     sides = _sides(catalog)
     groups = []
-    for rows in duplicates.several(together):
+    for rows in grouped.several(together):
         labels = sorted({catalog.images[row].label for row in rows})
         parts = [part for part in PARTS if part in {sides.get(row) for row in rows}]
         groups.append(Group(tuple(rows), tuple(labels), tuple(parts)))

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from mineralsweep.core import objective as objectives
 from mineralsweep.core.objective import Comparison
 from mineralsweep.core.record import TrialRecord
-from mineralsweep.data import duplicates
+from mineralsweep.data import groups
 from mineralsweep.models import get as get_architecture
 from mineralsweep.report import warnings
 from mineralsweep.report.evidence import Evidence
@@ -28,6 +28,7 @@ def warnings_of(evidence: Evidence) -> list[Warning]:
         *warnings.opened_again(crowned.openings),
         *warnings.never_found(test, "test split"),
         *warnings.leaks(_divided(evidence)),
+        *warnings.ungrouped(groups.unasked(evidence.dataset.catalog, evidence.dataset.settings)),
         *warnings.no_better_than_baseline(against_baseline(evidence), "colour_texture"),
         *warnings.indistinguishable(evidence.complete, _with_the_best(evidence)),
         *warnings.spread_larger_than_lead(evidence.complete),
@@ -94,7 +95,7 @@ def _divided(evidence: Evidence) -> list[tuple[str, str]]:
         for division in divisions
     ]
     found = []
-    for row, first in enumerate(duplicates.groups(evidence.dataset.catalog)):
+    for row, first in enumerate(evidence.dataset.related()):
         if any(part[row] != part[first] for part in parts):
             one, two = evidence.dataset.files([first, row])
             found.append((one, two))

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 from markupsafe import Markup
 
-from mineralsweep.data.catalog import Catalog, readable
+from mineralsweep.data.catalog import Catalog
 from mineralsweep.data.decode import open_rgb
+from mineralsweep.data.listing import shown
 from mineralsweep.data.profile import profile
 from mineralsweep.errors import UnusableImage
 from mineralsweep.report import charts
@@ -23,12 +25,16 @@ OUTLIERS_SHOWN = 12
 SKIPPED_SHOWN = 200
 
 
-def page(findings: Findings, title: str) -> Page:
+def page(
+    findings: Findings, title: str, problems: Sequence[str] = (), remarks: Sequence[str] = ()
+) -> Page:
     """Return the page.
 
     Args:
         findings: of `examine`.
         title: the data set's name, for people.
+        problems: what would end a sweep.
+        remarks: what a sweep would say of it.
     """
     pictures = _Pictures(findings)
     catalog = findings.catalog
@@ -42,7 +48,13 @@ def page(findings: Findings, title: str) -> Page:
     ]
     mislabelled = any(len(group.classes) > 1 for group in findings.groups)
     html = render(
-        "photographs.html", sections, title=title, findings=findings, mislabelled=mislabelled
+        "photographs.html",
+        sections,
+        title=title,
+        findings=findings,
+        mislabelled=mislabelled,
+        problems=problems,
+        remarks=remarks,
     )
     return Page(html)
 
@@ -135,5 +147,7 @@ def sizes(catalog: Catalog) -> dict[str, Any]:
 
 
 def _skipped(catalog: Catalog) -> dict[str, Any]:
-    rejected = [(readable(item.path), item.reason) for item in catalog.rejected]
+    rejected = [
+        (shown(item.path, catalog.root), item.reason) for item in catalog.folders + catalog.rejected
+    ]
     return {"skipped": rejected[:SKIPPED_SHOWN], "more": len(rejected) - SKIPPED_SHOWN}

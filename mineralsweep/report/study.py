@@ -16,7 +16,7 @@ from mineralsweep.config import Sweep
 from mineralsweep.config.entries import Entry
 from mineralsweep.core import objective as objectives
 from mineralsweep.core.record import BASELINE, TrialRecord
-from mineralsweep.data.catalog import readable
+from mineralsweep.data.listing import shown
 from mineralsweep.models import get as get_architecture
 from mineralsweep.models.vote import BACKBONES_SEARCHED
 from mineralsweep.report import champion, charts, parallel, photographs
@@ -244,7 +244,7 @@ def profile(evidence: Evidence) -> dict[str, Any]:
     """Return the images a class and a part, their sizes and formats, and what was left aside."""
     catalog = evidence.dataset.catalog
     rejected = [
-        (readable(one.path.relative_to(catalog.root)), one.reason) for one in catalog.rejected
+        (shown(one.path, catalog.root), one.reason) for one in catalog.folders + catalog.rejected
     ]
     return {
         "name": evidence.dataset.name,

@@ -14,6 +14,7 @@ from mineralsweep.config.entries import Entry, Range
 from mineralsweep.core.hyperparameter import Hyperparameter, Params
 from mineralsweep.core.objective import Comparison
 from mineralsweep.core.record import TrialRecord
+from mineralsweep.data.groups import Suggestion
 from mineralsweep.evaluation import FoldMean, Proportion, Scores
 
 EDGE = 0.05
@@ -171,6 +172,18 @@ def leaks(pairs: Sequence[tuple[str, str]]) -> Iterator[Warning]:
         f"{len(pairs)} pair{'s' * (len(pairs) != 1)} of near-duplicates across the split:"
         " the scores are too good.",
         f"They are {shown}{more}. Keep such images in one part.",
+    )
+
+
+def ungrouped(suggested: Suggestion | None) -> Iterator[Warning]:
+    """Warn where names suggest images of one specimen, which nothing keeps on one side."""
+    if suggested is None:
+        return
+    yield Warning(
+        "groups",
+        f"{suggested.images} images seem to be of {suggested.groups} specimens, such as"
+        f" {' and '.join(suggested.examples)}: if so, the scores are too good.",
+        f"Keep each specimen on one side of the split: --set {suggested.setting}.",
     )
 
 

@@ -181,6 +181,7 @@ class Store:
             "source": dataset.source,
             "images": len(dataset.catalog.images),
             "classes": dataset.catalog.counts(),
+            "settings": dataset.settings.to_dict(),
             "split": {
                 "shares": dataset.shares,
                 "seed": dataset.split_seed,
@@ -194,7 +195,7 @@ class Store:
             name=dataset.name,
             digest=dataset.catalog.digest[:DIGEST_LENGTH],
             source_type="local",
-            source=json.dumps({"uri": str(dataset.catalog.root)}),
+            source=json.dumps({"uri": dataset.place()}),
             profile=json.dumps(profile),
         )
         tags = [InputTag("mlflow.data.context", context)]

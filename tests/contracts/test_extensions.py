@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,10 @@ from mineralsweep.core import objective as objectives
 from mineralsweep.core.hyperparameter import Hyperparameter
 from mineralsweep.core.objective import OBJECTIVES, Objective
 from mineralsweep.core.record import TrialRecord
-from mineralsweep.data import catalog
 from mineralsweep.data.dataset import open_dataset
-from mineralsweep.data.source import SOURCES
+from mineralsweep.data.listing import Listing
+from mineralsweep.data.settings import DataSettings
+from mineralsweep.data.sources import SOURCES, folder
 from mineralsweep.engines import ENGINES
 from mineralsweep.engines.engine import Proposal
 from mineralsweep.engines.points import PointsEngine
@@ -63,8 +64,8 @@ class ToyExecutor(FakeExecutor):
 
 @pytest.fixture
 def toys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def drawn(classes: Sequence[str] | None) -> catalog.Catalog:
-        return catalog.read(pictures.write_classes(tmp_path / "toys", ("ash", "oak"), 10), classes)
+    def drawn() -> Listing:
+        return folder.listing(pictures.write_classes(tmp_path / "toys", ("ash", "oak"), 10))
 
     monkeypatch.setitem(models.ARCHITECTURES, "toy", TOY)
     monkeypatch.setitem(SOURCES, "toys", drawn)
@@ -173,7 +174,7 @@ def test_a_backbone_is_one_object_whose_trunk_is_run_once_an_image(
     models.ARCHITECTURES["toy"] = Architecture(
         "toy", builder=backbone, own=(depth,), trunk=trunk, smallest=8
     )
-    dataset = open_dataset(str(make_folder()), "60/20/20", 0)
+    dataset = open_dataset(DataSettings(str(make_folder()), "60/20/20", 0))
     result = run_trial(
         trial(dataset, tmp_path / "toy", architecture="toy", unfrozen=1), lambda report: None
     )

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from mineralsweep import files
-from mineralsweep.data import arrays, catalog
+from mineralsweep.data import arrays
+from tests.pictures import catalog_of
 
 
 def test_a_failed_write_leaves_nothing(tmp_path: Path) -> None:
@@ -29,7 +30,7 @@ def test_the_folder_can_be_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _build(root: str) -> bytes:
-    return arrays.ensure(catalog.read(Path(root)), (24, 24)).read_bytes()
+    return arrays.ensure(catalog_of(Path(root)), (24, 24)).read_bytes()
 
 
 def test_processes_that_build_at_once_agree(make_folder: Callable[..., Path]) -> None:

@@ -13,7 +13,7 @@ import pytest
 from mineralsweep.data import arrays, catalog
 from mineralsweep.data.profile import profile
 from mineralsweep.errors import DataError
-from tests.pictures import encode, noisy
+from tests.pictures import catalog_of, encode, noisy
 
 Make = Callable[..., Path]
 
@@ -21,7 +21,7 @@ Make = Callable[..., Path]
 def test_classes_are_folders_and_names_do_not_matter(make_folder: Make) -> None:
     root = make_folder(4)
     (root / "ash" / "000.png").rename(root / "ash" / "42. bo")
-    found = catalog.read(root)
+    found = catalog_of(root)
     assert found.classes == ("ash", "beech", "cedar")
     assert found.counts() == {"ash": 4, "beech": 4, "cedar": 4}
     assert found.rejected == ()
@@ -29,12 +29,12 @@ def test_classes_are_folders_and_names_do_not_matter(make_folder: Make) -> None:
 
 def test_the_digest_is_of_content_not_of_names_or_places(make_folder: Make, tmp_path: Path) -> None:
     root = make_folder(4)
-    first = catalog.read(root)
+    first = catalog_of(root)
     other = tmp_path / "elsewhere"
     shutil.copytree(root, other)
     for path in (other / "ash").iterdir():
         path.rename(path.with_name(f"z{path.name[::-1]}"))
-    second = catalog.read(other)
+    second = catalog_of(other)
     assert second.digest == first.digest
     assert [i.digest for i in second.images] == [i.digest for i in first.images]
 
@@ -46,7 +46,7 @@ def test_what_cannot_be_used_is_listed_with_its_reason(make_folder: Make) -> Non
     (root / "beech" / "cut.jpg").write_bytes(encode(noisy((9, 9, 9), 1), "JPEG")[:200])
     (root / "loose.png").write_bytes(encode(noisy((9, 9, 9), 2)))
     (root / "ash" / ".DS_Store").write_bytes(b"x")
-    found = catalog.read(root)
+    found = catalog_of(root)
     reasons = {item.path.name: item.reason for item in found.rejected}
     assert len(found.images) == 9
     assert "HTML" in reasons["page.jpg"]
@@ -59,7 +59,7 @@ def test_what_cannot_be_used_is_listed_with_its_reason(make_folder: Make) -> Non
 def test_a_copy_in_the_same_class_is_kept_once(make_folder: Make) -> None:
     root = make_folder(3)
     shutil.copy(root / "ash" / "000.png", root / "ash" / "copy.png")
-    found = catalog.read(root)
+    found = catalog_of(root)
     assert found.counts()["ash"] == 3
     assert found.rejected[0].reason == "the same bytes as 000.png"
 
@@ -67,7 +67,7 @@ def test_a_copy_in_the_same_class_is_kept_once(make_folder: Make) -> None:
 def test_the_same_image_in_two_classes_is_used_in_neither(make_folder: Make) -> None:
     root = make_folder(3)
     shutil.copy(root / "ash" / "000.png", root / "beech" / "twin.png")
-    found = catalog.read(root)
+    found = catalog_of(root)
     assert found.counts() == {"ash": 2, "beech": 3, "cedar": 3}
     assert {"ash and beech" in item.reason for item in found.rejected} == {True}
 
@@ -77,7 +77,7 @@ def test_pipes_links_and_loops_do_no_harm(make_folder: Make) -> None:
     os.mkfifo(root / "ash" / "pipe.jpg")
     (root / "ash" / "loop").symlink_to(root)
     (root / "ash" / "dangling.png").symlink_to(root / "nowhere.png")
-    found = catalog.read(root)
+    found = catalog_of(root)
     assert len(found.images) == 9
     assert {item.path.name for item in found.rejected} == {"pipe.jpg", "dangling.png"}
 
@@ -86,42 +86,42 @@ def test_pipes_links_and_loops_do_no_harm(make_folder: Make) -> None:
 def test_odd_names_are_read(make_folder: Make, name: str) -> None:
     root = make_folder(3)
     (root / "ash" / "000.png").rename(root / "ash" / name)
-    assert catalog.read(root).counts()["ash"] == 3
+    assert catalog_of(root).counts()["ash"] == 3
 
 
 def test_only_the_classes_asked_for_are_kept(make_folder: Make) -> None:
     root = make_folder(3)
-    assert catalog.read(root, ["ash", "cedar"]).classes == ("ash", "cedar")
+    assert catalog_of(root, ["ash", "cedar"]).classes == ("ash", "cedar")
     with pytest.raises(DataError, match=r"no class folder 'ceder'; did you mean 'cedar'\?"):
-        catalog.read(root, ["ceder"])
+        catalog_of(root, ["ceder"])
 
 
 def test_a_folder_that_is_none_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such folder"):
-        catalog.read(tmp_path / "nowhere")
+        catalog_of(tmp_path / "nowhere")
     (tmp_path / "file").write_text("")
     with pytest.raises(DataError, match="is a file"):
-        catalog.read(tmp_path / "file")
+        catalog_of(tmp_path / "file")
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="no sub-folders"):
-        catalog.read(tmp_path / "empty")
+        catalog_of(tmp_path / "empty")
 
 
 def test_verdicts_are_remembered_and_a_damaged_memory_is_no_harm(
     make_folder: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = make_folder(3)
-    first = catalog.read(root)
+    first = catalog_of(root)
     memory = next((tmp_path / "cache").glob("verdicts*.json"))
     with monkeypatch.context() as patch:
         patch.setattr(catalog, "open_rgb", lambda content: pytest.fail("decoded again"))
-        assert catalog.read(root) == first
+        assert catalog_of(root) == first
     memory.write_text("{broken")
-    assert catalog.read(root) == first
+    assert catalog_of(root) == first
 
 
 def test_the_profile_gives_sizes_a_class(make_folder: Make) -> None:
-    rows = profile(catalog.read(make_folder(3)))
+    rows = profile(catalog_of(make_folder(3)))
     assert [row.label for row in rows] == ["ash", "beech", "cedar", "all"]
     assert rows[-1].count == 9
     assert rows[0].height is not None
@@ -130,7 +130,7 @@ def test_the_profile_gives_sizes_a_class(make_folder: Make) -> None:
 
 
 def test_arrays_hold_every_image_in_order(make_folder: Make) -> None:
-    found = catalog.read(make_folder(3))
+    found = catalog_of(make_folder(3))
     pixels = arrays.load(arrays.ensure(found, (16, 20)))
     assert pixels.shape == (9, 16, 20, 3)
     assert pixels.dtype == np.uint8
@@ -140,7 +140,7 @@ def test_arrays_hold_every_image_in_order(make_folder: Make) -> None:
 
 
 def test_arrays_are_built_once_and_again_when_damaged(make_folder: Make) -> None:
-    found = catalog.read(make_folder(3))
+    found = catalog_of(make_folder(3))
     path = arrays.ensure(found, (16, 20))
     stamp = path.stat().st_mtime_ns
     assert arrays.ensure(found, (16, 20)) == path
@@ -152,7 +152,7 @@ def test_arrays_are_built_once_and_again_when_damaged(make_folder: Make) -> None
 
 def test_a_file_changed_since_the_catalogue_is_told(make_folder: Make) -> None:
     root = make_folder(3)
-    found = catalog.read(root)
+    found = catalog_of(root)
     (root / "ash" / "000.png").write_bytes(encode(noisy((1, 2, 3), 99)))
     with pytest.raises(DataError, match=r"000\.png: changed while it was read"):
         arrays.ensure(found, (16, 20))
@@ -160,7 +160,7 @@ def test_a_file_changed_since_the_catalogue_is_told(make_folder: Make) -> None:
 
 @pytest.mark.slow
 def test_all_real_photographs_load(photos: Path) -> None:
-    found = catalog.read(photos)
+    found = catalog_of(photos)
     assert found.counts() == {"biotite": 68, "bornite": 170, "chrysocolla": 162}
     assert found.rejected == ()
     assert arrays.load(arrays.ensure(found, (32, 32))).shape == (400, 32, 32, 3)

@@ -12,7 +12,7 @@ from PIL import Image
 from mineralsweep.data import decode as module
 from mineralsweep.data.decode import decode, inspect
 from mineralsweep.errors import UnusableImage
-from tests.pictures import encode, noisy, write_classes
+from tests.pictures import catalog_of, encode, noisy, write_classes
 
 RED = (200, 30, 30)
 
@@ -129,7 +129,6 @@ def test_perceptual_hashes_are_made_for_a_catalogue_alone(
     import imagehash
 
     from mineralsweep.cli import registry
-    from mineralsweep.data import catalog
 
     hashed: list[int] = []
     real = imagehash.phash
@@ -140,5 +139,5 @@ def test_perceptual_hashes_are_made_for_a_catalogue_alone(
     decode(image.read_bytes(), (20, 20))
     assert registry._usable(image)
     assert len(hashed) == 0
-    catalog.read(folder)
+    catalog_of(folder)
     assert len(hashed) == 2 * 24

@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from mineralsweep.data import catalog, duplicates, looks, sample
+from mineralsweep.data import duplicates, looks
 from mineralsweep.data.dataset import open_dataset
 from mineralsweep.data.profile import concerns
+from mineralsweep.data.settings import DataSettings
+from mineralsweep.data.sources import sample
 from mineralsweep.errors import DataError
-from tests.pictures import encode, noisy, write_classes
+from tests.pictures import catalog_of, encode, noisy, write_classes
 
 LISTED = (
     ("bornite/0002.jpg", "bornite/0160.jpg"),
@@ -74,7 +76,7 @@ def drawn() -> list[Image.Image]:
 
 def grouped(root: Path) -> list[set[str]]:
     """Return the names in each group of two or more."""
-    dataset = open_dataset(str(root), "40/20/40", 0)
+    dataset = open_dataset(DataSettings(str(root), "40/20/40", 0))
     return [set(dataset.files(rows)) for rows in dataset.duplicates()]
 
 
@@ -90,7 +92,7 @@ def write(root: Path, pictures: dict[str, Image.Image]) -> Path:
 def test_a_copy_is_found(change: str, drawn: list[Image.Image], tmp_path: Path) -> None:
     pictures = {f"a/{number}.jpg": image for number, image in enumerate(drawn)}
     pictures["b/0.jpg"] = COPIES[change](drawn[0])
-    found = catalog.read(write(tmp_path, pictures))
+    found = catalog_of(write(tmp_path, pictures))
     names = [image.path.parent.name + image.path.stem for image in found.images]
     pairs = [{names[one], names[other]} for one, other in duplicates.pairs(found)]
     assert pairs == [{"a0", "b0"}]
@@ -118,7 +120,7 @@ def test_a_chain_of_copies_is_one_group() -> None:
 def test_an_image_gone_since_it_was_listed_is_told(
     drawn: list[Image.Image], tmp_path: Path
 ) -> None:
-    found = catalog.read(write(tmp_path, {"a/0.jpg": drawn[0], "b/0.jpg": marked(drawn[0])}))
+    found = catalog_of(write(tmp_path, {"a/0.jpg": drawn[0], "b/0.jpg": marked(drawn[0])}))
     (tmp_path / "b" / "0.jpg").unlink()
     with pytest.raises(DataError, match=r"0.jpg: can't be read any more.*run the command again"):
         duplicates.groups(found)
@@ -128,7 +130,7 @@ def test_an_image_gone_since_it_was_listed_is_told(
 def test_what_was_found_is_kept(
     drawn: list[Image.Image], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = catalog.read(write(tmp_path / "x", {"a/0.jpg": drawn[0], "b/0.jpg": marked(drawn[0])}))
+    found = catalog_of(write(tmp_path / "x", {"a/0.jpg": drawn[0], "b/0.jpg": marked(drawn[0])}))
     assert duplicates.groups(found) == (0, 0)
     kept = next((tmp_path / "cache" / "groups").iterdir())
     with monkeypatch.context() as patch:
@@ -140,9 +142,9 @@ def test_what_was_found_is_kept(
 
 
 def test_file_names_do_not_matter(drawn: list[Image.Image], tmp_path: Path) -> None:
-    first = catalog.read(write(tmp_path / "x", {"a/0.jpg": drawn[0], "a/1.jpg": marked(drawn[0]),
+    first = catalog_of(write(tmp_path / "x", {"a/0.jpg": drawn[0], "a/1.jpg": marked(drawn[0]),
                                                 "a/2.jpg": drawn[1]}))  # fmt: skip
-    second = catalog.read(write(tmp_path / "y", {"a/9.jpg": drawn[0], "a/8.jpg": marked(drawn[0]),
+    second = catalog_of(write(tmp_path / "y", {"a/9.jpg": drawn[0], "a/8.jpg": marked(drawn[0]),
                                                  "a/1.jpg": drawn[1]}))  # fmt: skip
     assert duplicates.groups(first) == duplicates.groups(second)
 
@@ -190,14 +192,14 @@ def test_ignored_near_duplicates_are_not_looked_for(
                 for label, change in (("a", COPIES["smaller"]), ("b", ImageOps.mirror))
                 for number in range(6)}  # fmt: skip
     root = str(write(tmp_path / "x", pictures))
-    dataset = open_dataset(root, "40/20/40", 0)
+    dataset = open_dataset(DataSettings(root, "40/20/40", 0))
     assert len(dataset.duplicates()) == 6
     for part in (dataset.split.train, dataset.split.validation, dataset.split.test):
         assert {dataset.near_duplicates[row] for row in part}.isdisjoint(
             dataset.near_duplicates[row] for row in range(12) if row not in part
         )
     monkeypatch.setattr(duplicates, "pairs", lambda catalog: pytest.fail("looked for"))
-    ignored = open_dataset(root, "40/20/40", 0, near_duplicates="ignore")
+    ignored = open_dataset(DataSettings(root, "40/20/40", 0, near_duplicates="ignore"))
     assert ignored.near_duplicates == tuple(range(12))
     assert ignored.split.digest != dataset.split.digest
 
@@ -207,7 +209,9 @@ def test_concerns_name_what_is_in_doubt(drawn: list[Image.Image], tmp_path: Path
     pictures |= {"b/0.jpg": ImageOps.mirror(drawn[0]), "a/9.jpg": ImageOps.flip(drawn[1])}
     pictures |= {f"b/{number}.jpg": sample.draw("biotite", number).convert("RGB")
                  for number in range(1, 6)}  # fmt: skip
-    lines = concerns(open_dataset(str(write(tmp_path / "x", pictures)), "40/20/40", 0))
+    lines = concerns(
+        open_dataset(DataSettings(str(write(tmp_path / "x", pictures)), "40/20/40", 0))
+    )
     assert lines[0].startswith("4 images are near-duplicates, in 2 groups: each group stands on")
     assert "Careful: a/0.jpg and b/0.jpg look like one photograph, in different classes" in lines[1]
     assert "class 'a' has 7 images" in lines[2]

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from mineralsweep.data.dataset import Dataset, open_dataset
+from mineralsweep.data.settings import DataSettings
 from mineralsweep.data.split import folds
 from mineralsweep.errors import DataError
 
@@ -62,7 +63,7 @@ def test_file_names_change_nothing(dataset: Dataset, tmp_path: Path) -> None:
         target = renamed / image.label / f"{(row * 7919) % 97:02d}{image.path.suffix}"
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(image.path, target)
-    again = open_dataset(str(renamed), "60/20/20", 0)
+    again = open_dataset(DataSettings(str(renamed), "60/20/20", 0))
 
     def digests(one: Dataset) -> list[set[str]]:
         return [{one.catalog.images[row].digest for row in fold} for _, fold in one.folds(3)]

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mineralsweep.data import decode, sample
+from mineralsweep.data import decode
+from mineralsweep.data.sources import sample
 
 PER_CLASS = len(sample.FILE_KINDS)
 

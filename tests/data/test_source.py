@@ -9,7 +9,9 @@ from types import ModuleType
 
 import pytest
 
-from mineralsweep.data.source import MINET, fetch_minet, open_catalog
+from mineralsweep.data.settings import DataSettings
+from mineralsweep.data.sources import open_catalog
+from mineralsweep.data.sources.minet import MINET, fetch
 from mineralsweep.errors import DataError
 from tests.pictures import write_classes
 
@@ -37,15 +39,16 @@ def test_the_study_s_three_classes_are_kept(install: Install, tmp_path: Path) ->
         return str(tmp_path)
 
     install(download)
-    assert open_catalog("minet").classes == ("biotite", "bornite", "chrysocolla")
-    assert open_catalog("minet", ["biotite", "quartz"]).classes == ("biotite", "quartz")
+    assert open_catalog(DataSettings("minet")).classes == ("biotite", "bornite", "chrysocolla")
+    two = open_catalog(DataSettings("minet", classes=("biotite", "quartz")))
+    assert two.classes == ("biotite", "quartz")
     assert asked == [MINET] * 2
 
 
 def test_without_kagglehub_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "kagglehub", None)
     with pytest.raises(DataError, match=r"pip install kagglehub, or download .* data=PATH"):
-        fetch_minet()
+        fetch()
 
 
 def test_out_of_reach_it_says_what_to_do(install: Install) -> None:
@@ -54,10 +57,10 @@ def test_out_of_reach_it_says_what_to_do(install: Install) -> None:
 
     install(download)
     with pytest.raises(DataError, match=r"can't be reached \(ConnectionError: no route.*data=PATH"):
-        fetch_minet()
+        fetch()
 
 
 def test_another_layout_is_refused(install: Install, tmp_path: Path) -> None:
     install(lambda handle: str(tmp_path))
     with pytest.raises(DataError, match="has no folder minet/biotite"):
-        fetch_minet()
+        fetch()

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from mineralsweep.data import catalog
 from mineralsweep.data.catalog import Catalog, CatalogImage
 from mineralsweep.data.decode import ImageFacts
 from mineralsweep.data.split import PRESETS, parse_shares, split
 from mineralsweep.errors import ConfigError, DataError
+from tests.pictures import catalog_of
 
 FACTS = ImageFacts("PNG", "RGB", 1, 1)
 
@@ -77,7 +77,7 @@ def test_a_class_too_small_for_the_split_is_named(count: int) -> None:
 
 
 def test_real_files_give_disjoint_parts(make_folder: Callable[..., Path]) -> None:
-    parts = split(catalog.read(make_folder(10)), (60, 20, 20), 0)
+    parts = split(catalog_of(make_folder(10)), (60, 20, 20), 0)
     assert (len(parts.train), len(parts.validation), len(parts.test)) == (18, 6, 6)
 
 

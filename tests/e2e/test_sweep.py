@@ -22,7 +22,7 @@ from mlflow import MlflowClient
 from PIL import Image
 
 from mineralsweep.cli.main import main
-from mineralsweep.data import sample
+from mineralsweep.data.sources import sample
 from tests.conftest import ROOT
 from tests.pictures import encode
 

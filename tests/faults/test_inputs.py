@@ -11,13 +11,15 @@ from pathlib import Path
 import pytest
 
 from mineralsweep.cli.main import main
-from mineralsweep.data import arrays, catalog
+from mineralsweep.data import arrays
 from mineralsweep.data.dataset import open_dataset
 from mineralsweep.data.decode import decode
+from mineralsweep.data.settings import DataSettings
 from mineralsweep.errors import DataError
 from tests import pictures
 from tests.conftest import ROOT
 from tests.faults.catalogue import FILES, Awkward, table
+from tests.pictures import catalog_of
 
 Make = Callable[..., Path]
 
@@ -32,7 +34,7 @@ def put(folder: Path, one: Awkward) -> Path:
 def test_each_awkward_file_has_its_outcome(make_folder: Make, one: Awkward) -> None:
     root = make_folder(3)
     path = put(root / "ash", one)
-    found = catalog.read(root)
+    found = catalog_of(root)
     used = {image.path: image for image in found.images}
     assert len(used) == 9 + (not one.reason)
     if not one.reason:
@@ -62,7 +64,7 @@ def test_odd_names_can_be_written_to_a_run(make_folder: Make) -> None:
     for one in FILES:
         if not one.reason:
             put(root / "ash", one)
-    dataset = open_dataset(str(root), "60/20/20", 0)
+    dataset = open_dataset(DataSettings(str(root), "60/20/20", 0))
     names = dataset.files(range(len(dataset.catalog.images)))
     "".join(names).encode()
     assert len(set(names)) == len(names)
@@ -75,13 +77,13 @@ def test_every_outcome_is_documented() -> None:
 
 def test_no_class(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="has no sub-folders"):
-        open_dataset(str(tmp_path), "60/20/20", 0)
+        open_dataset(DataSettings(str(tmp_path), "60/20/20", 0))
 
 
 def test_one_class(tmp_path: Path) -> None:
     root = pictures.write_classes(tmp_path / "one", ("ash",), 10)
     with pytest.raises(DataError, match="class"):
-        open_dataset(str(root), "60/20/20", 0)
+        open_dataset(DataSettings(str(root), "60/20/20", 0))
 
 
 @pytest.mark.parametrize("count", [0, 1])
@@ -90,13 +92,13 @@ def test_a_class_with_hardly_an_image(make_folder: Make, count: int) -> None:
     for path in sorted((root / "ash").iterdir())[count:]:
         path.unlink()
     with pytest.raises(DataError, match="ash"):
-        open_dataset(str(root), "60/20/20", 0)
+        open_dataset(DataSettings(str(root), "60/20/20", 0))
 
 
 @pytest.mark.parametrize("change", ["removed", "changed"])
 def test_a_file_gone_before_it_is_decoded(make_folder: Make, change: str) -> None:
     root = make_folder(10)
-    dataset = open_dataset(str(root), "60/20/20", 0)
+    dataset = open_dataset(DataSettings(str(root), "60/20/20", 0))
     path = dataset.catalog.images[0].path
     if change == "removed":
         path.unlink()
@@ -110,12 +112,12 @@ def test_a_file_gone_before_it_is_decoded(make_folder: Make, change: str) -> Non
 def test_a_file_without_permission(make_folder: Make) -> None:
     root = make_folder(3)
     (root / "ash" / "000.png").chmod(0)
-    [rejected] = catalog.read(root).rejected
+    [rejected] = catalog_of(root).rejected
     assert rejected.reason.startswith("can't be read")
 
 
 def test_a_file_gone_after_it_was_decoded(make_folder: Make) -> None:
-    dataset = open_dataset(str(make_folder(10)), "60/20/20", 0)
+    dataset = open_dataset(DataSettings(str(make_folder(10)), "60/20/20", 0))
     before = arrays.load(dataset.arrays((32, 32))).copy()
     for image in dataset.catalog.images[:3]:
         image.path.unlink()
@@ -126,7 +128,7 @@ def test_a_file_gone_after_it_was_decoded(make_folder: Make) -> None:
 def test_the_same_image_in_two_classes(make_folder: Make) -> None:
     root = make_folder(10)
     shutil.copy(root / "ash" / "000.png", root / "cedar" / "other name.png")
-    dataset = open_dataset(str(root), "60/20/20", 0)
+    dataset = open_dataset(DataSettings(str(root), "60/20/20", 0))
     assert dataset.catalog.counts() == {"ash": 9, "beech": 10, "cedar": 10}
     reasons = [item.reason for item in dataset.catalog.rejected]
     assert reasons == ["the same bytes stand in the classes ash and cedar"] * 2
@@ -137,7 +139,7 @@ def test_a_class_folder_that_is_a_loop(make_folder: Make) -> None:
     (root / "loop").symlink_to(root / "loop")
     (root / "ash" / "up").symlink_to(root)
     (root / "again").symlink_to(root / "ash")  # a class by another name: its copies are told
-    found = catalog.read(root)
+    found = catalog_of(root)
     assert found.classes == ("again", "ash", "beech", "cedar")
     assert found.counts() == {"again": 0, "ash": 0, "beech": 3, "cedar": 3}
 
@@ -157,7 +159,7 @@ def test_a_folder_without_permission(
 
     # As root, who may run the tests, reads everything.
     monkeypatch.setattr(os, "scandir", scandir)
-    [rejected] = catalog.read(root).rejected
+    [rejected] = catalog_of(root).rejected
     assert rejected.path == locked
     assert rejected.reason == "the folder can't be read: Permission denied"
 
@@ -170,11 +172,11 @@ def test_a_root_without_permission(make_folder: Make, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(Path, "iterdir", closed)
     with pytest.raises(DataError, match="photos: can't be read: Permission denied"):
-        catalog.read(root)
+        catalog_of(root)
 
 
 def test_two_spellings_of_one_class(make_folder: Make) -> None:
     root = make_folder(3, ("ash", "h\u00eatre"))
     (root / "he\u0302tre").mkdir()
     with pytest.raises(DataError, match="two folders are named 'h\u00eatre'"):
-        catalog.read(root)
+        catalog_of(root)

@@ -23,7 +23,7 @@ import psutil
 import pytest
 from mlflow import MlflowClient
 
-from mineralsweep.data import sample
+from mineralsweep.data.sources import sample
 from mineralsweep.serving.network import NETWORK_FILE
 
 KILLS = int(os.environ.get("MINERALSWEEP_KILLS", "1"))

@@ -20,6 +20,7 @@ from mineralsweep.config import Gate
 from mineralsweep.core.record import TrialRecord
 from mineralsweep.data import duplicates
 from mineralsweep.data.dataset import Dataset, open_dataset
+from mineralsweep.data.settings import DataSettings
 from mineralsweep.errors import DataError, InputError
 from mineralsweep.registry import NAME, Crowned, Versions, candidate, crown, crowning, decide
 from mineralsweep.registry.evidence import digest_of_split
@@ -77,7 +78,9 @@ class Sweeping:
 @pytest.fixture
 def sweeping(tmp_path: Path, make_folder: Callable[..., Path]) -> Sweeping:
     """Return sweeps over 60 pictures, 24 of them for the test."""
-    return Sweeping(tmp_path / "models", open_dataset(str(make_folder(20)), "40/20/40", 0))
+    return Sweeping(
+        tmp_path / "models", open_dataset(DataSettings(str(make_folder(20)), "40/20/40", 0))
+    )
 
 
 @pytest.mark.parametrize("rules", [{"min_recall": 0.5}, {"model": "other"}])
@@ -174,7 +177,7 @@ def test_more_images_the_champion_is_asked_about_those_it_did_not_learn_from(
 ) -> None:
     """Another seed: part of the new test split was the champion's to learn from."""
     first = sweeping.dataset
-    other = open_dataset(first.source, "40/20/40", 1)
+    other = open_dataset(DataSettings(first.source, "40/20/40", 1))
     run, record = sweeping.begin(wrong=24)  # wrong on its own test split, right elsewhere
     blind = Gate(find_every_class=False)
     assert crown(sweeping.store, run, record, first, "s", blind).decision.takes
@@ -194,7 +197,7 @@ def test_a_champion_of_other_photographs_of_the_same_classes_is_asked_about_thes
     sweeping: Sweeping, tmp_path: Path
 ) -> None:
     folder = pictures.write_classes(tmp_path / "more", sweeping.dataset.classes, 30, first=100)
-    more = open_dataset(str(folder), "40/20/40", 0)
+    more = open_dataset(DataSettings(str(folder), "40/20/40", 0))
     images = more.catalog.images
     said = {image.digest: image.label for image in sweeping.dataset.catalog.images}
     said |= {image.digest: sweeping.dataset.classes[0] for image in images}

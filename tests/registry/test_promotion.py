@@ -12,6 +12,7 @@ import pytest
 from mineralsweep.cli.main import main
 from mineralsweep.config import Gate
 from mineralsweep.data.dataset import open_dataset
+from mineralsweep.data.settings import DataSettings
 from mineralsweep.errors import InputError
 from mineralsweep.registry import Versions, crowning
 from mineralsweep.registry.crowning import answers_from
@@ -28,7 +29,9 @@ Run = Callable[..., tuple[int, str]]
 @pytest.fixture
 def sweeping(tmp_path: Path, make_folder: Callable[..., Path]) -> Sweeping:
     """Return sweeps that have made version 1 champion and refused version 2."""
-    made = Sweeping(tmp_path / "models", open_dataset(str(make_folder(20)), "40/20/40", 0))
+    made = Sweeping(
+        tmp_path / "models", open_dataset(DataSettings(str(make_folder(20)), "40/20/40", 0))
+    )
     made.end(wrong=3)
     made.end(wrong=5)
     return made
@@ -186,7 +189,7 @@ def test_a_folder_named_like_a_built_in_source_is_that_folder(
     sweeping: Sweeping, run: Run, tmp_path: Path
 ) -> None:
     folder = pictures.write_classes(tmp_path / "sample", sweeping.dataset.classes, 10, first=50)
-    dataset = open_dataset(str(folder), "40/20/40", 0)
+    dataset = open_dataset(DataSettings(str(folder), "40/20/40", 0))
     _, record = sweeping.begin(wrong=0, dataset=dataset)
     sweeping.store.log_dataset(record.run_id, dataset, "training and validation")
     _, said = run("promote", f"models:/{record.model_id}", "--model", "other")
@@ -252,11 +255,11 @@ def test_evaluate_leaves_out_what_the_model_learned_from(
     assert "36 images are left out: it has learned from them" in said
     assert "24 of these images are in its test split" in said
     more = pictures.write_classes(tmp_path / "more", sweeping.dataset.classes, 2, first=50)
-    images = open_dataset(str(sweeping.dataset.source), "40/20/40", 0).catalog.images
+    images = open_dataset(DataSettings(str(sweeping.dataset.source), "40/20/40", 0)).catalog.images
     said_of = {image.digest: image.label for image in images}
-    from mineralsweep.data.source import open_catalog
+    from tests.pictures import catalog_of
 
-    said_of |= {image.digest: image.label for image in open_catalog(str(more)).images}
+    said_of |= {image.digest: image.label for image in catalog_of(more).images}
     model = oracle.log(sweeping.store, tmp_path / "all", sweeping.dataset.classes, said_of)
     code, said = run("evaluate", str(more), "--model", f"models:/{model}", "--json")
     assert code == 0

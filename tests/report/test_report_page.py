@@ -24,6 +24,7 @@ from mineralsweep.core.hyperparameter import Params
 from mineralsweep.core.record import BASELINE, champion
 from mineralsweep.core.trial import TrialSpec
 from mineralsweep.data.dataset import Dataset, open_dataset
+from mineralsweep.data.settings import DataSettings
 from mineralsweep.evaluation import score
 from mineralsweep.registry import Crowned
 from mineralsweep.report import Evidence, make
@@ -81,7 +82,7 @@ def found(_empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
         photos = pictures.write_classes(folder / "photos", classes, 10)
         for path in sorted((photos / "b&b").iterdir()):
             path.rename(path.with_name(f"<img src=x onerror=alert(1)>{path.name}"))
-        yield evidence(open_dataset(str(photos), "60/20/20", 0))
+        yield evidence(open_dataset(DataSettings(str(photos), "60/20/20", 0)))
 
 
 class Reader(HTMLParser):

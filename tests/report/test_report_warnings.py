@@ -14,8 +14,11 @@ from PIL import Image
 from mineralsweep.config.entries import Choices, Entry, Range
 from mineralsweep.core.hyperparameter import Hyperparameter
 from mineralsweep.core.record import State, TrialRecord
-from mineralsweep.data import duplicates, sample
+from mineralsweep.data import duplicates
 from mineralsweep.data.dataset import open_dataset
+from mineralsweep.data.groups import Suggestion
+from mineralsweep.data.settings import DataSettings
+from mineralsweep.data.sources import sample
 from mineralsweep.evaluation import Paired, compare, score, wilson
 from mineralsweep.report import findings, warnings
 from mineralsweep.report.warnings import Warning
@@ -121,6 +124,11 @@ def test_a_class_with_too_few_images() -> None:
 
 
 def test_near_duplicates_across_the_split() -> None:
+    assert not list(warnings.ungrouped(None))
+    told = Suggestion(48, 12, ("a1_1.jpg", "a1_2.jpg"), "data.groups=name")
+    [asked] = warnings.ungrouped(told)
+    assert asked.kind == "groups"
+    assert "--set data.groups=name" in asked.more
     assert not list(warnings.leaks([]))
     found = list(warnings.leaks([("a/1.jpg", "a/2.jpg")] * 5))
     assert "5 pairs of near-duplicates" in texts(found)
@@ -199,7 +207,9 @@ def test_with_folds_copies_in_two_folds_are_a_leak_and_a_fold_is_what_is_learned
         with Image.open(path) as photo:
             half = photo.convert("RGB").resize((photo.width // 2, photo.height // 2))
         half.save(path.with_name(f"x{path.stem}.png"))
-    dataset = open_dataset(str(tmp_path / "photos"), "60/20/20", 0, near_duplicates="ignore")
+    dataset = open_dataset(
+        DataSettings(str(tmp_path / "photos"), "60/20/20", 0, near_duplicates="ignore")
+    )
     evidence: Any = SimpleNamespace(dataset=dataset, sweep=SimpleNamespace(folds=3, repeats=1))
     pool = set(dataset.pool())
     groups = duplicates.groups(dataset.catalog)

@@ -19,7 +19,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from optuna.storages import RDBStorage
 
-from mineralsweep.data import sample
+from mineralsweep.data.sources import sample
 from tests.server.services import BIN, Postgres, Tracking, mlflow_server, postgres
 
 pytestmark = pytest.mark.timeout(600)

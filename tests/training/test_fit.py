@@ -11,6 +11,7 @@ import pytest
 from mineralsweep.core.trial import EpochReport, TrialResult, TrialSpec
 from mineralsweep.data import arrays
 from mineralsweep.data.dataset import Dataset
+from mineralsweep.data.settings import DataSettings
 from mineralsweep.errors import ArchitectureError
 from mineralsweep.models.colour_texture import ESTIMATORS
 from mineralsweep.search.task import examples
@@ -90,7 +91,7 @@ def test_its_parameters_are_those_it_has(dataset: Dataset, tmp_path: Path) -> No
 def test_a_class_too_small_for_platt_is_said(make_folder: Any, tmp_path: Path) -> None:
     from mineralsweep.data.dataset import open_dataset
 
-    few = open_dataset(str(make_folder(3)), "34/33/33", 0)
+    few = open_dataset(DataSettings(str(make_folder(3)), "34/33/33", 0))
     with pytest.raises(ArchitectureError, match="svm: needs at least 3 training images a class"):
         fit(spec(few, tmp_path, estimator="svm", examples=examples(few, (SIDE, SIDE))))
 

@@ -12,6 +12,7 @@ from sklearn import metrics
 
 from mineralsweep.core.trial import EpochReport
 from mineralsweep.data.dataset import Dataset, open_dataset
+from mineralsweep.data.settings import DataSettings
 from mineralsweep.training.watch import CountedAccuracy
 from tests.examples import trial
 
@@ -145,7 +146,7 @@ def test_every_epoch_tells_what_scikit_learn_would(
 ) -> None:
     from mineralsweep.training.run import run_trial
 
-    dataset = open_dataset(str(make_folder(15)), "40/30/30", 0)
+    dataset = open_dataset(DataSettings(str(make_folder(15)), "40/30/30", 0))
     reports: list[EpochReport] = []
     result = run_trial(trial(dataset, tmp_path / "m", epochs=3, **changes), reports.append)
     labels = trial(dataset, tmp_path).examples.validation_labels

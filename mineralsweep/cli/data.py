@@ -1,7 +1,8 @@
-"""mineralsweep data check PATH"""
+"""mineralsweep data check PATH, mineralsweep data fix PATH"""
 
 from __future__ import annotations
 
+import shlex
 from argparse import Namespace
 from collections import Counter
 from pathlib import Path
@@ -9,40 +10,89 @@ from pathlib import Path
 from rich.table import Table
 
 from mineralsweep import files
+from mineralsweep.app.data_check import Verdict, verdict
 from mineralsweep.cli.shell import plain_console
-from mineralsweep.data.catalog import Catalog, readable
+from mineralsweep.config import Override, Sweep, build, load, pairs
+from mineralsweep.data.catalog import Catalog
+from mineralsweep.data.listing import readable
 from mineralsweep.data.profile import ClassProfile, profile
-from mineralsweep.data.source import open_catalog
 from mineralsweep.report import photographs
 from mineralsweep.report.examination import SHARES, Findings, examine
 
 PAGE = "data-check.html"
+TABLE = "photographs.csv"
 FIRST_DOUBTS = 5
 
 
 def check(options: Namespace) -> int:
-    """Print the classes, their sizes, near-duplicates and doubts; write the page of pictures."""
+    """Say whether a sweep can be made of a collection; write the page of pictures.
+
+    Returns:
+        0: it can; 1: it would fail, for the reasons printed.
+    """
     console = plain_console()
-    catalog = open_catalog(options.path)
-    console.print(f"{catalog.root}: {len(catalog.images)} usable images, "
+    judged = verdict(_sweep(options))
+    catalog = judged.catalog
+    console.print(f"{options.path}: {len(catalog.images)} usable images, "
                   f"{catalog.skipped()}; digest {catalog.digest[:16]}")  # fmt: skip
     console.print(_sizes(catalog))
     console.print(_formats(catalog))
+    for folder in catalog.folders:
+        console.print(f"passed over {readable(folder.path)!r}: {folder.reason}")
     for rejected in catalog.rejected:
         console.print(f"skipped {readable(rejected.path)!r}: {rejected.reason}")
-    findings = examine(catalog)
-    for line in _found(findings):
+    findings = examine(catalog, judged.dataset and judged.dataset.groups)
+    for line in (*_found(findings), *judged.remarks):
         console.print(line)
     target = Path(options.page or PAGE)
-    text = photographs.page(findings, catalog.root.resolve().name).html
+    text = photographs.page(findings, _name(judged, options), judged.problems, judged.remarks).html
     files.write_atomically(target, lambda path: path.write_text(text, encoding="utf-8"))
     target.chmod(0o644)  # it is for others' browsers as well, unlike what the cache keeps
     console.print(f"Wrote {target}: all of this with pictures; open it in a browser.")
-    if len(catalog.classes) < 2:
-        console.print("A sweep needs at least 2 classes: one sub-folder each.")
-    else:
-        console.print(f"Next: mineralsweep sweep sweeps/quick.yaml --data {options.path}")
+    for problem in judged.problems:
+        console.print(f"A sweep would fail: {problem}")
+    if not judged.problems:
+        console.print(f"A sweep can be run. Next: {_next(options)}")
+    return 1 if judged.problems else 0
+
+
+def fix(options: Namespace) -> int:
+    """Write a table of a collection with what was found mended or marked, and say what."""
+    from mineralsweep.app.data_fix import fix
+
+    target = Path(options.out or TABLE)
+    made = fix(_sweep(options), target)
+    print(f"Wrote {target}: {made.rows} images, {made.groups} groups that belong together")
+    for name, other in made.merged.items():
+        print(f"{name} became {other}")
+    if made.undecided:
+        print(
+            f"{made.undecided} images have no label now: they look like one photograph in different"
+            " classes (column note). Give a label, or leave them out as they are"
+        )
+    if made.doubtful:
+        print(f"{made.doubtful} labels are in doubt: look at them, and change them in the table")
+    print(f"Next: mineralsweep data check {shlex.quote(str(target))}")
     return 0
+
+
+def _sweep(options: Namespace) -> Sweep:
+    """Return the sweep that the collection is tried for: a file's, or one with the defaults."""
+    laid = [Override("data.source", options.path, "PATH"), *pairs(options.set)]
+    if getattr(options, "config", None):
+        return load(Path(options.config), laid)
+    raw = {"question": "Can a sweep be run?", "space": {"architecture": "colour_texture"}}
+    return build(raw, "data check", laid)
+
+
+def _name(judged: Verdict, options: Namespace) -> str:
+    return judged.dataset.name if judged.dataset else Path(options.path).resolve().name
+
+
+def _next(options: Namespace) -> str:
+    config = options.config or "sweeps/quick.yaml"
+    laid = f" --set {' '.join(map(shlex.quote, options.set))}" if options.set else ""
+    return f"mineralsweep sweep {config} --data {shlex.quote(options.path)}{laid}"
 
 
 def _found(findings: Findings) -> list[str]:

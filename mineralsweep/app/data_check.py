@@ -1,0 +1,59 @@
+"""Whether a sweep can be made of a collection, tried before anything is trained."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mineralsweep.config import Sweep
+from mineralsweep.data.catalog import Catalog
+from mineralsweep.data.dataset import Dataset, divide
+from mineralsweep.data.profile import concerns
+from mineralsweep.data.sources import open_catalog
+from mineralsweep.errors import DataError
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What becomes of a collection in a sweep.
+
+    Attributes:
+        catalog: what is in it.
+        dataset: as it is divided; None where it can't be.
+        problems: what would end a sweep, each with what mends it; none: it can be run.
+        remarks: what a sweep would say of it.
+    """
+
+    catalog: Catalog
+    dataset: Dataset | None
+    problems: tuple[str, ...]
+    remarks: tuple[str, ...]
+
+
+def verdict(sweep: Sweep) -> Verdict:
+    """Try the split, the groups and the folds of a sweep.
+
+    Raises:
+        DataError: the source itself can't be used.
+    """
+    asked = sweep.data.settings()
+    catalog = open_catalog(asked)
+    try:
+        dataset = divide(catalog, asked)
+    except DataError as error:
+        return Verdict(catalog, None, (str(error),), catalog.left_out)
+    problems = []
+    if sweep.folds > 1:
+        try:
+            dataset.folds(sweep.folds, sweep.repeats)
+        except DataError as error:
+            problems.append(str(error))
+    return Verdict(catalog, dataset, tuple(problems), (*_divided(dataset), *concerns(dataset)))
+
+
+def _divided(dataset: Dataset) -> list[str]:
+    parts, most = dataset.split, min(dataset.units(dataset.pool()).values())
+    folds = f"up to {most} folds can be made" if most > 1 else "no folds can be made"
+    return [
+        f"Split {dataset.shares}: train {len(parts.train)}, validation {len(parts.validation)},"
+        f" test {len(parts.test)}; {folds} of train and validation"
+    ]

@@ -1,0 +1,155 @@
+"""Which images belong together, and must never stand on both sides of a split."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mineralsweep.data.catalog import Catalog, CatalogImage
+from mineralsweep.data.settings import DataSettings, GroupRule
+from mineralsweep.errors import DataError
+
+NUMBERED = re.compile(r"(.*\d.*?)[ _.-]+[A-Za-z]*[ _-]?\(?\d+\)?")
+"""The stem of a name such as rock07_view3: what stands before the last number names a specimen."""
+SUGGESTED_FROM = 0.5
+"""Share of the images in groups of two or more, from which names are said to suggest groups."""
+
+
+def joined(count: int, found: Sequence[tuple[int, int]]) -> tuple[int, ...]:
+    """Return one group a row, from pairs of rows that belong together."""
+    first = list(range(count))
+
+    def root(row: int) -> int:
+        while first[row] != row:
+            first[row] = first[first[row]]
+            row = first[row]
+        return row
+
+    for one, other in found:
+        low, high = sorted((root(one), root(other)))
+        first[high] = low
+    return tuple(root(row) for row in range(count))
+
+
+def several(groups: Sequence[int]) -> list[list[int]]:
+    """Return the rows of each group of two or more images, sorted."""
+    rows: dict[int, list[int]] = {}
+    for row, group in enumerate(groups):
+        rows.setdefault(group, []).append(row)
+    return [found for found in rows.values() if len(found) > 1]
+
+
+def together(
+    catalog: Catalog, rule: GroupRule | None, near_duplicates: Sequence[int]
+) -> tuple[int, ...]:
+    """Return one group a row: near-duplicates, and what the rule or a table puts together.
+
+    A group's name means the same group in every class.
+
+    Args:
+        catalog: the images.
+        rule: None: none beside what a table's group column says.
+        near_duplicates: a group a row, of `duplicates.groups`.
+
+    Raises:
+        DataError: no image has a group by the rule.
+    """
+    names = [_name(image, catalog, rule) for image in catalog.images]
+    if rule is not None and names and not any(names):
+        raise DataError(f"{catalog.root}: data.groups: {_why_none(catalog, rule)}")
+    pairs = [*enumerate(near_duplicates)]
+    first: dict[str, int] = {}
+    pairs += [(first.setdefault(name, row), row) for row, name in enumerate(names) if name]
+    return joined(len(names), pairs)
+
+
+def _name(image: CatalogImage, catalog: Catalog, rule: GroupRule | None) -> str:
+    """Return the name of an image's group, "" without one."""
+    if rule is None:
+        return image.group if catalog.is_table else ""
+    if rule.by == "name":
+        numbered = NUMBERED.fullmatch(image.path.stem)
+        return numbered[1] if numbered else ""
+    if rule.by != "pattern":
+        return image.group if catalog.is_table == (rule.by == "column") else ""
+    found = re.search(rule.value, image.path.name)
+    return "\0".join(text or "" for text in found.groups() or (found[0],)) if found else ""
+
+
+def _why_none(catalog: Catalog, rule: GroupRule) -> str:
+    example = catalog.images[0].path.name
+    if rule.by == "name":
+        return (
+            f"no file's name is that of a specimen and a number, as rock07_2 is; one is {example}"
+        )
+    if rule.by == "pattern":
+        return f"no file's name matches {rule.value}; one is {example}"
+    if catalog.is_table:
+        return 'a table\'s groups are a column of it: --set "data.groups={column: NAME}"'
+    if rule.by == "column":
+        return "only a table has columns; give one, as in --data labels.csv"
+    return "no class folder has folders of its own, which would be the groups"
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """Groups that names seem to tell of, which nobody asked for.
+
+    Attributes:
+        images: how many stand in groups of two or more.
+        groups: how many these are.
+        examples: two file names of one of them.
+        setting: what would use them, for `--set`.
+    """
+
+    images: int
+    groups: int
+    examples: tuple[str, str]
+    setting: str
+
+    def __str__(self) -> str:
+        return (
+            f"names suggest several photographs of one specimen: {self.images} images in"
+            f" {self.groups} groups, such as {' and '.join(self.examples)}. If so, scores are too"
+            f" high unless they stay on one side: --set {self.setting}"
+        )
+
+
+def suggested(catalog: Catalog) -> Suggestion | None:
+    """Say what groups folders or file names seem to tell of; None: none."""
+    by_folder: defaultdict[str, list[str]] = defaultdict(list)
+    by_name: defaultdict[str, list[str]] = defaultdict(list)
+    for row, image in enumerate(catalog.images):
+        found = NUMBERED.fullmatch(image.path.stem)
+        if image.group and not catalog.is_table:
+            by_folder[image.group].append(catalog.file(row))
+        if found:
+            by_name[found[1]].append(image.path.name)
+    for named, setting in ((by_folder, "data.groups=folder"), (by_name, "data.groups=name")):
+        groups = sorted(sorted(names) for names in named.values() if len(names) > 1)
+        images = sum(map(len, groups))
+        if len(groups) > 1 and images >= SUGGESTED_FROM * len(catalog.images):
+            return Suggestion(images, len(groups), (groups[0][0], groups[0][1]), setting)
+    return None
+
+
+def unasked(catalog: Catalog, asked: DataSettings) -> Suggestion | None:
+    """Return `suggested` where no groups are set; None where they are."""
+    known = catalog.is_table and any(image.group for image in catalog.images)
+    return None if asked.groups is not None or known else suggested(catalog)
+
+
+def counted(catalog: Catalog, rule: GroupRule | None) -> tuple[int, int]:
+    """Return how many groups a rule or a table names, and how many images have none."""
+    names = [_name(image, catalog, rule) for image in catalog.images]
+    return len({name for name in names if name}), names.count("")
+
+
+def in_several_classes(catalog: Catalog, groups: Sequence[int]) -> int:
+    """Return how many groups have images of more than one class."""
+    classes: defaultdict[int, Counter[str]] = defaultdict(Counter)
+    for image, group in zip(catalog.images, groups, strict=True):
+        classes[group][image.label] += 1
+    return sum(len(found) > 1 for found in classes.values())

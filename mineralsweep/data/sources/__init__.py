@@ -1,0 +1,48 @@
+"""Where photographs come from, one file a kind: a folder, a table, the drawn sample, minet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from mineralsweep import files
+from mineralsweep.data import catalog
+from mineralsweep.data.catalog import Catalog
+from mineralsweep.data.listing import Listing
+from mineralsweep.data.settings import DataSettings
+from mineralsweep.data.sources import folder, minet, sample, table
+from mineralsweep.errors import DataError
+
+SOURCES: dict[str, Callable[[], Listing]] = {
+    "sample": lambda: folder.listing(sample.ensure(files.folder())),
+    "minet": lambda: folder.listing(minet.fetch()),
+}
+"""By name: drawn here without a network; fetched from Kaggle."""
+
+
+def open_catalog(asked: DataSettings) -> Catalog:
+    """Read the catalogue of a source.
+
+    Raises:
+        DataError: the folder or the table can't be used, or the source can't be fetched.
+    """
+    classes = asked.classes
+    if asked.source == "minet":
+        classes = classes or minet.ORIGINAL_CLASSES
+    found = catalog.read(_listing(asked), classes, asked.min_images)
+    if len(found.classes) < 2 and Path(asked.source).is_dir() and classes is None:
+        deeper = folder.deeper(Path(asked.source))
+        if deeper is not None:
+            held = f"one class folder, '{found.classes[0]}'" if found.classes else "no class folder"
+            raise DataError(
+                f"{asked.source}: holds {held}; the folders of the classes lie deeper: give"
+                f" {deeper}"
+            )
+    return found
+
+
+def _listing(asked: DataSettings) -> Listing:
+    if asked.source in SOURCES:
+        return SOURCES[asked.source]()
+    path = Path(asked.source)
+    return table.listing(path, asked) if table.is_table(path) else folder.listing(path)

@@ -1,0 +1,205 @@
+"""A folder a class, or ready-made train, validation and test folders that hold them."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+from mineralsweep.data.listing import PARTS_BY_NAME, Listed, Listing, Part, Rejected, readable
+from mineralsweep.errors import DataError
+
+NO_CLASSES = {
+    "mlruns": "MLflow's own", "mlartifacts": "MLflow's own", "__macosx": "macOS' own",
+    "__pycache__": "Python's own", "@eadir": "a NAS's own", "lost+found": "the file system's own",
+    "$recycle.bin": "Windows' own", "system volume information": "Windows' own",
+}  # fmt: skip
+"""Folders that are no class, in small letters, and whose they are."""
+LEVELS = 3
+"""How deep below the root the class folders are looked for, to name them in an error."""
+FOLDERS_LOOKED_AT = 500
+
+
+def listing(root: Path) -> Listing:
+    """List the files under `root`, one sub-folder a class.
+
+    Where `root` holds a folder named train and one named val (valid, validation, dev) or test, and
+    these hold the class folders, it is divided already: each file has its part. Links to folders
+    outside `root` are followed, once; hidden, empty and other programs' folders are passed over.
+
+    Raises:
+        DataError: `root` is no folder, can't be read, or has no sub-folder.
+    """
+    if not root.exists():
+        raise DataError(f"{root}: no such folder; give a folder with one sub-folder a class")
+    walk = _Walk(root)
+    parts = _ready_made(root)
+    if not parts:
+        files = list(walk.classes(root, ""))
+        _check(root, files, walk)
+        return walk.listing(files)
+    files = [file for part, folder in parts for file in walk.classes(folder, part)]
+    ours = {folder for _, folder in parts}
+    for path in _folders(root):
+        if path not in ours:
+            walk.pass_over(path, "beside the folders of a split, and none of them")
+    walk.loose += _files(root)
+    return walk.listing(files, "folders")
+
+
+def deeper(root: Path) -> Path | None:
+    """Return a folder below `root` that has the look of a folder of class folders."""
+    level, seen = [root], 0
+    for _ in range(LEVELS):
+        level = [path for one in level for path in _folders(one) if not _whose(path)]
+        for path in level[:FOLDERS_LOOKED_AT]:
+            if _ready_made(path) or sum(bool(_files(one)) for one in _folders(path)) > 1:
+                return path
+        seen += len(level)
+        if seen > FOLDERS_LOOKED_AT:
+            break
+    return None
+
+
+def _check(root: Path, files: list[Listed], walk: _Walk) -> None:
+    if files or walk.rejected:
+        return
+    loose = len(_files(root))
+    held = f"has {loose} files and no class folders" if loose else "has no sub-folders with files"
+    raise DataError(
+        f"{root}: {held}; put the images of each class into a folder of its own, or give a table"
+        " that says what each file shows (--data labels.csv)"
+    )
+
+
+def _ready_made(root: Path) -> list[tuple[Part, Path]]:
+    """Return the parts that a collection is divided into already; none where it is not."""
+    try:
+        folders = _folders(root)
+    except DataError:
+        return []
+    parts = [(PARTS_BY_NAME[path.name.lower()], path) for path in folders if _is_part(path)]
+    named = {part for part, _ in parts}
+    if "train" not in named or len(named) < 2:
+        return []
+    trains = [path for part, path in parts if part == "train"]
+    if any(_files(path) or not _folders(path) for path in trains):
+        return []  # classes of these names
+    return parts
+
+
+def _is_part(path: Path) -> bool:
+    return path.name.lower() in PARTS_BY_NAME
+
+
+def _entries(root: Path) -> list[Path]:
+    try:
+        return sorted(root.iterdir())
+    except NotADirectoryError:
+        raise DataError(
+            f"{root}: is a file, and no table (.csv, .tsv or .parquet); give a folder with one"
+            " sub-folder a class"
+        ) from None
+    except OSError as error:
+        raise DataError(f"{root}: can't be read: {error.strerror or error}") from None
+
+
+def _folders(root: Path) -> list[Path]:
+    return [path for path in _entries(root) if path.is_dir() and not path.name.startswith(".")]
+
+
+def _files(root: Path) -> list[Path]:
+    return [path for path in _entries(root) if not path.is_dir() and not path.name.startswith(".")]
+
+
+def _whose(path: Path) -> str:
+    """Say whose folder it is that is no class; "" for one that may be."""
+    if path.name.startswith("."):
+        return "a hidden folder"
+    return NO_CLASSES.get(path.name.lower(), "")
+
+
+class _Walk:
+    """Goes through the folders of a collection, and notes what it passes over."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._real = root.resolve()
+        self.rejected: list[Rejected] = []
+        self.folders: list[Rejected] = []
+        self.loose: list[Path] = []
+
+    def pass_over(self, path: Path, why: str) -> None:
+        self.folders.append(Rejected(path, why, photograph=False))
+
+    def listing(self, files: list[Listed], divided_by: str = "") -> Listing:
+        return Listing(
+            self._root, tuple(files), tuple(self.rejected), tuple(self.folders), tuple(self.loose),
+            "not in a class folder; put it into one", False, divided_by,
+        )  # fmt: skip
+
+    def classes(self, top: Path, part: Part | Literal[""]) -> Iterator[Listed]:
+        """Yield the files of the class folders in `top`."""
+        labels: dict[str, Path] = {}
+        for path in _entries(top):
+            if not path.is_dir():
+                if not path.name.startswith("."):
+                    self.loose.append(path)
+                continue
+            if not self._enters(path, set()):
+                continue
+            label = unicodedata.normalize("NFC", path.name)
+            if label in labels:
+                raise DataError(
+                    f"{top}: two folders are named '{label}', in two spellings of Unicode;"
+                    " put their images into one"
+                )
+            labels[label] = path
+            lost = len(self.rejected)
+            files = self._files(path)
+            if not files and len(self.rejected) == lost:
+                self.pass_over(path, "empty")
+            for file in files:
+                inner = file.parent.relative_to(path)
+                group = (Path(label) / inner).as_posix() if inner.parts else ""
+                yield Listed(file, label, part, group)
+
+    def _files(self, top: Path) -> list[Path]:
+        def note(error: OSError) -> None:
+            reason = f"the folder can't be read: {error.strerror or error}"
+            self.rejected.append(Rejected(Path(error.filename), reason))
+
+        found, seen = [], {_identity(top)}
+        for parent, folders, names in os.walk(top, onerror=note, followlinks=True):
+            inner = [Path(parent, name) for name in sorted(folders)]
+            folders[:] = [path.name for path in inner if self._enters(path, seen)]
+            found += [Path(parent, name) for name in sorted(names) if not name.startswith(".")]
+        return found
+
+    def _enters(self, path: Path, seen: set[tuple[int, int]]) -> bool:
+        """Say whether a folder is to be read, and note why where it is not."""
+        whose = _whose(path)
+        if whose:
+            self.pass_over(path, whose)
+            return False
+        if path.is_symlink():
+            real = path.resolve()
+            if real.is_relative_to(self._real) or self._real.is_relative_to(real):
+                self.pass_over(path, f"a link to {readable(real)}, which is read by its own name")
+                return False
+        try:
+            identity = _identity(path)
+        except OSError:
+            return True  # reading it says why it can't be read
+        if identity in seen:
+            self.pass_over(path, "a link to a folder that was read already")
+            return False
+        seen.add(identity)
+        return True
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    told = path.stat()
+    return told.st_dev, told.st_ino

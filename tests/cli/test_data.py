@@ -1,0 +1,111 @@
+"""`mineralsweep data check` and `data fix`, as their user types them."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import ImageOps
+
+from mineralsweep.cli import main
+from mineralsweep.data.dataset import open_dataset
+from mineralsweep.data.settings import DataSettings
+from mineralsweep.data.sources import sample
+from tests.pictures import encode, write_classes
+
+Make = Callable[..., Path]
+Printed = pytest.CaptureFixture[str]
+
+
+def test_a_collection_that_serves_is_said_to(make_folder: Make, capsys: Printed) -> None:
+    assert main(["data", "check", str(make_folder(20)), "--set", "data.split=60/20/20"]) == 0
+    printed = capsys.readouterr().out
+    assert "Split 60/20/20: train 36, validation 12, test 12; up to 16 folds" in printed
+    assert printed.rstrip().endswith(
+        "--data " + str(Path("photos").resolve()) + " --set data.split=60/20/20"
+    )
+
+
+def test_a_sweep_that_would_fail_is_told_with_what_mends_it(
+    make_folder: Make, capsys: Printed
+) -> None:
+    root = make_folder(20)
+    write_classes(root, ("elm",), 2, first=70)
+    assert main(["data", "check", str(root)]) == 1
+    printed = capsys.readouterr().out
+    assert "A sweep would fail" in printed
+    assert "elm (2; none in validation)" in printed
+    assert "A sweep would fail" in Path("data-check.html").read_text()
+    remedy = printed.rsplit("--set ", 1)[1].split()[0]
+    assert main(["data", "check", str(root), "--set", remedy]) == 0
+    assert "Left out: elm" in capsys.readouterr().out
+
+
+def test_folds_of_a_sweep_file_are_tried(make_folder: Make, capsys: Printed) -> None:
+    root = make_folder(5)
+    Path("s.yaml").write_text("question: q\nspace: {architecture: colour_texture}\nfolds: 5\n")
+    assert main(["data", "check", str(root), "--config", "s.yaml"]) == 1
+    assert "for 5 folds" in capsys.readouterr().out
+    assert main(["data", "check", str(root), "--config", "s.yaml", "--set", "folds=3"]) == 0
+
+
+def test_a_folder_that_is_none_is_bad_input(capsys: Printed) -> None:
+    assert main(["data", "check", "nowhere"]) == 2
+    assert "no such folder" in capsys.readouterr().err
+
+
+@pytest.fixture
+def wrong(make_folder: Make) -> Path:
+    """Return a collection with a class in two spellings, and one photograph in two classes."""
+    root = make_folder(8)
+    write_classes(root, ("Ash",), 3, first=70)
+    picture = sample.draw("bornite", 2).convert("RGB")
+    (root / "beech" / "one.jpg").write_bytes(encode(picture, "JPEG"))
+    (root / "cedar" / "two.jpg").write_bytes(encode(ImageOps.mirror(picture), "JPEG"))
+    return root
+
+
+def test_a_corrected_table_is_read_by_a_sweep(wrong: Path, capsys: Printed) -> None:
+    before = {path: path.read_bytes() for path in wrong.rglob("*") if path.is_file()}
+    assert main(["data", "fix", str(wrong), "--out", "fixed/table.csv"]) == 0
+    printed = capsys.readouterr().out
+    assert "Ash became ash" in printed
+    assert "2 images have no label now" in printed
+    assert "Next: mineralsweep data check fixed/table.csv" in printed
+    assert {path: path.read_bytes() for path in wrong.rglob("*") if path.is_file()} == before
+    rows = list(csv.DictReader(Path("fixed/table.csv").read_text().splitlines()))
+    assert len(rows) == 29
+    empty = [row for row in rows if not row["label"]]
+    assert {Path(row["file"]).name for row in empty} == {"one.jpg", "two.jpg"}
+    assert len({row["group"] for row in empty}) == 1
+    assert "was beech; looks like the same photograph as cedar/two.jpg" in {
+        row["note"] for row in empty
+    }
+    dataset = open_dataset(DataSettings("fixed/table.csv"))
+    assert dataset.catalog.counts() == {"ash": 11, "beech": 8, "cedar": 8}
+    assert main(["data", "check", "fixed/table.csv"]) == 0
+
+
+def test_a_table_is_not_overwritten(make_folder: Make, capsys: Printed) -> None:
+    root = make_folder(5)
+    Path("photographs.csv").write_text("mine")
+    assert main(["data", "fix", str(root)]) == 2
+    assert "is there already" in capsys.readouterr().err
+    assert Path("photographs.csv").read_text() == "mine"
+
+
+def test_a_ready_made_split_stays_in_the_table(tmp_path: Path) -> None:
+    root = tmp_path / "divided"
+    for first, (name, count) in enumerate({"train": 6, "val": 2, "test": 4}.items()):
+        write_classes(root / name, ("ash", "beech"), count, first=100 * first)
+    before = open_dataset(DataSettings(str(root)))
+    assert main(["data", "fix", str(root), "--out", "table.csv"]) == 0
+    after = open_dataset(DataSettings("table.csv"))
+    assert after.split == before.split
+    shutil.rmtree(root / "test")
+    assert main(["data", "fix", str(root), "--out", "other.csv"]) == 0
+    cut = open_dataset(DataSettings("other.csv"))
+    assert cut.split == open_dataset(DataSettings(str(root))).split
