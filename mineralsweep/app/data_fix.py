@@ -92,7 +92,7 @@ def fix(sweep: Sweep, target: Path) -> Fixed:
 def _merged(catalog: Catalog) -> dict[str, str]:
     """Return, for a spelling of a class that another one is more often written in, that other."""
     counts = Counter(image.label for image in catalog.images)
-    changed = {}
+    changed: dict[str, str] = {}
     for names in spellings(catalog.classes):
         most = max(names, key=lambda name: counts[name])
         changed |= {name: most for name in names if name != most}

@@ -41,7 +41,7 @@ def check(options: Namespace) -> int:
         console.print(f"passed over {readable(folder.path)!r}: {folder.reason}")
     for rejected in catalog.rejected:
         console.print(f"skipped {readable(rejected.path)!r}: {rejected.reason}")
-    findings = examine(catalog, judged.dataset and judged.dataset.groups)
+    findings = examine(catalog, judged.dataset.groups if judged.dataset else None)
     for line in (*_found(findings), *judged.remarks):
         console.print(line)
     target = Path(options.page or PAGE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
@@ -66,7 +67,7 @@ class Catalog:
         """Return an image's path for people to read: below the root, or whole."""
         return shown(self.images[row].path, self.root)
 
-    @property
+    @functools.cached_property
     def digest(self) -> str:
         """SHA-256 over every (class, content) pair: equal on every machine, for any names."""
         text = "".join(f"{image.label}\0{image.digest}\n" for image in self.images)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -60,7 +61,12 @@ class Dataset:
 
     def labels(self) -> tuple[int, ...]:
         """Return one label an image, in the order of the rows."""
-        return tuple(self.classes.index(image.label) for image in self.catalog.images)
+        return self._labels
+
+    @functools.cached_property
+    def _labels(self) -> tuple[int, ...]:
+        number = {name: place for place, name in enumerate(self.classes)}
+        return tuple(number[image.label] for image in self.catalog.images)
 
     def given(self) -> bool:
         """Say whether the split is that which the source came with."""
@@ -91,11 +97,11 @@ class Dataset:
 
         So many folds of them can be made.
         """
-        labels = self.labels()
-        return {
-            name: len({self.groups[row] for row in rows if labels[row] == label})
-            for label, name in enumerate(self.classes)
-        }
+        images = self.catalog.images
+        held: dict[str, set[int]] = {name: set() for name in self.classes}
+        for row in rows:
+            held[images[row].label].add(self.groups[row])
+        return {name: len(groups) for name, groups in held.items()}
 
     def folds(self, k: int, repeats: int = 1, rows: Rows | None = None) -> list[tuple[Rows, Rows]]:
         """Divide the pool, or other rows, whatever the files' names: `split.folds`.

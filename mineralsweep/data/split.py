@@ -220,9 +220,11 @@ def _part_at(per_cent: float, shares: Sequence[int]) -> int:
 
 
 def _place_single(catalog: Catalog, rows: list[int], seed: int, room: _Room, parts: _Parts) -> None:
+    by_class: dict[str, list[int]] = {label: [] for label in room}
+    for row in rows:
+        by_class[catalog.images[row].label].append(row)
     for label, sizes in room.items():
-        of_class = [row for row in rows if catalog.images[row].label == label]
-        of_class.sort(key=lambda row: _rank(seed, catalog.images[row].digest))
+        of_class = sorted(by_class[label], key=lambda row: _rank(seed, catalog.images[row].digest))
         start = 0
         for part, size in zip(parts, _without_debt(sizes), strict=True):
             part.extend(of_class[start : start + size])

@@ -90,7 +90,9 @@ def rule(
     if set(challenger.classes) != set(standing.classes):
         why = (
             f"It knows the classes {', '.join(challenger.classes)}, and {name} knows"
-            f" {', '.join(standing.classes)}: they can't be compared."
+            f" {', '.join(standing.classes)}: they can't be compared. If it is to take its place:"
+            " mineralsweep promote VERSION --force --reason TEXT; to keep both, give it a name of"
+            " its own: --set gate.model=NAME."
         )
         return Ruling(False, "not comparable", why)
     return _by_test(challenger, standing, rules, answers or {}, name)

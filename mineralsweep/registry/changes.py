@@ -1,0 +1,59 @@
+"""What became of a collection since the champion learned from it."""
+
+from __future__ import annotations
+
+import contextlib
+
+from mlflow.exceptions import MlflowException
+
+from mineralsweep.data.dataset import Dataset
+from mineralsweep.registry.evidence import Evidence
+from mineralsweep.registry.versions import CHAMPION, Versions
+
+NAMED = 5
+"""Files that are named."""
+
+
+def since_champion(versions: Versions, dataset: Dataset) -> list[str]:
+    """Return lines on what changed; none where there is no champion, or nothing changed.
+
+    Images are known by their content: a file that was renamed is no other one.
+    """
+    with contextlib.suppress(MlflowException):
+        version = versions.holder(CHAMPION)
+        evidence = versions.evidence(version) if version else None
+        if evidence is not None:
+            return _changes(evidence, dataset, f"champion version {version}")
+    return []
+
+
+def _changes(evidence: Evidence, dataset: Dataset, name: str) -> list[str]:
+    images, files = dataset.catalog.images, dataset.catalog.file
+    rows = {image.digest: row for row, image in enumerate(images)}
+    known = evidence.learned | set(evidence.images)
+    if not known & rows.keys():
+        return []  # another collection
+    added, gone = rows.keys() - known, known - rows.keys()
+    truth = evidence.truth()
+    relabelled = [
+        f"{files(rows[digest])} ({label}, now {images[rows[digest]].label})"
+        for digest, label in truth.items()
+        if digest in rows and images[rows[digest]].label != label
+    ]
+    told = [f"{len(added)} images added"] * bool(added) + [f"{len(gone)} gone"] * bool(gone)
+    if relabelled:
+        more = f" and {len(relabelled) - NAMED} more" if len(relabelled) > NAMED else ""
+        told.append(f"test images with another label: {', '.join(relabelled[:NAMED])}{more}")
+    new = [label for label in dataset.classes if label not in evidence.classes]
+    lost = [label for label in evidence.classes if label not in dataset.classes]
+    told += [f"new classes: {', '.join(new)}"] * bool(new)
+    told += [f"classes that are gone: {', '.join(lost)}"] * bool(lost)
+    lines = [f"Since {name}: {'; '.join(told)}"] if told else []
+    tested = {images[row].digest for row in dataset.split.test}
+    opened = truth.keys() & rows.keys() - tested
+    if opened:
+        lines.append(
+            f"{len(opened)} of the {len(truth)} test images of {name} are trained or validated on"
+            " now: the two are compared on the others"
+        )
+    return lines
