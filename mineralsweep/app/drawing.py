@@ -115,7 +115,7 @@ def _evidence(study_or_run: str, say: Say) -> Evidence:
         )
     check_store(state, store)
     sweep = suited_to_machine(state.searched(state.settings()))
-    task = Task(sweep, open_sweep_data(sweep, say))
+    task = Task(sweep, open_sweep_data(sweep, say).keeping(state.in_test))
     state.check(task.question(), state.storage)
     with study_locked(state.folder):
         records = engine_of(state, task).records()

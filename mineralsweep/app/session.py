@@ -28,7 +28,7 @@ from mineralsweep.core.record import BASELINE
 from mineralsweep.data.dataset import Dataset
 from mineralsweep.engines import ENGINES
 from mineralsweep.engines.engine import Engine, Proposal
-from mineralsweep.errors import ConfigError, StudyConflict, did_you_mean
+from mineralsweep.errors import ConfigError, DataError, StudyConflict, did_you_mean
 from mineralsweep.executors import EXECUTORS, Executor, FoldedExecutor
 from mineralsweep.search.lock import study_locked
 from mineralsweep.search.state import Kind, State, exists, folder_of, home
@@ -163,7 +163,9 @@ def opened(
         State.read(request.warm_start)  # a name that is mistyped begins no study
     with study_locked(folder_of(name), url):
         state, is_new = _state(request, name, url, say)
-        task = Task(suited_to_machine(state.searched(request.sweep)), dataset)
+        task = Task(
+            suited_to_machine(state.searched(request.sweep)), dataset.keeping(state.in_test)
+        )
         _check(state, task, url, is_new)
         check_own_networks(task.sweep, len(dataset.classes), say)
         for caveat in (*caveats(task.sweep), uneven(task.sweep, dataset)):
@@ -173,6 +175,8 @@ def opened(
         try:
             # MLflow loads while the workers load TensorFlow.
             store, other = _store(state, is_new)
+            if is_new and request.kind == "sweep":
+                task = _beside_the_champion(state, store, task, say)
             state.sweep = request.sweep.model_dump(mode="json", exclude_unset=True)
             state.warm_start = request.warm_start or ""
             state.save()
@@ -215,6 +219,27 @@ def _state(request: Request, name: str, url: str | None, say: Say) -> tuple[Stat
     searched = state.searched(request.sweep)
     check_weights(searched)
     return state, False
+
+
+def _beside_the_champion(state: State, store: Store, task: Task, say: Say) -> Task:
+    """Say what changed since the champion, and keep its test images in the test part."""
+    from mineralsweep import registry
+
+    versions = registry.Versions(store, task.sweep.gate.model)
+    for line in registry.since_champion(versions, task.dataset):
+        say(line)
+    wanted = registry.kept_in_test(versions, task.dataset)
+    if not wanted:
+        return task
+    try:
+        kept = Task(task.sweep, task.dataset.keeping(wanted))
+        state.question = kept.question()
+    except DataError as error:
+        say(f"They can't stay in the test part: {error}")
+        return task
+    state.in_test = wanted
+    say(f"They stay in the test part: {len(wanted)} images; {kept.dataset.describe()}")
+    return kept
 
 
 def _check(state: State, task: Task, url: str | None, is_new: bool) -> None:

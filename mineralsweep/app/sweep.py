@@ -59,13 +59,9 @@ def run_sweep(request: Request, listener: Listener, say: Say) -> SweepOutcome:
         SweepFailed: no trial could be completed, or several failed in a row.
         KeyboardInterrupt: the user stopped it; runs are ended, and the study can be resumed.
     """
-    from mineralsweep import registry, report
+    from mineralsweep import report
 
     with opened(request, listener, say) as session:
-        for line in registry.since_champion(
-            registry.Versions(session.store, session.sweep.gate.model), session.dataset
-        ):
-            session.say(line)
         study = session.study()
         study.run()
         session.executor.close()

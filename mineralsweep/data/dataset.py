@@ -13,7 +13,16 @@ from mineralsweep.data import arrays, duplicates, groups
 from mineralsweep.data.catalog import Catalog
 from mineralsweep.data.settings import DataSettings
 from mineralsweep.data.sources import SOURCES, open_catalog
-from mineralsweep.data.split import Rows, Split, folds, left_out, parse_shares, ready_made, split
+from mineralsweep.data.split import (
+    Rows,
+    Split,
+    folds,
+    parse_shares,
+    ready_made,
+    split,
+    way_on,
+    with_test,
+)
 from mineralsweep.errors import DataError
 
 
@@ -71,6 +80,18 @@ class Dataset:
     def given(self) -> bool:
         """Say whether the split is that which the source came with."""
         return bool(self.catalog.divided_by) and not self.settings.redivide
+
+    def keeping(self, in_test: Sequence[str]) -> Dataset:
+        """Return the data set with some images, by their digests, in the test part.
+
+        Raises:
+            DataError: a class would have none in another part.
+        """
+        if not in_test or self.given():
+            return self
+        parts = with_test(self.catalog, self.split, in_test, self.groups)
+        asked = replace(self.settings, in_test=tuple(in_test))
+        return replace(self, settings=asked, split=parts)
 
     def related(self) -> tuple[int, ...]:
         """Return `groups`, with near-duplicates that the split was made without looking for."""
@@ -134,11 +155,12 @@ class Dataset:
         if not small:
             return
         told = ", ".join(f"{name} ({units[name]})" for name in small)
-        fewer = f"--set folds={min(units.values())}, " if min(units.values()) > 1 else ""
+        fewest = min(units.values())
+        fewer = f", or make fewer folds: --set folds={fewest}" if fewest > 1 else ""
         raise DataError(
             f"{self.catalog.root}: classes with too few images outside the test split for {k}"
-            f" folds, near-duplicates and groups counted once: {told}; add images, or {fewer}"
-            f"{left_out(self.catalog, small)}"
+            f" folds, near-duplicates and groups counted once: {told};"
+            f" {way_on(self.catalog, small, fewer)}"
         )
 
     def describe(self) -> str:
@@ -177,6 +199,7 @@ def divide(catalog: Catalog, asked: DataSettings) -> Dataset:
         )
     else:
         parts, told = split(catalog, shares, asked.split_seed, together), asked.shares
+        parts = with_test(catalog, parts, asked.in_test, together)
     return Dataset(asked, catalog, parts, told, asked.split_seed, copies, together)
 
 

@@ -44,6 +44,8 @@ class DataSettings:
         near_duplicates: "group" keeps them on one side of the split; "ignore" does not look.
         groups: which images belong together beside these; None: no others.
         columns: a table's own names, by those of COLUMNS.
+        in_test: digests of images that stand in the test part, wherever the split would put them:
+            another model was tested on them.
     """
 
     source: str
@@ -55,6 +57,7 @@ class DataSettings:
     near_duplicates: NearDuplicates = "group"
     groups: GroupRule | None = None
     columns: Mapping[str, str] = field(default_factory=dict, hash=False)
+    in_test: tuple[str, ...] = ()
 
     @property
     def shares(self) -> str:
@@ -76,5 +79,6 @@ class DataSettings:
         return cls(**{
             **plain,
             "classes": None if classes is None else tuple(classes),
+            "in_test": tuple(plain.get("in_test", ())),
             "groups": None if groups is None else GroupRule(**groups),
         })  # fmt: skip

@@ -20,6 +20,9 @@ PRESETS = ("72/18/10", "40/20/40")
 """The study's two: model 1 used the first, every other variant the second."""
 
 
+Rows = tuple[int, ...]
+
+
 @dataclass(frozen=True)
 class Split:
     """Row numbers of `Catalog.images`, each part sorted; the parts are disjoint and cover all."""
@@ -28,6 +31,10 @@ class Split:
     validation: tuple[int, ...]
     test: tuple[int, ...]
     digest: str
+
+    def rows(self) -> tuple[Rows, Rows, Rows]:
+        """Return the parts in the order of PARTS."""
+        return self.train, self.validation, self.test
 
     @classmethod
     def of(
@@ -107,6 +114,31 @@ def ready_made(
     return Split.of(catalog, *(rows[part] for part in PARTS))
 
 
+def with_test(
+    catalog: Catalog, parts: Split, in_test: Sequence[str], groups: Sequence[int]
+) -> Split:
+    """Return a split with some images, and those that belong to them, in the test part.
+
+    Args:
+        catalog: the images.
+        parts: the split.
+        in_test: digests; those of images that are not there count for nothing.
+        groups: one group a row.
+
+    Raises:
+        DataError: a class would have no image in another part.
+    """
+    wanted = set(in_test)
+    moved = {groups[row] for row, image in enumerate(catalog.images) if image.digest in wanted}
+    if not moved:
+        return parts
+    test = [row for row, group in enumerate(groups) if group in moved]
+    rest = [[row for row in part if groups[row] not in moved] for part in parts.rows()]
+    divided = [rest[0], rest[1], sorted({*rest[2], *test})]
+    _check_parts(catalog, divided, "beside the test images of the champion")
+    return Split.of(catalog, *divided)
+
+
 def lacking(catalog: Catalog) -> list[Part]:
     """Return the parts that a source that is divided does not have."""
     there = {image.part for image in catalog.images}
@@ -163,15 +195,27 @@ def _check_parts(catalog: Catalog, parts: Sequence[Sequence[int]], what_for: str
         told = [*told[:NAMED], f"and {len(told) - NAMED} more"]
     raise DataError(
         f"{catalog.root}: classes with too few usable images {what_for}, near-duplicates and groups"
-        f" on one side: {', '.join(told)}; add images, or leave"
-        f" {'it' if len(small) == 1 else 'them'} out: {left_out(catalog, small)}"
+        f" on one side: {', '.join(told)}; {way_on(catalog, small)}"
     )
 
 
-def left_out(catalog: Catalog, small: Sequence[str]) -> str:
-    """Return what leaves some classes out, to be pasted."""
-    counts = catalog.counts()
+def way_on(catalog: Catalog, small: Sequence[str], more: str = "") -> str:
+    """Return what can be done about classes that are too small, with what leaves them out.
+
+    Args:
+        catalog: the images.
+        small: the classes.
+        more: another way on, between the two.
+    """
     stay = [label for label in catalog.classes if label not in small]
+    if len(stay) < 2:
+        return f"add images{more}"
+    out = f"leave {'it' if len(small) == 1 else 'them'} out"
+    return f"add images{more}, or {out}: {_left_out(catalog, small, stay)}"
+
+
+def _left_out(catalog: Catalog, small: Sequence[str], stay: Sequence[str]) -> str:
+    counts = catalog.counts()
     least = 1 + max(counts[label] for label in small)
     if not catalog.divided_by and all(counts[label] >= least for label in stay):
         return f"--set data.min_images={least}"
@@ -260,9 +304,6 @@ def _digest(catalog: Catalog, parts: tuple[tuple[int, ...], ...]) -> str:
         for row in rows
     )
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-Rows = tuple[int, ...]
 
 
 def folds(

@@ -27,6 +27,29 @@ def since_champion(versions: Versions, dataset: Dataset) -> list[str]:
     return []
 
 
+def kept_in_test(versions: Versions, dataset: Dataset) -> list[str]:
+    """Return the champion's test images that a grown collection's split would train on.
+
+    The champion and a later model are compared on images that neither has learned from. So what
+    was tested on stays so, as long as the split is asked for in the same way.
+
+    Returns:
+        Digests, sorted; none where the champion has another split, or other images.
+    """
+    with contextlib.suppress(MlflowException):
+        version = versions.holder(CHAMPION)
+        evidence = versions.evidence(version) if version else None
+        if evidence is None or dataset.given():
+            return []
+        told = versions.split_of(version)
+        if (told.get("shares"), told.get("seed")) != (dataset.shares, dataset.split_seed):
+            return []
+        images = dataset.catalog.images
+        held = {images[row].digest for row in dataset.pool()}
+        return sorted(held.intersection(evidence.images))
+    return []
+
+
 def _changes(evidence: Evidence, dataset: Dataset, name: str) -> list[str]:
     images, files = dataset.catalog.images, dataset.catalog.file
     rows = {image.digest: row for row, image in enumerate(images)}
@@ -53,7 +76,7 @@ def _changes(evidence: Evidence, dataset: Dataset, name: str) -> list[str]:
     opened = truth.keys() & rows.keys() - tested
     if opened:
         lines.append(
-            f"{len(opened)} of the {len(truth)} test images of {name} are trained or validated on"
-            " now: the two are compared on the others"
+            f"{len(opened)} of the {len(truth)} test images of {name} would be trained or validated"
+            " on now"
         )
     return lines

@@ -6,6 +6,7 @@ import contextlib
 import json
 import shlex
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import mlflow
 from mlflow.entities.model_registry import ModelVersion
@@ -148,6 +149,16 @@ class Versions:
         held = self.get(version)
         digest = held.tags.get(TEST_DIGEST)
         return self.kept_evidence(held.run_id, digest) if held.run_id and digest else None
+
+    def split_of(self, version: str) -> dict[str, Any]:
+        """Return how the split of a version's training was asked for: shares and seed."""
+        run_id = self.get(version).run_id
+        inputs = self._client.get_run(run_id).inputs if run_id else None
+        try:
+            [told, *_] = inputs.dataset_inputs if inputs else []
+            return dict(json.loads(told.dataset.profile or "")["split"])
+        except (ValueError, LookupError, TypeError):
+            return {}
 
     def excluded(self, version: str) -> str:
         """Return why a version's trial was excluded; "" where it was not, or has no run."""

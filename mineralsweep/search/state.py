@@ -47,6 +47,8 @@ class State:
         baseline: the baseline's record as plain data; None while there is none.
         champion: what was crowned, as `registry.Crowned.to_json` gave it; "" before.
         excluded: trials that count no more: number -> why.
+        in_test: digests of images that the split keeps in the test part, for a champion was tested
+            on them when the study began.
         ended: which rule ended the search, "" while it goes on.
     """
 
@@ -65,6 +67,7 @@ class State:
     baseline: dict[str, Any] | None = None
     champion: str = ""
     excluded: dict[str, str] = field(default_factory=dict)
+    in_test: list[str] = field(default_factory=list)
     ended: str = ""
 
     @classmethod

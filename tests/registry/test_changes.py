@@ -10,7 +10,8 @@ import pytest
 
 from mineralsweep.data.dataset import Dataset, open_dataset
 from mineralsweep.data.settings import DataSettings
-from mineralsweep.registry import Versions, since_champion
+from mineralsweep.errors import DataError
+from mineralsweep.registry import Versions, kept_in_test, since_champion
 from tests.pictures import write_classes
 from tests.registry.test_crowning import Sweeping
 
@@ -66,4 +67,34 @@ def test_test_images_that_are_trained_on_now_are_said(
     sweeping.end(wrong=3)
     other = open_dataset(DataSettings(str(root), split_seed=1))
     [line] = since_champion(Versions(sweeping.store), other)
-    assert "of the 24 test images of champion version 1 are trained or validated on now" in line
+    assert (
+        "of the 24 test images of champion version 1 would be trained or validated on now" in line
+    )
+
+
+def test_a_grown_collection_keeps_the_champion_s_test_images_in_test(
+    make_folder: Callable[..., Path], tmp_path: Path
+) -> None:
+    root = make_folder(20)
+    before = opened(root)
+    sweeping = Sweeping(tmp_path / "models", before)
+    versions = Versions(sweeping.store)
+    assert kept_in_test(versions, before) == []
+    sweeping.end(wrong=3)
+    sweeping.store.log_dataset(str(versions.get("1").run_id), before, "training")
+    assert kept_in_test(versions, before) == []
+    write_classes(root, ("ash", "beech", "cedar"), 9, first=300)
+    grown = opened(root)
+    wanted = kept_in_test(versions, grown)
+    tested = {before.catalog.images[row].digest for row in before.split.test}
+    assert 0 < len(wanted) < len(tested)
+    kept = grown.keeping(wanted)
+    assert tested <= {kept.catalog.images[row].digest for row in kept.split.test}
+    parts = kept.split.rows()
+    assert sorted(row for part in parts for row in part) == list(range(87))
+    assert kept_in_test(versions, kept) == []
+    again = open_dataset(DataSettings.from_dict(kept.settings.to_dict()))
+    assert again.split == kept.split
+    assert kept_in_test(versions, open_dataset(DataSettings(str(root), "50/20/30"))) == []
+    with pytest.raises(DataError, match="beside the test images of the champion"):
+        grown.keeping([image.digest for image in grown.catalog.images])
