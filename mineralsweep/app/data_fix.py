@@ -61,11 +61,13 @@ def fix(sweep: Sweep, target: Path) -> Fixed:
     together = dataset.groups if dataset else duplicates.groups(catalog)
     merged = _merged(catalog)
     labels = [merged.get(image.label, image.label) for image in catalog.images]
-    notes = {
+    findings = examine(catalog, together)
+    notes = {one.row: ", ".join(one.reasons) for one in findings.poor}
+    doubtful, undecided = len(findings.doubts.found), 0
+    notes |= {
         doubt.row: f"label in doubt: looks like {doubt.looks_like}"
-        for doubt in examine(catalog, together).doubts.found
+        for doubt in findings.doubts.found
     }
-    doubtful, undecided = len(notes), 0
     for rows in groups.several(duplicates.groups(catalog)):
         if len({labels[row] for row in rows}) > 1:
             undecided += len(rows)

@@ -111,6 +111,8 @@ def _found(findings: Findings) -> list[str]:
     if not findings.groups:
         lines.append("No near-duplicates were found.")
     lines.append(_doubtful(findings))
+    kinds = Counter(reason for one in findings.poor for reason in one.reasons)
+    lines += [f"Careful: {count} images: {reason}" for reason, count in kinds.most_common()]
     return lines
 
 

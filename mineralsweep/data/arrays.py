@@ -11,6 +11,7 @@ from typing import cast
 import numpy as np
 
 from mineralsweep import files
+from mineralsweep.data import depth
 from mineralsweep.data.catalog import Catalog, CatalogImage
 from mineralsweep.data.decode import DECODER_VERSION, Pixels, decode
 from mineralsweep.data.listing import readable
@@ -31,7 +32,8 @@ def ensure(catalog: Catalog, size: tuple[int, int]) -> Path:
         DataError: a file was removed or changed since the catalogue was read.
     """
     height, width = size
-    name = f"{catalog.digest[:32]}-{height}x{width}-v{DECODER_VERSION}.npy"
+    bits = "" if catalog.bits == depth.FULL else f"-{catalog.bits}bits"
+    name = f"{catalog.digest[:32]}-{height}x{width}-v{DECODER_VERSION}{bits}.npy"
     path = files.folder() / "arrays" / name
     if not _is_whole(path, (len(catalog.images), height, width, 3)):
         files.write_atomically(path, lambda target: _build(catalog, size, target))
@@ -60,16 +62,17 @@ def _build(catalog: Catalog, size: tuple[int, int], target: Path) -> None:
     header = {"descr": "|u1", "fortran_order": False, "shape": (len(catalog.images), *size, 3)}
     with target.open("wb") as file, ThreadPoolExecutor(cpu_count()) as pool:
         np.lib.format.write_array_header_1_0(file, header)
-        for image in pool.map(lambda image: _decode_file(image, size), catalog.images):
-            file.write(image.tobytes())
+        decoded = pool.map(lambda one: _decode_file(one, size, catalog.bits), catalog.images)
+        for pixels in decoded:
+            file.write(pixels.tobytes())
 
 
-def _decode_file(image: CatalogImage, size: tuple[int, int]) -> Pixels:
+def _decode_file(image: CatalogImage, size: tuple[int, int], bits: int) -> Pixels:
     try:
         content = image.path.read_bytes()
         if hashlib.sha256(content).hexdigest() != image.digest:
             raise UnusableImage("its content is another one now")
-        return decode(content, size)
+        return decode(content, size, bits)
     except (OSError, UnusableImage) as error:
         raise DataError(
             f"{readable(image.path)}: changed while it was read ({error}); start again"

@@ -14,7 +14,7 @@ from pathlib import Path, PurePath
 from typing import Any, Literal
 
 from mineralsweep import files
-from mineralsweep.data import looks
+from mineralsweep.data import depth, looks
 from mineralsweep.data.decode import (
     DECODER_VERSION,
     MAX_BYTES,
@@ -62,6 +62,11 @@ class Catalog:
     is_table: bool = False
     divided_by: str = ""
     left_out: tuple[str, ...] = ()
+
+    @functools.cached_property
+    def bits(self) -> int:
+        """How many bits the images with 16 bits a sample use; see `depth`."""
+        return max((image.facts.bits for image in self.images), default=0) or depth.FULL
 
     def file(self, row: int) -> str:
         """Return an image's path for people to read: below the root, or whole."""

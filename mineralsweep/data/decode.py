@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, JpegImagePlugin, TiffImagePlugin, UnidentifiedImageError
 from pillow_heif import register_heif_opener
 
-from mineralsweep.data import formats
+from mineralsweep.data import depth, formats
 from mineralsweep.data.colour import to_srgb
 from mineralsweep.errors import UnusableImage
 
@@ -28,6 +28,8 @@ libjpeg keeps a progressive one whole in memory, at about 3 bytes a pixel.
 # Pillow warns of odd metadata, which does no harm here. Once for all: a filter set for a moment is
 # no good in threads.
 warnings.filterwarnings("ignore", module=r"PIL\.")
+BITS = "bits_a_sample"
+"""What a saved model's configuration calls the bits of its collection's deep images."""
 DECODER_VERSION = 3
 """Part of every cache key: raise it when the same bytes would give other pixels."""
 
@@ -37,6 +39,8 @@ class ImageFacts:
     """What a file is, whatever its name says. Height and width are in pixels, as displayed.
 
     `look` holds the perceptual hashes that a catalogue takes, see `looks.describe`; else "".
+    `bits` is which of `depth.RANGES` holds the samples of an image of 16 bits a sample; 0 for
+    others, and where the file itself says how large a sample can be.
     """
 
     format: str
@@ -44,6 +48,7 @@ class ImageFacts:
     height: int
     width: int
     look: str = ""
+    bits: int = 0
 
 
 def inspect(content: bytes) -> ImageFacts:
@@ -55,7 +60,7 @@ def inspect(content: bytes) -> ImageFacts:
     return open_rgb(content)[1]
 
 
-def decode(content: bytes, size: tuple[int, int] | None = None) -> Pixels:
+def decode(content: bytes, size: tuple[int, int] | None = None, bits: int = depth.FULL) -> Pixels:
     """Turn the bytes of one image into pixels.
 
     EXIF rotation is applied, colours of an embedded profile become sRGB, transparency is laid on
@@ -68,6 +73,8 @@ def decode(content: bytes, size: tuple[int, int] | None = None) -> Pixels:
         size: (height, width) in pixels to resize to (bilinear with antialiasing; the aspect
             ratio is not kept), or None for the image's own size; half of it for a JPEG of more
             than 80 megapixels.
+        bits: of an image with 16 bits a sample so many are used: those of its collection, see
+            `Catalog.bits`.
 
     Returns:
         uint8 (height, width, 3), RGB in [0, 255].
@@ -75,14 +82,18 @@ def decode(content: bytes, size: tuple[int, int] | None = None) -> Pixels:
     Raises:
         UnusableImage: no such image, damaged, or over a bound. The message is the reason.
     """
-    image, _ = open_rgb(content)
+    image, _ = open_rgb(content, bits)
     if size is not None:
         image = image.resize((size[1], size[0]), Image.Resampling.BILINEAR, reducing_gap=3.0)
     return np.asarray(image, dtype=np.uint8)
 
 
-def open_rgb(content: bytes) -> tuple[Image.Image, ImageFacts]:
+def open_rgb(content: bytes, bits: int | None = None) -> tuple[Image.Image, ImageFacts]:
     """Return the image of `decode` at its own size, before it becomes an array, and its facts.
+
+    Args:
+        content: as of `decode`.
+        bits: as of `decode`; None: as many as the image itself uses.
 
     Raises:
         UnusableImage: as `decode` does.
@@ -96,7 +107,13 @@ def open_rgb(content: bytes) -> tuple[Image.Image, ImageFacts]:
         file_format, mode, shown = image.format or "", image.mode, image.size
         if image.width * image.height > MAX_PIXELS:
             _halve(image)
+        deep = depth.is_deep(image)
         image.load()
+        used = 0
+        if deep:
+            largest, used = depth.stated(image), depth.bits_used(image)
+            used = 0 if largest else used
+            image = depth.to_8_bits(image, content, largest or 2 ** (bits or used) - 1)
         upright = _upright(image)
         if upright.size != image.size:  # a quarter turn
             shown = shown[1], shown[0]
@@ -111,7 +128,7 @@ def open_rgb(content: bytes) -> tuple[Image.Image, ImageFacts]:
     except Exception as error:  # Pillow's plugins raise nearly anything on damaged files
         told = str(error).strip() or type(error).__name__
         raise UnusableImage(f"damaged: {told.splitlines()[0]}") from error
-    return image, ImageFacts(file_format, mode, shown[1], shown[0])
+    return image, ImageFacts(file_format, mode, shown[1], shown[0], bits=used)
 
 
 def too_large(head: bytes, size: int) -> UnusableImage:
@@ -131,9 +148,9 @@ def _opened(content: bytes) -> Image.Image:
             raise
         image = JpegImagePlugin.JpegImageFile(io.BytesIO(content))
     if isinstance(image, TiffImagePlugin.TiffImageFile):
-        raw = formats.raw_kind(image)
-        if raw:
-            raise UnusableImage(raw)
+        reason = formats.raw_kind(image) or formats.of_several(image)
+        if reason:
+            raise UnusableImage(reason)
     return image
 
 
@@ -163,8 +180,6 @@ def _upright(image: Image.Image) -> Image.Image:
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I;16"):
-        return _from_levels(np.asarray(image, dtype=np.float64) / 257.0)
     if image.mode == "I":
         levels = np.asarray(image, dtype=np.float64)
         return _from_levels(levels / 257.0 if levels.max() > 255 else levels)

@@ -118,6 +118,31 @@ def _of_text(head: bytes) -> Kind:
     return Kind("a text file")
 
 
+PLANAR, SAMPLES, BITS = 284, 277, 258
+"""TIFF's tags: planar configuration, samples a pixel, bits a sample."""
+PAGES = 8
+"""So many pages of a TIFF are looked at."""
+
+
+def of_several(image: TiffImagePlugin.TiffImageFile) -> str | None:
+    """Return what to say of a TIFF that is no single picture, or is not read right.
+
+    Smaller copies behind the picture, as scanners and editors write them, are no more pictures.
+    """
+    tags, size = image.tag_v2, image.size
+    planes = tags.get(PLANAR, 1) == 2 and int(tags.get(SAMPLES, 1)) > 1
+    if planes and max(tags.get(BITS, (8,))) > 8:
+        return "a TIFF with its 16-bit colours in planes: save it with interleaved channels"
+    pages = 1
+    for page in range(1, min(image.n_frames, PAGES)):
+        image.seek(page)
+        pages += image.size == size and not int(image.tag_v2.get(NEW_SUBFILE_TYPE, 0)) & 1
+    image.seek(0)
+    if pages > 1:
+        return f"a TIFF of {image.n_frames} pages: save the one that is meant as a file of its own"
+    return None
+
+
 def raw_kind(image: TiffImagePlugin.TiffImageFile) -> str | None:
     """Return what to say of a raw photograph, which Pillow opens as the preview that it carries.
 

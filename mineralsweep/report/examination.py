@@ -17,6 +17,8 @@ from mineralsweep.data.listing import PARTS
 from mineralsweep.data.split import folds, parse_shares, split
 from mineralsweep.descriptors import store
 from mineralsweep.errors import DataError
+from mineralsweep.report import quality
+from mineralsweep.report.quality import Poor
 
 SHARES = "40/20/40"
 """The split that groups are tried against: the default of a sweep file, with its seed 0."""
@@ -179,6 +181,7 @@ class Findings:
     groups: tuple[Group, ...]
     doubts: Doubts
     outliers: tuple[Outlier, ...]
+    poor: tuple[Poor, ...] = ()
 
     def file(self, row: int) -> str:
         """Return an image's path under the root, as text."""
@@ -186,7 +189,7 @@ class Findings:
 
 
 def examine(catalog: Catalog, belonging: Sequence[int] | None = None) -> Findings:
-    """Look for near-duplicates, labels in doubt, and images unlike the others.
+    """Look for near-duplicates, labels in doubt, images unlike the others, and poor ones.
 
     Args:
         catalog: the images.
@@ -200,10 +203,12 @@ def examine(catalog: Catalog, belonging: Sequence[int] | None = None) -> Finding
     groups = _groups(catalog, copies)
     if not catalog.images:
         return Findings(catalog, groups, Doubts((), None, "there are no images"), ())
-    labels = [catalog.classes.index(image.label) for image in catalog.images]
+    number = {name: place for place, name in enumerate(catalog.classes)}
+    labels = [number[image.label] for image in catalog.images]
     values = numbers(catalog)
     doubtful = doubts(values, labels, together, catalog.classes)
-    return Findings(catalog, groups, doubtful, outliers(values, together))
+    far = outliers(values, together)
+    return Findings(catalog, groups, doubtful, far, quality.poor(catalog))
 
 
 def _groups(catalog: Catalog, together: Sequence[int]) -> tuple[Group, ...]:

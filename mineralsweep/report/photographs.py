@@ -22,6 +22,10 @@ GROUPS_SHOWN = 60
 PICTURES_A_GROUP = 8
 DOUBTS_SHOWN = 24
 OUTLIERS_SHOWN = 12
+POOR_SHOWN = 24
+SAMPLES = 6
+"""Images a class that are shown beside those of the others."""
+CLASSES_SHOWN = 30
 SKIPPED_SHOWN = 200
 
 
@@ -40,9 +44,13 @@ def page(
     catalog = findings.catalog
     sections = [
         Section("classes", "Classes", partial(_classes, catalog)),
+        Section("samples", "Classes side by side", partial(_samples, catalog, pictures)),
         Section("duplicates", "Near-duplicates", partial(_duplicates, findings, pictures)),
         Section("labels", "Look at these labels first", partial(_labels, findings, pictures)),
         Section("outliers", "Unlike all others", partial(_outliers, findings, pictures)),
+        Section(
+            "quality", "Dark, faint, blurred or oddly shaped", partial(_poor, findings, pictures)
+        ),
         Section("sizes", "Sizes and formats", partial(sizes, catalog)),
         Section("skipped", "Skipped files", partial(_skipped, catalog)),
     ]
@@ -80,7 +88,8 @@ class _Pictures:
 
     def _uri(self, row: int) -> Markup:
         try:
-            image, _ = open_rgb(self._findings.catalog.images[row].path.read_bytes())
+            catalog = self._findings.catalog
+            image, _ = open_rgb(catalog.images[row].path.read_bytes(), catalog.bits)
         except (OSError, UnusableImage):
             return blank()  # removed since the folder was read; its name stays
         return of_image(image)
@@ -89,6 +98,24 @@ class _Pictures:
 def _classes(catalog: Catalog) -> dict[str, Any]:
     rows = profile(catalog)
     return {"profile": rows, "most": max([1, *(row.count for row in rows[:-1])])}
+
+
+def _samples(catalog: Catalog, pictures: _Pictures) -> dict[str, Any]:
+    """Return a few images of each class; which ones depends on their content alone."""
+    rows: dict[str, list[int]] = {label: [] for label in catalog.classes[:CLASSES_SHOWN]}
+    for row, image in enumerate(catalog.images):  # sorted by digest: by chance
+        if len(rows.get(image.label, [0] * SAMPLES)) < SAMPLES:
+            rows[image.label].append(row)
+    shown = {label: [pictures.of(row) for row in some] for label, some in rows.items()}
+    return {"samples": shown, "more": len(catalog.classes) - CLASSES_SHOWN}
+
+
+def _poor(findings: Findings, pictures: _Pictures) -> dict[str, Any]:
+    shown = findings.poor[:POOR_SHOWN]
+    return {
+        "shown": [pictures.of(one.row, reasons=one.reasons) for one in shown],
+        "more": len(findings.poor) - POOR_SHOWN,
+    }
 
 
 def _duplicates(findings: Findings, pictures: _Pictures) -> dict[str, Any]:

@@ -17,7 +17,8 @@ from mlflow.models import set_model
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
-from mineralsweep.data.decode import MAX_BYTES, Pixels, decode
+from mineralsweep.data.decode import BITS, MAX_BYTES, Pixels, decode
+from mineralsweep.data.depth import FULL
 from mineralsweep.errors import UnusableImage
 from mineralsweep.serving.ensemble import Classifier
 from mineralsweep.serving.network import load
@@ -30,9 +31,11 @@ class ImageClassifier(PythonModel):
     """Decodes with the decoder that training used, so the same bytes give the same answer."""
 
     _network: Classifier
+    _bits: int
 
     def load_context(self, context: PythonModelContext) -> None:
         self._network = load(Path(context.artifacts["network"]))
+        self._bits = int((context.model_config or {}).get(BITS, FULL))
 
     def predict(
         self,
@@ -77,7 +80,7 @@ class ImageClassifier(PythonModel):
         reasons = []
         for row, value in enumerate(values):
             try:
-                images[row] = decode(_content(value), (height, width))
+                images[row] = decode(_content(value), (height, width), self._bits)
             except UnusableImage as error:
                 reasons.append(f"row {row}: {error}")
         if reasons:

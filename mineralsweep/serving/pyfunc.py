@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import mineralsweep
+from mineralsweep.data import depth
+from mineralsweep.data.decode import BITS
 from mineralsweep.serving.estimator import ESTIMATOR_FILE
 from mineralsweep.serving.network import NETWORK_FILE
 from mineralsweep.serving.probe import BACKBONE_FILE
@@ -33,11 +35,12 @@ OF_KIND = {
 """What a model needs more, by the file that it lies in."""
 
 
-def save(trained: Path, folder: Path, described: Model) -> None:
+def save(trained: Path, folder: Path, described: Model, bits: int = depth.FULL) -> None:
     """Write a trained model as MLflow's pyfunc, with the code that answers and no other.
 
     Args:
         trained: a folder that `network.load` reads.
+        bits: that the collection's images with 16 bits a sample use.
         folder: MLflow's; must not be there yet, or be empty.
         described: takes what MLflow says of the model.
     """
@@ -53,6 +56,7 @@ def save(trained: Path, folder: Path, described: Model) -> None:
             mlflow_model=described,
             python_model=str(CLASSIFIER),
             artifacts={"network": str(trained)},
+            model_config=None if bits == depth.FULL else {BITS: bits},
             code_paths=[str(package)],
             signature=signature(),
             pip_requirements=requirements(trained),

@@ -16,6 +16,7 @@ from mlflow.tracking.context.registry import resolve_tags
 
 from mineralsweep.core import objective as objectives
 from mineralsweep.core.trial import TrialResult
+from mineralsweep.data import depth
 from mineralsweep.data.dataset import Dataset
 from mineralsweep.evaluation import FoldMean, Scores, score
 from mineralsweep.serving import pyfunc
@@ -97,7 +98,14 @@ class TrialRun:
         mean = predicted.over_folds(result)
         summary = _summary(result, scores, mean)
         model_id = ensure_model(
-            self._store, self.run_id, self._architecture, result.folder, summary, end.time, doubt
+            self._store,
+            self.run_id,
+            self._architecture,
+            result.folder,
+            summary,
+            end.time,
+            doubt,
+            self._dataset.catalog.bits,
         )
         self._store.log(self.run_id, params={"precision": result.precision}, tags={MODEL: model_id})
         self._end(end.state, end.reason, str(mean or scores.accuracy), end.time)
@@ -202,6 +210,7 @@ def ensure_model(
     metrics: Mapping[str, float],
     time: int,
     doubt: bool = True,
+    bits: int = depth.FULL,
 ) -> str:
     """Log a trained network as a run's one model, with the run's summary; return the model's id.
 
@@ -216,6 +225,7 @@ def ensure_model(
         metrics: a summary, written to the run and to the model, at step 0.
         time: of the metrics, in ms since 1970.
         doubt: whether some of it may have been done before; without, nothing is asked first.
+        bits: as of `pyfunc.save`.
     """
     client = store.client
     model = (_found(store, run_id) if doubt else None) or client.create_logged_model(
@@ -233,7 +243,7 @@ def ensure_model(
         [Metric(name, value, time, 0, model_id=model_id) for name, value in metrics.items()],
     )
     if model.status != LoggedModelStatus.READY:
-        _upload(store, model, run_id, architecture, network)
+        _upload(store, model, run_id, architecture, network, bits)
         client.finalize_logged_model(model_id, LoggedModelStatus.READY)
     if doubt:
         _found(store, run_id)  # a request that timed out may have been carried out since
@@ -262,7 +272,7 @@ def _wholeness(model: LoggedModel) -> tuple[bool, int]:
 
 
 def _upload(
-    store: Store, model: LoggedModel, run_id: str, architecture: str, network: Path
+    store: Store, model: LoggedModel, run_id: str, architecture: str, network: Path, bits: int
 ) -> None:
     described = Model(
         artifact_path=model.artifact_location,
@@ -275,5 +285,5 @@ def _upload(
     silent = warnings.catch_warnings(action="ignore")
     with tempfile.TemporaryDirectory(prefix="mineralsweep-") as scratch, silent:
         folder = Path(scratch) / "model"
-        pyfunc.save(network, folder, described)
+        pyfunc.save(network, folder, described, bits)
         store.client.log_model_artifacts(model.model_id, str(folder))
