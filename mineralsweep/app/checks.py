@@ -69,7 +69,7 @@ def suited_to_machine(sweep: Sweep) -> Sweep:
 
 def open_sweep_data(sweep: Sweep, say: Say) -> Dataset:
     """Open a sweep's data set and say what is in it, what was skipped included."""
-    dataset = open_dataset(sweep.data.settings())
+    dataset = open_dataset(sweep.data.settings(), say)
     catalog = dataset.catalog
     say(dataset.describe())
     if catalog.rejected or catalog.folders:

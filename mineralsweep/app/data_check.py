@@ -9,6 +9,7 @@ from mineralsweep.data.catalog import Catalog
 from mineralsweep.data.dataset import Dataset, divide
 from mineralsweep.data.profile import concerns
 from mineralsweep.data.sources import open_catalog
+from mineralsweep.data.waiting import Say, silent
 from mineralsweep.errors import DataError
 
 
@@ -29,16 +30,16 @@ class Verdict:
     remarks: tuple[str, ...]
 
 
-def verdict(sweep: Sweep) -> Verdict:
-    """Try the split, the groups and the folds of a sweep.
+def verdict(sweep: Sweep, say: Say = silent) -> Verdict:
+    """Try the split, the groups and the folds of a sweep; `say` is told of what takes long.
 
     Raises:
         DataError: the source itself can't be used.
     """
     asked = sweep.data.settings()
-    catalog = open_catalog(asked)
+    catalog = open_catalog(asked, say)
     try:
-        dataset = divide(catalog, asked)
+        dataset = divide(catalog, asked, say)
     except DataError as error:
         return Verdict(catalog, None, (str(error),), catalog.left_out)
     problems = []

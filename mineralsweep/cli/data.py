@@ -31,7 +31,7 @@ def check(options: Namespace) -> int:
         0: it can; 1: it would fail, for the reasons printed.
     """
     console = plain_console()
-    judged = verdict(_sweep(options))
+    judged = verdict(_sweep(options), console.print)
     catalog = judged.catalog
     console.print(f"{options.path}: {len(catalog.images)} usable images, "
                   f"{catalog.skipped()}; digest {catalog.digest[:16]}")  # fmt: skip

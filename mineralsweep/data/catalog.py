@@ -24,6 +24,7 @@ from mineralsweep.data.decode import (
 )
 from mineralsweep.data.formats import HEAD
 from mineralsweep.data.listing import PARTS, Listed, Listing, Part, Rejected, readable, shown
+from mineralsweep.data.waiting import Say, silent, told
 from mineralsweep.errors import DataError, UnusableImage, did_you_mean
 
 
@@ -90,7 +91,9 @@ class Catalog:
         return {label: found[label] for label in self.classes}
 
 
-def read(found: Listing, only: Sequence[str] | None = None, min_images: int = 0) -> Catalog:
+def read(
+    found: Listing, only: Sequence[str] | None = None, min_images: int = 0, say: Say = silent
+) -> Catalog:
     """Read the files that a source names.
 
     Files are read whole, decoded and hashed once; the cache remembers the outcome by content. A
@@ -100,6 +103,7 @@ def read(found: Listing, only: Sequence[str] | None = None, min_images: int = 0)
         found: the files.
         only: class names to keep; None keeps all.
         min_images: classes with fewer usable images are left out.
+        say: is told from time to time how many were read.
 
     Raises:
         DataError: the source lacks a class of `only`.
@@ -114,7 +118,12 @@ def read(found: Listing, only: Sequence[str] | None = None, min_images: int = 0)
     rejected: list[Rejected] = list(found.rejected)
     missed: set[str] = set()
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        examined = pool.map(lambda file: _examine(file, known), wanted)
+        examined = told(
+            pool.map(lambda file: _examine(file, known), wanted),
+            len(wanted),
+            "Reading photographs",
+            say,
+        )
         for file, one in zip(wanted, examined, strict=True):
             if isinstance(one, CatalogImage):
                 images.append(one)

@@ -23,6 +23,7 @@ from mineralsweep.data.split import (
     way_on,
     with_test,
 )
+from mineralsweep.data.waiting import Say, silent
 from mineralsweep.errors import DataError
 
 
@@ -173,21 +174,21 @@ class Dataset:
         )
 
 
-def open_dataset(asked: DataSettings) -> Dataset:
-    """Read the catalogue of a source and split it.
+def open_dataset(asked: DataSettings, say: Say = silent) -> Dataset:
+    """Read the catalogue of a source and split it; `say` is told of what takes long.
 
     Raises:
         DataError: the source can't be used, or a class is too small for the split.
         ConfigError: the shares don't add up.
     """
-    return divide(open_catalog(asked), asked)
+    return divide(open_catalog(asked, say), asked, say)
 
 
-def divide(catalog: Catalog, asked: DataSettings) -> Dataset:
+def divide(catalog: Catalog, asked: DataSettings, say: Say = silent) -> Dataset:
     """Split a catalogue, as `open_dataset` does."""
     copies = tuple(range(len(catalog.images)))
     if asked.near_duplicates == "group":
-        copies = duplicates.groups(catalog)
+        copies = duplicates.groups(catalog, say)
     together = groups.together(catalog, asked.groups, copies)
     shares = parse_shares(asked.shares)
     if catalog.divided_by and not asked.redivide:

@@ -87,7 +87,7 @@ def _joined(high: Image.Image, low: Image.Image, largest: int) -> Image.Image:
 
 def _scaled(samples: NDArray[Any], largest: int) -> NDArray[np.uint8]:
     levels = np.rint(samples.astype(np.float32) * (255.0 / largest))
-    return np.minimum(levels, 255.0).astype(np.uint8)
+    return np.asarray(np.minimum(levels, 255.0), np.uint8)
 
 
 def _lower(content: bytes) -> Image.Image:

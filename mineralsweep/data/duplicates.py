@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import lru_cache
 from os import cpu_count
 
@@ -18,17 +17,15 @@ from mineralsweep.data import looks
 from mineralsweep.data.catalog import Catalog, CatalogImage
 from mineralsweep.data.decode import DECODER_VERSION, open_rgb
 from mineralsweep.data.groups import joined
+from mineralsweep.data.near import MOST_BITS, Candidate, candidates
+from mineralsweep.data.waiting import Say, silent, told
 from mineralsweep.errors import DataError, UnusableImage
 
 VERSION = 1
 """Part of the cache key: raise it when the same images would be grouped otherwise."""
 
-COMPARED_VIEWS = ((0, 0), (1, 1), (2, 2), (0, 1))
-MOST_BITS = 14
-"""Of 64 that may differ in a candidate's hashes; unrelated images differ in 32 or so."""
 MORE_CHECKS = 2000
 """So many candidates, and one an image, are looked at, nearest first: bounds the time."""
-ROWS_AT_ONCE = 256
 
 SIDE = 96
 """Candidates are compared at 96 x 96 grey pixels."""
@@ -42,20 +39,7 @@ near hashes are evidence too, and a mark across a picture hides detail. See docs
 KEPT_IN_MEMORY = 512
 
 
-@dataclass(frozen=True, order=True)
-class Candidate:
-    """Two rows whose hashes are near: view `first_view` of one, upright, and `second_view` of
-    the other in one of the eight orientations."""
-
-    bits: int
-    first: int
-    second: int
-    first_view: int
-    second_view: int
-    orientation: int
-
-
-def groups(catalog: Catalog) -> tuple[int, ...]:
+def groups(catalog: Catalog, say: Say = silent) -> tuple[int, ...]:
     """Return one group a row: rows of near-duplicates share the number of the first of them.
 
     Two images are near-duplicates when a hash of theirs is near in some orientation, and their
@@ -69,55 +53,34 @@ def groups(catalog: Catalog) -> tuple[int, ...]:
             return kept
     except (OSError, ValueError, TypeError):
         pass
-    found = joined(len(catalog.images), pairs(catalog))
+    found = joined(len(catalog.images), pairs(catalog, say))
     files.write_atomically(path, lambda target: target.write_text(json.dumps(found)))
     return found
 
 
-def pairs(catalog: Catalog) -> list[tuple[int, int]]:
-    """Return the pairs of rows, (lower, higher), that are one photograph."""
+def pairs(catalog: Catalog, say: Say = silent) -> list[tuple[int, int]]:
+    """Return the pairs of rows, (lower, higher), that are one photograph.
+
+    Args:
+        catalog: the images.
+        say: is told from time to time how many pairs were looked at.
+    """
     rows = [row for row, image in enumerate(catalog.images) if image.facts.look]
     if len(rows) < 2:
         return []
     hashes = looks.parse([catalog.images[row].facts.look for row in rows])
-    nearest = candidates(hashes)
-    kept = sorted(nearest, key=lambda pair: (nearest[pair].bits, pair))
-    kept = kept[: MORE_CHECKS + len(rows)]
+    nearest = candidates(hashes, MORE_CHECKS + len(rows))
     views = lru_cache(KEPT_IN_MEMORY)(lambda place: _views(catalog.images[rows[place]]))
     with ThreadPoolExecutor(cpu_count()) as pool:
-        same = list(pool.map(lambda pair: _are_one(nearest[pair], views), kept))
-    return sorted(
-        (rows[one], rows[other]) for (one, other), yes in zip(kept, same, strict=True) if yes
-    )
-
-
-def candidates(hashes: NDArray[np.uint64]) -> dict[tuple[int, int], Candidate]:
-    """Return pairs of positions with a near hash, each with its nearest alignment.
-
-    Args:
-        hashes: uint64 (n, 3, 8), as `looks.parse` returns them.
-    """
-    found: dict[tuple[int, int], Candidate] = {}
-    for near in _near(hashes):
-        pair = min(near.first, near.second), max(near.first, near.second)
-        if pair not in found or near < found[pair]:
-            found[pair] = near
-    return found
-
-
-def _near(hashes: NDArray[np.uint64]) -> Iterator[Candidate]:
-    count = len(hashes)
-    for start in range(0, count, ROWS_AT_ONCE):
-        upright = hashes[start : start + ROWS_AT_ONCE, :, 0]
-        for one, other in COMPARED_VIEWS:
-            for orientation in range(looks.SYMMETRIES):
-                differing = upright[:, None, one] ^ hashes[None, :, other, orientation]
-                bits = np.bitwise_count(differing)
-                for row, column in np.argwhere(bits <= MOST_BITS).tolist():
-                    if start + row != column:
-                        yield Candidate(
-                            int(bits[row, column]), start + row, column, one, other, orientation
-                        )
+        same = told(
+            pool.map(lambda way: _are_one(way, views), nearest),
+            len(nearest),
+            "Looking for near-duplicates, pairs",
+            say,
+        )
+        found = [way for way, yes in zip(nearest, same, strict=True) if yes]
+    ends = ((rows[way.first], rows[way.second]) for way in found)
+    return sorted((min(pair), max(pair)) for pair in ends)
 
 
 def _are_one(way: Candidate, views: Callable[[int], list[looks.Pixels]]) -> bool:

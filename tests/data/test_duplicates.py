@@ -164,19 +164,6 @@ def test_hashes_are_read_back(drawn: list[Image.Image]) -> None:
     assert looks.describe(noisy((9, 99, 9), 0, (1, 200))) != ""
 
 
-def test_candidates_are_near_in_one_orientation() -> None:
-    rng = np.random.default_rng(0)
-    hashes = rng.integers(0, 2**63, (40, 3, 8), dtype=np.uint64)
-    assert duplicates.candidates(hashes) == {}
-    hashes[28, 1, 5] = hashes[10, 1, 0] ^ np.uint64(0b111)
-    hashes[5, 1, 2] = hashes[20, 0, 0]
-    near = duplicates.candidates(hashes)
-    assert near == {
-        (10, 28): duplicates.Candidate(3, 10, 28, 1, 1, 5),
-        (5, 20): duplicates.Candidate(0, 20, 5, 0, 1, 2),
-    }
-
-
 @pytest.mark.slow
 def test_copies_among_the_photographs(photos: Path) -> None:
     expected = [set(pair) for pair in (*LISTED, *ALSO_SEEN)]

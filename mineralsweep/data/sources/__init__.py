@@ -11,6 +11,7 @@ from mineralsweep.data.catalog import Catalog
 from mineralsweep.data.listing import Listing
 from mineralsweep.data.settings import DataSettings
 from mineralsweep.data.sources import folder, minet, sample, table
+from mineralsweep.data.waiting import Say, silent
 from mineralsweep.errors import DataError
 
 SOURCES: dict[str, Callable[[], Listing]] = {
@@ -20,8 +21,8 @@ SOURCES: dict[str, Callable[[], Listing]] = {
 """By name: drawn here without a network; fetched from Kaggle."""
 
 
-def open_catalog(asked: DataSettings) -> Catalog:
-    """Read the catalogue of a source.
+def open_catalog(asked: DataSettings, say: Say = silent) -> Catalog:
+    """Read the catalogue of a source; `say` is told of what takes long.
 
     Raises:
         DataError: the folder or the table can't be used, or the source can't be fetched.
@@ -29,7 +30,7 @@ def open_catalog(asked: DataSettings) -> Catalog:
     classes = asked.classes
     if asked.source == "minet":
         classes = classes or minet.ORIGINAL_CLASSES
-    found = catalog.read(_listing(asked), classes, asked.min_images)
+    found = catalog.read(_listing(asked), classes, asked.min_images, say)
     if len(found.classes) < 2 and Path(asked.source).is_dir() and classes is None:
         deeper = folder.deeper(Path(asked.source))
         if deeper is not None:
