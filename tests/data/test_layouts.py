@@ -81,6 +81,17 @@ def test_a_part_that_is_lacking_is_cut_out_of_train(
                for line in concerns(dataset))  # fmt: skip
 
 
+def test_files_beside_the_class_folders_of_a_part_change_nothing(divided: Path) -> None:
+    (divided / "train" / "Thumbs.db").write_bytes(b"\xd0\xcf\x11\xe0")
+    (divided / "val" / "labels.csv").write_text("file,label")
+    (divided / "README.txt").write_text("hello")
+    (divided / "extra" / "ash").mkdir(parents=True)
+    dataset = opened(divided)
+    assert dataset.classes == TREES
+    assert dataset.shares == "folders"
+    assert "none of them" in reasons(dataset.catalog)["extra"]
+
+
 def test_a_ready_made_split_can_be_divided_anew(divided: Path) -> None:
     dataset = opened(divided, redivide=True, split="40/20/40")
     assert dataset.shares == "40/20/40"

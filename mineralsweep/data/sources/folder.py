@@ -85,9 +85,13 @@ def _ready_made(root: Path) -> list[tuple[Part, Path]]:
     if "train" not in named or len(named) < 2:
         return []
     trains = [path for part, path in parts if part == "train"]
-    if any(_files(path) or not _folders(path) for path in trains):
-        return []  # classes of these names
-    return parts
+    return parts if all(_holds_classes(path) for path in trains) else []  # classes of these names
+
+
+def _holds_classes(path: Path) -> bool:
+    """Say whether a folder holds class folders; files beside several of them are no hindrance."""
+    inner = [one for one in _folders(path) if not _whose(one)]
+    return len(inner) > 1 or bool(inner and not _files(path))
 
 
 def _is_part(path: Path) -> bool:
