@@ -92,7 +92,7 @@ def test_odd_names_are_read(make_folder: Make, name: str) -> None:
 def test_only_the_classes_asked_for_are_kept(make_folder: Make) -> None:
     root = make_folder(3)
     assert catalog_of(root, ["ash", "cedar"]).classes == ("ash", "cedar")
-    with pytest.raises(DataError, match=r"no class folder 'ceder'; did you mean 'cedar'\?"):
+    with pytest.raises(DataError, match=r"no class 'ceder'; did you mean 'cedar'\?"):
         catalog_of(root, ["ceder"])
 
 

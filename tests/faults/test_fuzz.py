@@ -16,12 +16,16 @@ from mineralsweep.data.decode import decode
 from mineralsweep.errors import ConfigError, UnusableImage
 from tests.contracts.test_project import SWEEPS
 from tests.faults.catalogue import PICTURE
+from tests.kinds import KINDS
 from tests.pictures import encode
 
 SECONDS_AT_MOST = 10.0
 """For one small file, on a busy machine: a hang, not a delay."""
 
-SEEDS = tuple(
+OF_KINDS = tuple(
+    content for name, (content, _) in KINDS.items() if "bits" in name or "primaries" in name
+)
+SEEDS = OF_KINDS + tuple(
     encode(PICTURE.convert(mode), file_format)
     for file_format, modes in {
         "JPEG": ("RGB", "L", "CMYK"), "PNG": ("RGB", "RGBA", "P", "1"),
