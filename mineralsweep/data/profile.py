@@ -59,6 +59,8 @@ def _spread(lengths: list[int]) -> Spread | None:
     return Spread(float(np.mean(lengths)), float(lower), float(median), float(upper))
 
 
+NAMED = 10
+"""Classes named in a line."""
 FEW_IMAGES = 20
 """A class with fewer is warned of: with 20 % for validation, each image is 25 points of recall."""
 
@@ -175,16 +177,18 @@ def _across_classes(dataset: Dataset) -> list[str]:
 
 
 def _small_classes(dataset: Dataset) -> list[str]:
-    lines = []
-    train = Counter(dataset.labels()[row] for row in dataset.split.train)
-    validation = Counter(dataset.labels()[row] for row in dataset.split.validation)
-    for number, (label, count) in enumerate(dataset.catalog.counts().items()):
-        if count < FEW_IMAGES:
-            lines.append(
-                f"Careful: class '{label}' has {count} images ({train[number]} to train on,"
-                f" {validation[number]} for validation); its scores will say little"
-            )
-    return lines
+    labels, split = dataset.labels(), dataset.split
+    train = Counter(labels[row] for row in split.train)
+    validation = Counter(labels[row] for row in split.validation)
+    few = [
+        f"{label} {count} ({train[number]} to train on, {validation[number]} for validation)"
+        for number, (label, count) in enumerate(dataset.catalog.counts().items())
+        if count < FEW_IMAGES
+    ]
+    if not few:
+        return []
+    more = f", and {len(few) - NAMED} more classes" if len(few) > NAMED else ""
+    return [f"Careful: few images of {', '.join(few[:NAMED])}{more}: their scores will say little"]
 
 
 def _groups(count: int) -> str:
