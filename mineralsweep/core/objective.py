@@ -60,26 +60,33 @@ class Objective:
             return False
         return self.sign * value < self.sign * other
 
-    def interval(self, confusion: Confusion, loss: float) -> Proportion | None:
+    def interval(
+        self, confusion: Confusion, loss: float, independent: float = 1.0
+    ) -> Proportion | None:
         """Return the value with its 95 % interval and n; None for one that is no share.
 
         A proportion (accuracy, the smallest recall) has Wilson's interval. For others, each
         class's row of the confusion is drawn from its posterior (Dirichlet, Jeffreys' prior), and
         the interval holds 95 % of the values. It is wide for small classes, and never empty.
+
+        Args:
+            confusion, loss: of the predictions.
+            independent: the share of the images that count as independent; see
+                `evaluation.scores.independent_share`.
         """
         if not self.is_share:
             return None
         if self.counts is not None:
-            return wilson(*self.counts(confusion))
+            return wilson(*self.counts(confusion), independent)
         value, n = self.of(confusion, loss), int(confusion.sum())
-        values = [self.of(drawn, loss) for drawn in _draws(confusion)]
+        values = [self.of(drawn, loss) for drawn in _draws(confusion * independent)]
         tail = 100 * (1 - CONFIDENCE) / 2
         low, high = np.percentile(values, [tail, 100 - tail])
         return Proportion(value, min(float(low), value), max(float(high), value), n)
 
     def shown(self, scores: Scores) -> str:
         """Return a model's value in words, with its interval and n where it has one."""
-        interval = self.interval(scores.confusion, scores.loss)
+        interval = self.interval(scores.confusion, scores.loss, scores.independent)
         return str(interval or f"{self.of(scores.confusion, scores.loss):.3f}")
 
     def compare(
@@ -118,7 +125,7 @@ class Objective:
         )
 
 
-def _draws(confusion: Confusion) -> list[Any]:
+def _draws(confusion: Any) -> list[Any]:
     random = np.random.default_rng(0)
     present = confusion.sum(axis=1) > 0
     drawn = np.zeros((DRAWS, *confusion.shape))

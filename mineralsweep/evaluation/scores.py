@@ -32,7 +32,7 @@ class Scores:
     """How well probabilities fit labels.
 
     `confusion` counts images: int (classes, classes), rows true, columns predicted. `loss` is
-    the mean cross-entropy in nats.
+    the mean cross-entropy in nats. `independent`: see `independent_share`.
     """
 
     accuracy: Proportion
@@ -40,6 +40,7 @@ class Scores:
     macro_f1: float
     recall: dict[str, Proportion]
     confusion: NDArray[np.int64]
+    independent: float = 1.0
 
     def never_found(self) -> list[str]:
         """Return the classes of which not one image was recognised."""
@@ -58,23 +59,65 @@ class Scores:
             macro_f1=data["macro_f1"],
             recall={name: Proportion(**recall) for name, recall in data["recall"].items()},
             confusion=np.asarray(data["confusion"], dtype=np.int64),
+            independent=data.get("independent", 1.0),
         )
 
 
-def wilson(successes: int, n: int) -> Proportion:
+def wilson(successes: int, n: int, independent: float = 1.0) -> Proportion:
     """Return successes / n with its Wilson score interval (Wilson 1927, JASA 22:209).
+
+    Args:
+        successes: of n.
+        n: cases.
+        independent: the share of them that count as independent, in (0, 1].
 
     Raises:
         ValueError: n is below 1, or successes are not in [0, n].
     """
-    from scipy.stats import binomtest
+    from scipy.stats import binomtest, norm
 
-    interval = binomtest(successes, n).proportion_ci(CONFIDENCE, method="wilson")
-    return Proportion(successes / n, float(interval.low), float(interval.high), n)
+    if independent >= 1:
+        interval = binomtest(successes, n).proportion_ci(CONFIDENCE, method="wilson")
+        return Proportion(successes / n, float(interval.low), float(interval.high), n)
+    value, cases = successes / n, n * independent
+    square = float(norm.ppf(0.5 + CONFIDENCE / 2)) ** 2
+    centre = value + square / (2 * cases)
+    half = math.sqrt(square * (value * (1 - value) / cases + square / (4 * cases**2)))
+    low, high = ((centre + end) / (1 + square / cases) for end in (-half, half))
+    return Proportion(value, max(0.0, low), min(1.0, high), n)
+
+
+def independent_share(right: NDArray[np.bool_], groups: Any) -> float:
+    """Return the share of n images that count as independent where some belong together.
+
+    Photographs of one specimen are right or wrong together: the variance of their mean is that of
+    fewer images. The share is 1 over the design effect (Kish 1965, Survey Sampling), of the groups
+    as clusters; where all are right, or all wrong, that of groups to images.
+
+    Args:
+        right: bool (n,).
+        groups: n numbers, equal for images that belong together.
+
+    Returns:
+        In (0, 1]; 1 where each image is alone.
+    """
+    _, place = np.unique(np.asarray(groups), return_inverse=True)
+    sizes = np.bincount(place)
+    if len(sizes) == len(right):
+        return 1.0
+    value = float(right.mean())
+    if value in (0.0, 1.0) or len(sizes) < 2:
+        return len(sizes) / len(right)
+    off = np.bincount(place, right) - value * sizes
+    of_groups = len(sizes) / (len(sizes) - 1) * float((off**2).sum()) / len(right) ** 2
+    return min(1.0, value * (1 - value) / len(right) / of_groups) if of_groups else 1.0
 
 
 def score(
-    probabilities: NDArray[np.float32], labels: Sequence[int], classes: Sequence[str]
+    probabilities: NDArray[np.float32],
+    labels: Sequence[int],
+    classes: Sequence[str],
+    groups: Sequence[int] | None = None,
 ) -> Scores:
     """Compare predictions with the truth.
 
@@ -82,6 +125,8 @@ def score(
         probabilities: float (n, classes), rows that add up to 1.
         labels: n positions in `classes`.
         classes: names, in the order of the columns.
+        groups: n numbers, equal for images that belong together; None: each is independent. They
+            widen the intervals.
     """
     from sklearn.metrics import confusion_matrix, f1_score
 
@@ -90,16 +135,26 @@ def score(
     every = list(range(len(classes)))
     confusion = confusion_matrix(truth, predicted, labels=every).astype(np.int64)
     of_truth = probabilities[np.arange(len(truth)), truth].astype(np.float64)
+    right, together = (
+        predicted == truth,
+        np.asarray(range(len(truth)) if groups is None else groups),
+    )
+
+    def share(where: NDArray[np.bool_]) -> float:
+        return independent_share(right[where], together[where])
+
+    independent = share(np.ones(len(truth), bool))
     return Scores(
-        accuracy=wilson(int((predicted == truth).sum()), len(truth)),
+        accuracy=wilson(int(right.sum()), len(truth), independent),
         loss=float(-np.log(np.clip(of_truth, 1e-7, 1.0)).mean()),
         macro_f1=float(f1_score(truth, predicted, labels=every, average="macro", zero_division=0)),
         recall={
-            name: wilson(int(confusion[i, i]), int(confusion[i].sum()))
+            name: wilson(int(confusion[i, i]), int(confusion[i].sum()), share(truth == i))
             for i, name in enumerate(classes)
             if confusion[i].sum()
         },
         confusion=confusion,
+        independent=independent,
     )
 
 

@@ -66,8 +66,8 @@ class Evidence:
         return digest_of(zip(names, self.images, strict=True))
 
     def scores(self) -> Scores:
-        """Return the scores on the test split."""
-        return score(self.probabilities, self.labels, self.classes)
+        """Return the scores on the test split; their intervals know what belongs together."""
+        return score(self.probabilities, self.labels, self.classes, self.groups)
 
     def truth(self) -> dict[str, str]:
         """Return each image's class by its digest."""

@@ -151,7 +151,9 @@ class StudyRun:
     def log_test(self, scores: Scores, title: str, run_id: str = "") -> None:
         """Write scores on a test split, on the study's run or on a trial's."""
         run_id = run_id or self.run_id
-        macro_f1 = objectives.get("macro_f1").interval(scores.confusion, scores.loss)
+        macro_f1 = objectives.get("macro_f1").interval(
+            scores.confusion, scores.loss, scores.independent
+        )
         metrics = {
             "test_accuracy": scores.accuracy.value,
             "test_accuracy_low": scores.accuracy.low,

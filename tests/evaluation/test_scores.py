@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mineralsweep.evaluation import score, wilson
+from mineralsweep.core import objective as objectives
+from mineralsweep.evaluation import Scores, score, wilson
+from mineralsweep.evaluation.scores import independent_share
 
 
 @pytest.mark.parametrize(
@@ -49,3 +51,45 @@ def test_a_class_without_images_has_no_recall() -> None:
 
 def test_a_sure_mistake_costs_a_finite_loss() -> None:
     assert np.isfinite(score(np.array([[1.0, 0.0]], np.float32), [1], ["a", "b"]).loss)
+
+
+def test_images_that_belong_together_count_for_fewer() -> None:
+    right = np.array([True] * 30 + [False] * 30)
+    alone, pairs = list(range(60)), [row // 2 for row in range(60)]
+    assert independent_share(right, alone) == 1.0
+    assert independent_share(right, pairs) == pytest.approx(0.5, abs=0.03)
+    mixed = np.array([True, False] * 30)
+    assert independent_share(mixed, pairs) == 1.0  # a group says no more than its images do
+    assert independent_share(np.ones(60, bool), pairs) == 0.5
+    assert independent_share(right, [0] * 60) == pytest.approx(1 / 60)
+
+
+def test_groups_widen_the_intervals_and_change_no_score() -> None:
+    rng = np.random.default_rng(0)
+    labels = np.repeat(rng.integers(0, 2, 12), 6)
+    guesses = np.repeat(rng.integers(0, 2, 12), 6)
+    answers = np.eye(2, dtype=np.float32)[guesses]
+    groups = np.repeat(np.arange(12), 6)
+    plain = score(answers, labels.tolist(), ("ash", "beech"))
+    grouped = score(answers, labels.tolist(), ("ash", "beech"), groups.tolist())
+    assert grouped.accuracy.value == plain.accuracy.value
+    assert grouped.accuracy.n == 72
+    by_stone = score(answers[::6], labels[::6].tolist(), ("ash", "beech"))
+    assert grouped.accuracy.low == pytest.approx(by_stone.accuracy.low, abs=0.02)
+    assert grouped.accuracy.high == pytest.approx(by_stone.accuracy.high, abs=0.02)
+    assert grouped.accuracy.low < plain.accuracy.low
+    macro = objectives.get("macro_f1")
+    wide = macro.interval(grouped.confusion, grouped.loss, grouped.independent)
+    narrow = macro.interval(plain.confusion, plain.loss)
+    assert wide is not None
+    assert narrow is not None
+    assert wide.low < narrow.low
+    assert wide.value == narrow.value
+    assert Scores.from_dict(grouped.to_dict()).to_dict() == grouped.to_dict()
+
+
+@pytest.mark.parametrize(("successes", "n"), [(0, 5), (3, 9), (150, 160)])
+def test_the_interval_of_fewer_cases_is_wilson_s_own_formula(successes: int, n: int) -> None:
+    whole = wilson(successes, n)
+    nearly = wilson(successes, n, 1 - 1e-12)
+    assert (nearly.low, nearly.high) == pytest.approx((whole.low, whole.high), abs=1e-9)
