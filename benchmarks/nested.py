@@ -227,7 +227,7 @@ class Bench:
         return train, validation, test
 
     def _divide(self, rows: Sequence[int], k: int, seed: int) -> Any:
-        from mineralsweep.data.split import folds
+        from mineralsweep.data.folds import folds
 
         order = [self._labels[row] for row in rows], [self._groups[row] for row in rows]
         return folds(*order, k, 1, seed)

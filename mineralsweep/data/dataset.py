@@ -11,12 +11,12 @@ from typing import Self
 
 from mineralsweep.data import arrays, duplicates, groups
 from mineralsweep.data.catalog import Catalog
+from mineralsweep.data.folds import folds
 from mineralsweep.data.settings import DataSettings
 from mineralsweep.data.sources import SOURCES, open_catalog
 from mineralsweep.data.split import (
     Rows,
     Split,
-    folds,
     parse_shares,
     ready_made,
     split,

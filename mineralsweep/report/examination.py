@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from mineralsweep.data import arrays, duplicates
 from mineralsweep.data import groups as grouped
 from mineralsweep.data.catalog import Catalog
+from mineralsweep.data.folds import folds
 from mineralsweep.data.listing import PARTS
-from mineralsweep.data.split import folds, parse_shares, split
+from mineralsweep.data.split import parse_shares, split
 from mineralsweep.descriptors import store
 from mineralsweep.errors import DataError
 from mineralsweep.report import quality

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from mineralsweep.data.dataset import Dataset, open_dataset
+from mineralsweep.data.folds import folds
 from mineralsweep.data.settings import DataSettings
-from mineralsweep.data.split import folds
 from mineralsweep.errors import DataError
 
 LABELS = [0] * 12 + [1] * 30 + [2] * 18
