@@ -27,6 +27,9 @@ class GroupRule:
     by: Literal["folder", "name", "pattern", "column"]
     value: str = ""
 
+    def __str__(self) -> str:
+        return f"{self.by} {self.value}".strip()
+
 
 @dataclass(frozen=True)
 class DataSettings:

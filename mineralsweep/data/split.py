@@ -1,4 +1,4 @@
-"""Seeded, stratified splits and folds that depend on the images' content alone."""
+"""Seeded, stratified splits that depend on the images' content alone, and ready-made ones."""
 
 from __future__ import annotations
 

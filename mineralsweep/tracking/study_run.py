@@ -226,6 +226,9 @@ def sweep_params(sweep: Sweep, dataset: Dataset) -> dict[str, Any]:
     settings = {
         "sweep.data": dataset.name,
         "sweep.split": f"{dataset.shares}, seed {dataset.split_seed}",
+        "sweep.groups": dataset.settings.groups and str(dataset.settings.groups),
+        "sweep.min_images": dataset.settings.min_images or None,
+        "sweep.kept_in_test": len(dataset.settings.in_test) or None,
         "sweep.folds": sweep.folds,
         "sweep.repeats": sweep.repeats,
         "sweep.trials": sweep.budget.trials,

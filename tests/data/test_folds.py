@@ -72,5 +72,5 @@ def test_file_names_change_nothing(dataset: Dataset, tmp_path: Path) -> None:
 
 
 def test_too_many_folds_for_a_class_are_refused(dataset: Dataset) -> None:
-    with pytest.raises(DataError, match=r"class 'ash' has 8 images outside .* for 9 folds"):
+    with pytest.raises(DataError, match=r"for 9 folds, .*: ash \(8\), beech \(8\), .*folds=8$"):
         dataset.folds(9)
