@@ -28,7 +28,7 @@ Key = Mapping[str, str | int | float]
 Shape = tuple[int, ...]
 
 DTYPE = np.dtype(ml_dtypes.bfloat16)
-DATA, ENTRY = "features.bin", "entry.json"
+DATA, ENTRY = "activations.bin", "entry.json"
 CAP_VARIABLE = "MINERALSWEEP_ACTIVATIONS_GIB"
 DEFAULT_CAP = 20.0
 SPARE_DISK = 2**30
@@ -42,7 +42,7 @@ class NoRoom(Exception):
 
 def folder() -> Path:
     """Return the store's folder; see `files.folder`."""
-    return files.folder() / "features"
+    return files.folder() / "activations"
 
 
 def cap() -> int:

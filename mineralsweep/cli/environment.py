@@ -114,7 +114,8 @@ def _disk() -> str:
 
 
 KINDS = {
-    "features": "activations of frozen networks",
+    "activations": "of frozen networks",
+    "features": "of earlier releases: not used any more",
     "arrays": "decoded images",
     "texture": "colour and texture of images",
     "groups": "which images are near-duplicates",
