@@ -9,7 +9,7 @@ from mineralsweep.data.catalog import Catalog
 from mineralsweep.data.dataset import Dataset, divide
 from mineralsweep.data.profile import concerns
 from mineralsweep.data.sources import open_catalog
-from mineralsweep.data.waiting import Say, silent
+from mineralsweep.data.work import Say, silent
 from mineralsweep.errors import DataError
 
 

@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePath
@@ -24,7 +24,7 @@ from mineralsweep.data.decode import (
 )
 from mineralsweep.data.formats import HEAD
 from mineralsweep.data.listing import PARTS, Listed, Listing, Part, Rejected, readable, shown
-from mineralsweep.data.waiting import Say, silent, told
+from mineralsweep.data.work import Say, done, silent, told
 from mineralsweep.errors import DataError, UnusableImage, did_you_mean
 
 
@@ -113,29 +113,18 @@ def read(
         if all(file.label != name for file in wanted):
             hint = did_you_mean(name, found.classes())
             raise DataError(f"{found.root}: no class '{name}'{hint}")
-    known = _Verdicts(files.folder() / f"verdicts-v{DECODER_VERSION}.{looks.VERSION}.json")
+    loose = [Listed(path, "") for path in found.loose]
     images: list[CatalogImage] = []
     rejected: list[Rejected] = list(found.rejected)
     missed: set[str] = set()
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        examined = told(
-            pool.map(lambda file: _examine(file, known), wanted),
-            len(wanted),
-            "Reading photographs",
-            say,
-        )
-        for file, one in zip(wanted, examined, strict=True):
-            if isinstance(one, CatalogImage):
-                images.append(one)
-            else:
-                rejected.append(one)
-                missed |= {file.label} if one.photograph else set()
-        loose = (Listed(path, "") for path in found.loose)
-        for one in pool.map(lambda file: _examine(file, known), loose):
-            if isinstance(one, CatalogImage):
-                one = Rejected(one.path, found.loose_reason)
+    for file, one in _examined([*wanted, *loose], say):
+        if isinstance(one, Rejected):
             rejected.append(one)
-    known.save()
+            missed |= {file.label} if one.photograph else set()
+        elif file.label:
+            images.append(one)
+        else:
+            rejected.append(Rejected(file.path, found.loose_reason))
     kept, doubles = _without_doubles(images)
     catalog = Catalog(
         found.root,
@@ -168,8 +157,37 @@ def _without_small(catalog: Catalog, least: int) -> Catalog:
     return _without(catalog, small, f"fewer than {least} usable images: data.min_images")
 
 
-def _examine(file: Listed, known: _Verdicts) -> CatalogImage | Rejected:
-    path = file.path
+def _examined(
+    listed: Sequence[Listed], say: Say
+) -> Iterator[tuple[Listed, CatalogImage | Rejected]]:
+    """Yield what each file is. A content that was decoded once is not decoded again."""
+    known = _Verdicts(files.folder() / f"verdicts-v{DECODER_VERSION}.{looks.VERSION}.json")
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        read = pool.map(lambda file: _digest(file.path), listed)
+        digests = list(told(read, len(listed), "Listing files", say))
+    unknown: dict[str, Path] = {}
+    for file, digest in zip(listed, digests, strict=True):
+        if isinstance(digest, str) and known.get(digest) is None:
+            unknown.setdefault(digest, file.path)
+    verdicts = done(_verdict, list(unknown.items()), "Reading photographs", say)
+    changed = set()
+    for digest, verdict in zip(unknown, verdicts, strict=True):
+        if verdict is None:
+            changed.add(digest)
+        else:
+            known.put(digest, verdict)
+    known.save()
+    for file, digest in zip(listed, digests, strict=True):
+        if isinstance(digest, Rejected):
+            yield file, digest
+        elif digest in changed:
+            yield file, Rejected(file.path, "changed while it was read; start again")
+        else:
+            yield file, _as_told(file, digest, known.get(digest))
+
+
+def _digest(path: Path) -> str | Rejected:
+    """Return a file's SHA-256, or why it can't be used."""
     try:
         # Only regular files: reading a pipe or a device would wait for ever.
         if not path.is_file():
@@ -179,22 +197,32 @@ def _examine(file: Listed, known: _Verdicts) -> CatalogImage | Rejected:
         if size > MAX_BYTES:
             with path.open("rb") as opened:
                 return _refused(path, too_large(opened.read(HEAD), size))
-        content = path.read_bytes()
+        return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
         return Rejected(path, f"can't be read: {error.strerror or error}")
-    digest = hashlib.sha256(content).hexdigest()
-    verdict = known.get(digest)
-    if verdict is None:
-        try:
-            image, facts = open_rgb(content)
-            verdict = replace(facts, look=looks.describe(image))
-        except UnusableImage as error:
-            # A new one: an error that was raised holds what its frames held, the content included.
-            verdict = UnusableImage(str(error), error.photograph)
-        known.put(digest, verdict)
-    if isinstance(verdict, UnusableImage):
-        return _refused(path, verdict)
-    return CatalogImage(path, file.label, digest, verdict, file.part, file.group)
+
+
+def _verdict(item: tuple[str, Path]) -> Verdict | None:
+    """Decode a file of a known digest; None where it has another one now, or can't be read."""
+    digest, path = item
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return None
+    if hashlib.sha256(content).hexdigest() != digest:
+        return None
+    try:
+        image, facts = open_rgb(content)
+    except UnusableImage as error:
+        return _plain(error)
+    return _plain(replace(facts, look=looks.describe(image)))
+
+
+def _as_told(file: Listed, digest: str, verdict: Verdict | None) -> CatalogImage | Rejected:
+    assert verdict is not None
+    if "reason" in verdict:
+        return _refused(file.path, UnusableImage(**verdict))
+    return CatalogImage(file.path, file.label, digest, ImageFacts(**verdict), file.part, file.group)
 
 
 def _refused(path: Path, error: UnusableImage) -> Rejected:
@@ -232,7 +260,11 @@ def _without_doubles(images: list[CatalogImage]) -> tuple[list[CatalogImage], li
     return sorted(kept, key=lambda image: (image.label, image.digest)), doubles
 
 
-def _plain(verdict: ImageFacts | UnusableImage) -> dict[str, Any]:
+Verdict = dict[str, Any]
+"""What the decoder said, as plain data: the fields of `ImageFacts`, or of `UnusableImage`."""
+
+
+def _plain(verdict: ImageFacts | UnusableImage) -> Verdict:
     if isinstance(verdict, UnusableImage):
         return {"reason": str(verdict), "photograph": verdict.photograph}
     return asdict(verdict)
@@ -244,23 +276,30 @@ class _Verdicts:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._changed = False
-        self._known: dict[str, ImageFacts | UnusableImage] = {}
+        self._known: dict[str, Verdict] = {}
         try:
-            for digest, kept in json.loads(path.read_text()).items():
-                refused = "reason" in kept
-                self._known[digest] = UnusableImage(**kept) if refused else ImageFacts(**kept)
+            kept = json.loads(path.read_text())
+            self._known = {digest: self._checked(one) for digest, one in kept.items()}
         except (OSError, ValueError, TypeError, AttributeError):
             self._known = {}
 
-    def get(self, digest: str) -> ImageFacts | UnusableImage | None:
+    @staticmethod
+    def _checked(kept: Verdict) -> Verdict:
+        """Return a verdict that can be read.
+
+        Raises:
+            TypeError: it is something else.
+        """
+        return _plain(UnusableImage(**kept) if "reason" in kept else ImageFacts(**kept))
+
+    def get(self, digest: str) -> Verdict | None:
         return self._known.get(digest)
 
-    def put(self, digest: str, verdict: ImageFacts | UnusableImage) -> None:
+    def put(self, digest: str, verdict: Verdict) -> None:
         self._known[digest] = verdict
         self._changed = True
 
     def save(self) -> None:
-        if not self._changed:
-            return
-        text = json.dumps({digest: _plain(verdict) for digest, verdict in self._known.items()})
-        files.write_atomically(self._path, lambda path: path.write_text(text))
+        if self._changed:
+            text = json.dumps(self._known)
+            files.write_atomically(self._path, lambda path: path.write_text(text))

@@ -23,7 +23,7 @@ from mineralsweep.data.split import (
     way_on,
     with_test,
 )
-from mineralsweep.data.waiting import Say, silent
+from mineralsweep.data.work import Say, silent
 from mineralsweep.errors import DataError
 
 

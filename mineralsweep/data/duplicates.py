@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
-from os import cpu_count
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +17,7 @@ from mineralsweep.data.catalog import Catalog, CatalogImage
 from mineralsweep.data.decode import DECODER_VERSION, open_rgb
 from mineralsweep.data.groups import joined
 from mineralsweep.data.near import MOST_BITS, Candidate, candidates
-from mineralsweep.data.waiting import Say, silent, told
+from mineralsweep.data.work import Say, done, silent
 from mineralsweep.errors import DataError, UnusableImage
 
 VERSION = 1
@@ -69,24 +68,29 @@ def pairs(catalog: Catalog, say: Say = silent) -> list[tuple[int, int]]:
     if len(rows) < 2:
         return []
     hashes = looks.parse([catalog.images[row].facts.look for row in rows])
-    nearest = candidates(hashes, MORE_CHECKS + len(rows))
-    views = lru_cache(KEPT_IN_MEMORY)(lambda place: _views(catalog.images[rows[place]]))
-    with ThreadPoolExecutor(cpu_count()) as pool:
-        same = told(
-            pool.map(lambda way: _are_one(way, views), nearest),
-            len(nearest),
-            "Looking for near-duplicates, pairs",
-            say,
-        )
-        found = [way for way, yes in zip(nearest, same, strict=True) if yes]
+    nearest = sorted(candidates(hashes, MORE_CHECKS + len(rows)), key=lambda way: way[1:])
+    images = [catalog.images[row] for row in rows]
+    compared = [_Compared(way, images[way.first], images[way.second]) for way in nearest]
+    same = done(_are_one, compared, "Looking for near-duplicates, pairs", say)
+    found = [way for way, yes in zip(nearest, same, strict=True) if yes]
+    _views.cache_clear()
     ends = ((rows[way.first], rows[way.second]) for way in found)
     return sorted((min(pair), max(pair)) for pair in ends)
 
 
-def _are_one(way: Candidate, views: Callable[[int], list[looks.Pixels]]) -> bool:
+class _Compared(NamedTuple):
+    """Two images, and how one is laid over the other."""
+
+    way: Candidate
+    first: CatalogImage
+    second: CatalogImage
+
+
+def _are_one(compared: _Compared) -> bool:
+    way = compared.way
     needed = next(least for bits, least in SAME_DETAIL if way.bits <= bits)
-    first = views(way.first)[way.first_view]
-    second = views(way.second)[way.second_view]
+    first = _views(compared.first.path, compared.first.digest)[way.first_view]
+    second = _views(compared.second.path, compared.second.digest)[way.second_view]
     return agreement(first, looks.oriented(second, way.orientation)) >= needed
 
 
@@ -120,14 +124,15 @@ def _detail(image: Image.Image) -> NDArray[np.float32]:
     return np.asarray(grey - gaussian_filter(grey, DETAIL))
 
 
-def _views(image: CatalogImage) -> list[looks.Pixels]:
-    """Return the views of an image, uint8 (96, 96), grey."""
+@lru_cache(KEPT_IN_MEMORY)
+def _views(path: Path, digest: str) -> list[looks.Pixels]:
+    """Return the views of an image, uint8 (96, 96), grey; `digest`: of its content."""
     try:
-        whole, _ = open_rgb(image.path.read_bytes())
+        whole, _ = open_rgb(path.read_bytes())
     except (OSError, UnusableImage) as error:
         # What is found is kept: a pair that was missed once would be missed for good.
         raise DataError(
-            f"{image.path}: can't be read any more, though it could just now: {error}; run the"
+            f"{path}: can't be read any more, though it could just now: {error}; run the"
             " command again"
         ) from error
     return [

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from os import cpu_count
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mineralsweep.data import arrays
 from mineralsweep.data.catalog import Catalog, CatalogImage
+from mineralsweep.data.work import done, silent
 
 SIDE = 256
 """Images are looked at with 256 x 256 pixels: about what a network sees of them."""
@@ -42,12 +41,11 @@ def poor(catalog: Catalog) -> tuple[Poor, ...]:
     if not catalog.images:
         return ()
     pixels = arrays.load(arrays.ensure(catalog, (SIDE, SIDE)))
-    with ThreadPoolExecutor(cpu_count()) as pool:
-        seen = pool.map(_look, pixels)
-        found = [
-            Poor(row, (*_shape(image), *reasons))
-            for row, (image, reasons) in enumerate(zip(catalog.images, seen, strict=True))
-        ]
+    seen = done(_look, list(pixels), "Looking at the photographs", silent)
+    found = [
+        Poor(row, (*_shape(image), *reasons))
+        for row, (image, reasons) in enumerate(zip(catalog.images, seen, strict=True))
+    ]
     return tuple(one for one in found if one.reasons)
 
 

@@ -11,7 +11,7 @@ from mineralsweep.data.catalog import Catalog
 from mineralsweep.data.listing import Listing
 from mineralsweep.data.settings import DataSettings
 from mineralsweep.data.sources import folder, minet, sample, table
-from mineralsweep.data.waiting import Say, silent
+from mineralsweep.data.work import Say, silent
 from mineralsweep.errors import DataError
 
 SOURCES: dict[str, Callable[[], Listing]] = {
