@@ -102,7 +102,7 @@ class Progress:
             self.say(f"Study {name}: {self._trials} trials, {self._workers} at a time")
 
     def trial_started(self, spec: TrialSpec) -> None:
-        self._running[spec.number] = _Running("starting")
+        self._running[spec.number] = _Running("starting", spec.epochs)
         self._started[spec.number] = time.monotonic()
         self.tick()
 
@@ -123,7 +123,7 @@ class Progress:
         self.tick()
 
     def trial_retried(self, spec: TrialSpec, reason: str) -> None:
-        self._running[spec.number] = _Running("starting again")
+        self._running[spec.number] = _Running("starting again", spec.epochs)
         self.say(f"Trial {spec.number}: {reason}; retrying with batches of {spec.batch_size}")
         self.tick()
 
@@ -207,7 +207,7 @@ class Progress:
 
     def _seconds_left(self) -> float | None:
         epochs = [
-            report.seconds
+            report.seconds * running.epochs
             for running in self._running.values()
             for report in running.reports.values()
         ]
@@ -215,7 +215,7 @@ class Progress:
         if ended:
             typical = statistics.fmean(ended)
         elif epochs:
-            typical = statistics.fmean(epochs) * self._sweep.budget.epochs * self._sweep.fits()
+            typical = statistics.fmean(epochs) * self._sweep.fits()
         else:
             return None
         trials = [number for number in self._running if number != BASELINE]
@@ -230,11 +230,13 @@ class _Running:
 
     Attributes:
         words: for what is no epoch.
+        epochs: of the trial, at most; those of a reproduction have each their own.
         reports: the last epoch of each fold that runs; under None without folds.
         values: the objective's, of the folds that ended.
     """
 
     words: str | None
+    epochs: int
     reports: dict[int | None, EpochReport] = field(default_factory=dict)
     values: list[float] = field(default_factory=list)
 
@@ -245,7 +247,7 @@ class _Running:
             parts.append(f"{len(self.values)} of {sweep.fits()} folds done{mean}")
         for fold, report in sorted(self.reports.items(), key=lambda item: item[0] or 0):
             value = f"{objective.metric} {report.value(objective.name):.3f}"
-            where = f"epoch {report.epoch}/{sweep.budget.epochs}, {value}"
+            where = f"epoch {report.epoch}/{self.epochs}, {value}"
             parts.append(where if fold is None else f"fold {fold} {where}")
         return "; ".join(parts)
 

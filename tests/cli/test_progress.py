@@ -46,7 +46,7 @@ def test_a_study_that_goes_on_says_how_far_it_is() -> None:
 def test_the_line_tells_each_fold_that_runs_and_the_mean_of_those_that_ended(
     dataset: Dataset, tmp_path: Path
 ) -> None:
-    spec = folded_trial(dataset, tmp_path)
+    spec = replace(folded_trial(dataset, tmp_path), epochs=4)
     shown, _ = progress(trials=2, workers=2, folds=3)
     shown.trial_started(spec)
     report = EpochReport(2, 0.5, 0.5, 0.5, 0.625, 1e-3, 10.0)
@@ -60,7 +60,7 @@ def test_the_line_tells_each_fold_that_runs_and_the_mean_of_those_that_ended(
 
 
 def test_where_the_time_ends_first_the_line_says_so(dataset: Dataset, tmp_path: Path) -> None:
-    spec = folded_trial(dataset, tmp_path)
+    spec = replace(folded_trial(dataset, tmp_path), epochs=4)
     shown, _ = progress(trials=20, folds=3, budget={"timeout": 600})
     shown.trial_started(spec)
     assert "timeout in 10 min" in shown._status()
@@ -83,7 +83,7 @@ def test_another_objective_stands_first_and_names_the_best(
     objective: str, dataset: Dataset, tmp_path: Path
 ) -> None:
     shown, out = progress(trials=3, objective=objective)
-    spec = folded_trial(dataset, tmp_path)
+    spec = replace(folded_trial(dataset, tmp_path), epochs=4)
     shown.trial_started(spec)
     counts = ((3, 1), (0, 4))
     shown.epoch_ended(spec, EpochReport(2, 0.5, 0.5, 0.5, 0.875, 1e-3, 10.0, counts))
@@ -111,3 +111,12 @@ def test_a_failed_trial_gives_its_reason_and_no_score() -> None:
     lost = replace(RECORD, state="FAILED", value=None, accuracy=None, loss=None, reason="no memory")
     shown.trial_ended(lost)
     assert out.getvalue().rstrip().endswith("FAILED: no memory")
+
+
+def test_the_epochs_are_those_of_the_trial(dataset: Dataset, tmp_path: Path) -> None:
+    shown, _ = progress(trials=2)
+    spec = replace(folded_trial(dataset, tmp_path), epochs=100)
+    shown.trial_started(spec)
+    shown.epoch_ended(spec, EpochReport(2, 0.5, 0.5, 0.5, 0.625, 1e-3, 9.0))
+    assert "epoch 2/100, val_accuracy 0.625" in shown._status()
+    assert shown._status().endswith("about 30 min left")  # 2 trials x 100 epochs x 9 s
