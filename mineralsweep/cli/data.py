@@ -112,7 +112,10 @@ def _found(findings: Findings) -> list[str]:
         lines.append("No near-duplicates were found.")
     lines.append(_doubtful(findings))
     kinds = Counter(reason for one in findings.poor for reason in one.reasons)
-    lines += [f"Careful: {count} images: {reason}" for reason, count in kinds.most_common()]
+    lines += [
+        f"Careful: {count} image{'s' * (count != 1)}: {reason}"
+        for reason, count in kinds.most_common()
+    ]
     return lines
 
 

@@ -127,8 +127,8 @@ def _grouped(dataset: Dataset) -> list[str]:
     mixed = groups.in_several_classes(catalog, dataset.groups)
     if mixed:
         lines.append(
-            f"Careful: {mixed} groups have images of more than one class: the same name means one"
-            " group in every class"
+            f"Careful: images of more than one class stand in {_groups(mixed)}: the same name means"
+            " one group in every class"
         )
     return lines
 
