@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from mineralsweep.config import Sweep
 from mineralsweep.data.catalog import Catalog
 from mineralsweep.data.dataset import Dataset, divide
-from mineralsweep.data.profile import concerns
+from mineralsweep.data.profile import concerns, of_catalog
 from mineralsweep.data.sources import open_catalog
 from mineralsweep.data.work import Say, silent
 from mineralsweep.errors import DataError
@@ -41,7 +41,7 @@ def verdict(sweep: Sweep, say: Say = silent) -> Verdict:
     try:
         dataset = divide(catalog, asked, say)
     except DataError as error:
-        return Verdict(catalog, None, (str(error),), catalog.left_out)
+        return Verdict(catalog, None, (str(error),), tuple(of_catalog(catalog, asked)))
     problems = []
     if sweep.folds > 1:
         try:

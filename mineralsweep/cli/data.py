@@ -70,6 +70,9 @@ def fix(options: Namespace) -> int:
             f"{made.undecided} images have no label now: they look like one photograph in different"
             " classes (column note). Give a label, or leave them out as they are"
         )
+    if made.unnamed:
+        shown = ", ".join(made.unnamed[:FIRST_DOUBTS])
+        print(f"{len(made.unnamed)} images are left out: rename them first ({shown})")
     if made.doubtful:
         print(f"{made.doubtful} labels are in doubt: look at them, and change them in the table")
     print(f"Next: mineralsweep data check {shlex.quote(str(target))}")
@@ -91,6 +94,7 @@ def _name(judged: Verdict, options: Namespace) -> str:
 
 def _next(options: Namespace) -> str:
     config = options.config or "sweeps/quick.yaml"
+    config = config if Path(config).exists() else "SWEEP_FILE"
     laid = f" --set {' '.join(map(shlex.quote, options.set))}" if options.set else ""
     return f"mineralsweep sweep {config} --data {shlex.quote(options.path)}{laid}"
 

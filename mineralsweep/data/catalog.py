@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePath
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from mineralsweep import files
 from mineralsweep.data import depth, looks
@@ -35,6 +35,7 @@ class CatalogImage:
     Attributes:
         digest: SHA-256 of the file's bytes, in hexadecimal.
         part, group: as of `listing.Listed`.
+        copies: other files of the same bytes, which are not used.
     """
 
     path: Path
@@ -43,6 +44,14 @@ class CatalogImage:
     facts: ImageFacts
     part: Part | Literal[""] = ""
     group: str = ""
+    copies: tuple[Copy, ...] = ()
+
+
+class Copy(NamedTuple):
+    """A file of the same bytes as an image: what it says of the image's group counts too."""
+
+    path: Path
+    group: str
 
 
 @dataclass(frozen=True)
@@ -51,7 +60,7 @@ class Catalog:
 
     Attributes:
         rejected: files that can't be used.
-        folders, is_table, divided_by: as of `listing.Listing`.
+        folders, is_table, divided_by, unused: as of `listing.Listing`.
         left_out: classes that are not used, with the reason, a sentence each.
     """
 
@@ -62,6 +71,7 @@ class Catalog:
     folders: tuple[Rejected, ...] = ()
     is_table: bool = False
     divided_by: str = ""
+    unused: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
 
     @functools.cached_property
@@ -134,6 +144,7 @@ def read(
         found.folders,
         found.is_table,
         found.divided_by,
+        found.unused,
     )
     held = {image.label for image in images} | missed
     none = [label for label in catalog.classes if label not in held]
@@ -251,7 +262,8 @@ def _without_doubles(images: list[CatalogImage]) -> tuple[list[CatalogImage], li
             reason = f"the same bytes stand in the classes {' and '.join(labels)}"
             doubles += [Rejected(image.path, reason) for image in copies]
             continue
-        kept.append(copies[0])
+        others = tuple(Copy(image.path, image.group) for image in copies[1:])
+        kept.append(replace(copies[0], copies=others))
         for image in copies[1:]:
             other = image.part != copies[0].part
             where = f" in the {copies[0].part} part, which stays" if other else ""

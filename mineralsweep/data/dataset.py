@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
-from mineralsweep.data import arrays, duplicates, groups
+from mineralsweep.data import arrays, duplicates
+from mineralsweep.data import groups as grouping
 from mineralsweep.data.catalog import Catalog
 from mineralsweep.data.folds import folds
 from mineralsweep.data.settings import DataSettings
@@ -96,11 +97,13 @@ class Dataset:
 
     def related(self) -> tuple[int, ...]:
         """Return `groups`, with near-duplicates that the split was made without looking for."""
-        return groups.together(self.catalog, self.settings.groups, duplicates.groups(self.catalog))
+        return grouping.together(
+            self.catalog, self.settings.groups, duplicates.groups(self.catalog)
+        )
 
     def duplicates(self) -> list[list[int]]:
         """Return the rows of each group of two or more near-duplicates, sorted."""
-        return groups.several(self.near_duplicates)
+        return grouping.several(self.near_duplicates)
 
     def files(self, rows: Sequence[int]) -> list[str]:
         """Return the images' paths under the root, for people to read."""
@@ -189,7 +192,7 @@ def divide(catalog: Catalog, asked: DataSettings, say: Say = silent) -> Dataset:
     copies = tuple(range(len(catalog.images)))
     if asked.near_duplicates == "group":
         copies = duplicates.groups(catalog, say)
-    together = groups.together(catalog, asked.groups, copies)
+    together = grouping.together(catalog, asked.groups, copies)
     shares = parse_shares(asked.shares)
     if catalog.divided_by and not asked.redivide:
         parts, told = ready_made(catalog, shares, asked.split_seed, together), catalog.divided_by

@@ -180,11 +180,10 @@ def _upright(image: Image.Image) -> Image.Image:
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode == "I":
-        levels = np.asarray(image, dtype=np.float64)
-        return _from_levels(levels / 257.0 if levels.max() > 255 else levels)
     if image.mode == "F":
         levels = np.asarray(image, dtype=np.float64)
+        if np.nanmax(levels) > 255:
+            raise UnusableImage("numbers with a point, above 255: save it with 8 or 16 bits")
         return _from_levels(levels * 255.0 if np.nanmax(levels) <= 1.0 else levels)
     if image.has_transparency_data:
         layer = image.convert("RGBA")

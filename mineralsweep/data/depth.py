@@ -1,7 +1,7 @@
 """Images with more than 8 bits a sample: the range that they use, and their 8 bits of it.
 
 A microscope's 12 bits lie in a file of 16: scaled by the file's range they are nearly black. The
-range of a collection is the smallest of RANGES that holds the largest sample of any of its images.
+range of a collection is the smallest of RANGES that holds nearly all samples of each of its images.
 """
 
 from __future__ import annotations
@@ -12,11 +12,16 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFile, TiffImagePlugin
+from PIL import Image, ImageFile, ImageOps, TiffImagePlugin
+
+from mineralsweep.errors import UnusableImage
 
 RANGES = (8, 10, 12, 14, 16)
 """Bits a sample that cameras and microscopes have."""
 FULL = 16
+HOT = 1e-4
+"""The share of an image's samples that may lie beyond its range: a sensor has hot pixels."""
+PHOTOMETRIC, WHITE_IS_ZERO = 262, 0
 MAX_SAMPLE_VALUE = 281
 """TIFF's tag for the largest value that a sample can have."""
 NATIVE = "L" if sys.byteorder == "little" else "B"
@@ -25,7 +30,7 @@ SWAPPED = {"L": "B", "B": "L", "N": "B" if NATIVE == "L" else "L"}
 
 def is_deep(image: Image.Image) -> bool:
     """Say whether an image that is opened, and not loaded, has 16 bits a sample."""
-    if image.mode.startswith("I;16"):
+    if image.mode.startswith("I"):
         return True
     tiles = image.tile if isinstance(image, ImageFile.ImageFile) else []
     return any(";16" in _raw_mode(tile) for tile in tiles)
@@ -45,11 +50,21 @@ def bits_used(image: Image.Image) -> int:
     """Return which of RANGES holds the samples of a deep image that is loaded.
 
     Of an image in colours Pillow has the upper 8 bits.
+
+    Raises:
+        UnusableImage: samples are below 0, or above 16 bits.
     """
-    if image.mode.startswith("I;16"):
-        needed = int(np.asarray(image).max()).bit_length()
+    if image.mode.startswith("I"):
+        samples = np.asarray(image)
+        if samples.min() < 0 or samples.max() >= 2**FULL:
+            raise UnusableImage("numbers below 0 or above 65,535: save it with 8 or 16 bits")
+        ordered = np.sort(samples, axis=None)
+        highest = int(ordered[-1 - int(HOT * ordered.size)])
+        needed = highest.bit_length()
     else:
-        highest = max(high for _, high in _extrema(image.convert("RGB")))
+        counts = np.array(image.convert("RGB").histogram()).reshape(3, 256)
+        beyond = counts[:, ::-1].cumsum(axis=1)[:, ::-1]  # samples of a level, or higher
+        highest = int((beyond > HOT * counts.sum(axis=1, keepdims=True)).nonzero()[1].max())
         needed = 8 + highest.bit_length() if highest else 8
     return next(bits for bits in RANGES if needed <= bits)
 
@@ -62,8 +77,10 @@ def to_8_bits(image: Image.Image, content: bytes, largest: int) -> Image.Image:
         content: of its file: the lower bits are read from it.
         largest: the value that becomes 255; larger ones do so, too.
     """
-    if image.mode.startswith("I;16"):
+    if image.mode.startswith("I"):
         scaled = Image.fromarray(_scaled(np.asarray(image), largest))
+        if _white_is_zero(image):
+            scaled = ImageOps.invert(scaled)
     elif largest == 2**FULL - 1:
         return image
     else:
@@ -78,6 +95,12 @@ def to_8_bits(image: Image.Image, content: bytes, largest: int) -> Image.Image:
             scaled.putalpha(image.getchannel("A"))
     scaled.info = dict(image.info)
     return scaled
+
+
+def _white_is_zero(image: Image.Image) -> bool:
+    """Say whether a TIFF's 0 is white; Pillow turns it round for 8 bits a sample alone."""
+    tags = image.tag_v2 if isinstance(image, TiffImagePlugin.TiffImageFile) else {}
+    return tags.get(PHOTOMETRIC) == WHITE_IS_ZERO
 
 
 def _joined(high: Image.Image, low: Image.Image, largest: int) -> Image.Image:
@@ -108,8 +131,3 @@ def _swapped(args: Any) -> Any:
     raw, *more = args if isinstance(args, tuple) else (args,)
     other = raw[:-1] + SWAPPED[raw[-1]] if ";16" in raw else raw
     return (other, *more) if isinstance(args, tuple) else other
-
-
-def _extrema(image: Image.Image) -> list[tuple[int, int]]:
-    found: Any = image.getextrema()
-    return list(found)

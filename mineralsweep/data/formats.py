@@ -108,6 +108,8 @@ def _of_text(head: bytes) -> Kind:
     if any(ord(sign) < 32 and sign not in "\t\n\r\f" for sign in text):
         return Kind("not an image of a known format", photograph=True)
     start = text.lstrip("\ufeff \t\r\n").lower()
+    if 'content="mineralsweep"' in start:
+        return Kind("a page of mineralsweep's own")
     if start.startswith(("<!doctype html", "<html")):
         # A picture that could not be downloaded is kept under its name as the page that said so.
         return Kind("an HTML page: it was not downloaded as an image", photograph=True)
@@ -136,7 +138,8 @@ def of_several(image: TiffImagePlugin.TiffImageFile) -> str | None:
     pages = 1
     for page in range(1, min(image.n_frames, PAGES)):
         image.seek(page)
-        pages += image.size == size and not int(image.tag_v2.get(NEW_SUBFILE_TYPE, 0)) & 1
+        reduced = int(image.tag_v2.get(NEW_SUBFILE_TYPE, 0)) & 1
+        pages += not reduced and image.width * image.height >= size[0] * size[1]
     image.seek(0)
     if pages > 1:
         return f"a TIFF of {image.n_frames} pages: save the one that is meant as a file of its own"

@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mineralsweep.data.catalog import Catalog, CatalogImage
+from mineralsweep.data.catalog import Catalog, CatalogImage, Copy
 from mineralsweep.data.settings import DataSettings, GroupRule
 from mineralsweep.errors import DataError
 
@@ -56,25 +56,31 @@ def together(
     Raises:
         DataError: no image has a group by the rule.
     """
-    names = [_name(image, catalog, rule) for image in catalog.images]
+    names = [_names(image, catalog, rule) for image in catalog.images]
     if rule is not None and names and not any(names):
         raise DataError(f"{catalog.root}: data.groups: {_why_none(catalog, rule)}")
     pairs = [*enumerate(near_duplicates)]
     first: dict[str, int] = {}
-    pairs += [(first.setdefault(name, row), row) for row, name in enumerate(names) if name]
+    pairs += [(first.setdefault(name, row), row) for row, own in enumerate(names) for name in own]
     return joined(len(names), pairs)
 
 
-def _name(image: CatalogImage, catalog: Catalog, rule: GroupRule | None) -> str:
-    """Return the name of an image's group, "" without one."""
+def _names(image: CatalogImage, catalog: Catalog, rule: GroupRule | None) -> list[str]:
+    """Return the names of an image's groups: its own, and those of its copies."""
+    every = (Copy(image.path, image.group), *image.copies)
+    return [name for name in (_name(one, catalog, rule) for one in every) if name]
+
+
+def _name(file: Copy, catalog: Catalog, rule: GroupRule | None) -> str:
+    """Return the name of a file's group, "" without one."""
     if rule is None:
-        return image.group if catalog.is_table else ""
+        return file.group if catalog.is_table else ""
     if rule.by == "name":
-        numbered = NUMBERED.fullmatch(image.path.stem)
+        numbered = NUMBERED.fullmatch(file.path.stem)
         return numbered[1] if numbered else ""
     if rule.by != "pattern":
-        return image.group if catalog.is_table == (rule.by == "column") else ""
-    found = re.search(rule.value, image.path.name)
+        return file.group if catalog.is_table == (rule.by == "column") else ""
+    found = re.search(rule.value, file.path.name)
     return "\0".join(text or "" for text in found.groups() or (found[0],)) if found else ""
 
 
@@ -143,8 +149,8 @@ def unasked(catalog: Catalog, asked: DataSettings) -> Suggestion | None:
 
 def counted(catalog: Catalog, rule: GroupRule | None) -> tuple[int, int]:
     """Return how many groups a rule or a table names, and how many images have none."""
-    names = [_name(image, catalog, rule) for image in catalog.images]
-    return len({name for name in names if name}), names.count("")
+    names = [_names(image, catalog, rule) for image in catalog.images]
+    return len({name for own in names for name in own}), names.count([])
 
 
 def in_several_classes(catalog: Catalog, groups: Sequence[int]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Literal, get_args
@@ -13,9 +14,17 @@ PARTS: tuple[Part, ...] = get_args(Part)
 PARTS_BY_NAME: dict[str, Part] = {
     "train": "train", "training": "train",
     "val": "validation", "valid": "validation", "validation": "validation", "dev": "validation",
-    "test": "test", "testing": "test",
+    "eval": "validation", "evaluation": "validation",
+    "test": "test", "testing": "test", "holdout": "test",
 }  # fmt: skip
 """What people call the parts of a collection that is divided already, in small letters."""
+ENDINGS = re.compile(r"(set|data|images|split)$")
+
+
+def part_of(name: str) -> Part | None:
+    """Return the part that a name means, such as Train, valid or test_set; None for another one."""
+    letters = re.sub(r"[\W_]+", "", name.casefold())
+    return PARTS_BY_NAME.get(letters) or PARTS_BY_NAME.get(ENDINGS.sub("", letters))
 
 
 def readable(path: PurePath) -> str:
@@ -69,6 +78,7 @@ class Listing:
         loose_reason: what to say of these.
         is_table: a table names them; else folders do.
         divided_by: "folders" or "column" where the source is divided already; else "".
+        unused: columns of a table that are not used, and may say which images belong together.
     """
 
     root: Path
@@ -79,6 +89,7 @@ class Listing:
     loose_reason: str = ""
     is_table: bool = False
     divided_by: str = ""
+    unused: tuple[str, ...] = ()
 
     def classes(self) -> tuple[str, ...]:
         """Return the classes named, sorted."""

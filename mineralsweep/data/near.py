@@ -23,10 +23,10 @@ from mineralsweep.data import looks
 COMPARED_VIEWS = ((0, 0), (1, 1), (2, 2), (0, 1))
 MOST_BITS = 14
 """Of 64 that may differ in a candidate's hashes; unrelated images differ in 32 or so."""
-FEW = 2_000
+FEW = 12_000
 """Up to so many hashes, each is compared with each: that is faster."""
 STEPS = (3, 7, 11, MOST_BITS)
-PARTS, PART_BITS = 4, 16
+CHUNKS, CHUNK_BITS = 4, 16
 ROW_BITS = 29
 """Of a row's number, where three numbers stand in one of 64 bits."""
 AT_ONCE = 2**21
@@ -77,7 +77,7 @@ def _found(hashes: Hashes, bits: int, few: bool, most: int) -> Rows:
     def lines(way: tuple[int, int, int]) -> Rows:
         one, other, orientation = way
         upright, turned = hashes[:, one, 0], hashes[:, other, orientation]
-        pairs = _all(upright, turned) if few else _sharing_a_part(upright, turned, bits // PARTS)
+        pairs = _all(upright, turned) if few else _sharing_a_chunk(upright, turned, bits // CHUNKS)
         found, unsorted = np.zeros((0, 3), np.int64), []
         for pair in pairs:
             unsorted.append(_near(upright, turned, *pair, bits))
@@ -118,23 +118,25 @@ def _all(upright: Hashes, turned: Hashes) -> Iterator[tuple[Rows, Rows]]:
         yield np.tile(rows, len(part)), np.repeat(part, len(rows))
 
 
-def _sharing_a_part(upright: Hashes, turned: Hashes, differing: int) -> Iterator[tuple[Rows, Rows]]:
+def _sharing_a_chunk(
+    upright: Hashes, turned: Hashes, differing: int
+) -> Iterator[tuple[Rows, Rows]]:
     """Give the pairs of which a part differs in at most so many bits; some more than once."""
-    for part in range(PARTS):
-        sorted_by = _Sorted(_part(upright, part))
-        keys = _part(turned, part)
+    for part in range(CHUNKS):
+        sorted_by = _Sorted(_chunk(upright, part))
+        keys = _chunk(turned, part)
         for mask in _masks(differing):
             yield from sorted_by.equal(keys ^ mask)
 
 
-def _part(hashes: Hashes, part: int) -> Rows:
-    return (hashes >> np.uint64(PART_BITS * part)).astype(np.uint16).astype(np.int64)
+def _chunk(hashes: Hashes, part: int) -> Rows:
+    return (hashes >> np.uint64(CHUNK_BITS * part)).astype(np.uint16).astype(np.int64)
 
 
 def _masks(bits: int) -> Iterator[int]:
     """Give every number of 16 bits of which at most so many are set."""
     for count in range(bits + 1):
-        for places in combinations(range(PART_BITS), count):
+        for places in combinations(range(CHUNK_BITS), count):
             yield sum(1 << place for place in places)
 
 
@@ -143,7 +145,7 @@ class _Sorted:
 
     def __init__(self, keys: Rows) -> None:
         self._order = np.argsort(keys, kind="stable")
-        counts = np.bincount(keys, minlength=2**PART_BITS)
+        counts = np.bincount(keys, minlength=2**CHUNK_BITS)
         self._starts = np.concatenate([[0], np.cumsum(counts)])
 
     def equal(self, keys: Rows) -> Iterator[tuple[Rows, Rows]]:

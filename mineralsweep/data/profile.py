@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from mineralsweep.data import groups
 from mineralsweep.data.catalog import Catalog
 from mineralsweep.data.dataset import Dataset
 from mineralsweep.data.listing import PARTS
+from mineralsweep.data.settings import DataSettings
 from mineralsweep.data.split import lacking
 
 
@@ -67,61 +69,102 @@ FEW_IMAGES = 20
 
 def concerns(dataset: Dataset) -> list[str]:
     """Return one line a concern: the split, what belongs together, labels, small classes."""
+    catalog, asked = dataset.catalog, dataset.settings
     return [
-        *dataset.catalog.left_out,
-        *_ready_made(dataset),
+        *of_catalog(catalog, asked),
+        *_cut_out(dataset),
         *_grouped(dataset),
         *_near_duplicates(dataset),
         *_crossing(dataset),
         *_across_classes(dataset),
-        *_spelled_alike(dataset),
         *_small_classes(dataset),
     ]
 
 
+def of_catalog(catalog: Catalog, asked: DataSettings) -> list[str]:
+    """Return the concerns that don't ask how the images are divided; it may be that they can't."""
+    return [
+        *_spelled_alike(catalog, asked),
+        *catalog.left_out,
+        *_ready_made(catalog, asked),
+        *_ungrouped(catalog, asked),
+        *_deep(catalog),
+    ]
+
+
 def spellings(classes: Sequence[str]) -> list[list[str]]:
-    """Return the classes whose names differ by case, blanks and signs alone, together."""
+    """Return the classes whose names differ by case, blanks, "_" and "-" alone, together."""
     named: dict[str, list[str]] = {}
     for name in classes:
-        named.setdefault(re.sub(r"[\W_]+", "", name.casefold()), []).append(name)
+        key = re.sub(r"[\s_-]+", "", name.casefold())
+        named.setdefault(key or name, []).append(name)
     return [names for names in named.values() if len(names) > 1]
 
 
-def _spelled_alike(dataset: Dataset) -> list[str]:
+def _spelled_alike(catalog: Catalog, asked: DataSettings) -> list[str]:
     return [
         f"Careful: {' and '.join(map(repr, names))} are {len(names)} classes; if they are one, give"
-        f" them one name: mineralsweep data fix {dataset.source}"
-        for names in spellings(dataset.classes)
+        f" them one name: mineralsweep data fix {shlex.quote(asked.source)}"
+        for names in spellings(catalog.classes)
     ]
 
 
-def _ready_made(dataset: Dataset) -> list[str]:
+def _ready_made(catalog: Catalog, asked: DataSettings) -> list[str]:
     """Say whose the split is, where the data was divided already."""
-    catalog = dataset.catalog
     if not catalog.divided_by:
         return []
     what = "folders train/, val/, test/" if catalog.divided_by == "folders" else "column split"
-    if dataset.settings.redivide:
+    if asked.redivide:
         return [f"Its {what} are passed over: data.redivide"]
-    lines = [
+    return [
         f"Divided already, by its {what}: used as the split; to divide it anew, near-duplicates on"
         " one side: --set data.redivide=true"
     ]
-    lines += [
+
+
+def _cut_out(dataset: Dataset) -> list[str]:
+    """Say which part a ready-made split lacked."""
+    if not dataset.given():
+        return []
+    return [
         f"It has no {part} part: {len(getattr(dataset.split, part))} images were cut out of its"
         f" train part, by the shares {dataset.settings.shares}"
-        for part in lacking(catalog)
+        for part in lacking(dataset.catalog)
     ]
-    return lines
+
+
+def _ungrouped(catalog: Catalog, asked: DataSettings) -> list[str]:
+    """Ask whether images belong together, where names suggest it and nothing is set."""
+    told = groups.unasked(catalog, asked)
+    if told:
+        return [f"Careful: {told}"]
+    if asked.groups is None and catalog.unused:
+        return [
+            f"Careful: the table has the column '{name}', which is not used. If it tells which"
+            f" images belong together: --set {shlex.quote(f'data.groups={{column: {name}}}')}"
+            for name in catalog.unused
+        ]
+    return []
+
+
+def _deep(catalog: Catalog) -> list[str]:
+    """Say how images of 16 bits a sample are scaled, and by which of them."""
+    rows = [row for row, image in enumerate(catalog.images) if image.facts.bits]
+    if not rows:
+        return []
+    widest = max(rows, key=lambda row: catalog.images[row].facts.bits)
+    return [
+        f"{len(rows)} images have 16 bits a sample; they are scaled by {catalog.bits} bits, which"
+        f" {catalog.file(widest)} uses"
+    ]
 
 
 def _grouped(dataset: Dataset) -> list[str]:
-    """Say how many groups there are, or that names suggest some."""
+    """Say how many groups there are."""
     rule, catalog = dataset.settings.groups, dataset.catalog
-    told = groups.unasked(catalog, dataset.settings)
     count, alone = groups.counted(catalog, rule)
-    if told or not count:
-        return [f"Careful: {told}"] if told else []
+    if not count:
+        return []
     without = f"; {alone} images have none, and stand alone" if alone else ""
     lines = [f"Groups: {count}, each on one side of the split and in one fold{without}"]
     mixed = groups.in_several_classes(catalog, dataset.groups)

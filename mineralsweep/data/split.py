@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -165,6 +166,7 @@ def _divide(
     return parts
 
 
+YAML_WORDS = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
 NAMED = 20
 """Classes named in an error."""
 
@@ -217,11 +219,17 @@ def _left_out(catalog: Catalog, small: Sequence[str], stay: Sequence[str]) -> st
     least = 1 + max(counts[label] for label in small)
     if not catalog.divided_by and all(counts[label] >= least for label in stay):
         return f"--set data.min_images={least}"
-    return f'--set "data.classes=[{", ".join(map(_quoted, stay))}]"'
+    return f"--set {shlex.quote(f'data.classes=[{listed(stay)}]')}"
+
+
+def listed(labels: Sequence[str]) -> str:
+    """Return labels as YAML has them within brackets."""
+    return ", ".join(map(_quoted, labels))
 
 
 def _quoted(label: str) -> str:
-    plain = re.fullmatch(r"[A-Za-z][\w-]*", label)
+    """Quote what YAML would read as something else, such as no, null or 1.0."""
+    plain = re.fullmatch(r"[A-Za-z][\w-]*", label, re.ASCII) and label.lower() not in YAML_WORDS
     return label if plain else "'" + label.replace("'", "''") + "'"
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
+from typing import Any
 
 from mlflow.exceptions import MlflowException
 
@@ -23,7 +25,8 @@ def since_champion(versions: Versions, dataset: Dataset) -> list[str]:
         version = versions.holder(CHAMPION)
         evidence = versions.evidence(version) if version else None
         if evidence is not None:
-            return _changes(evidence, dataset, f"champion version {version}")
+            told = versions.split_of(version)
+            return _changes(evidence, dataset, f"champion version {version}", told)
     return []
 
 
@@ -50,7 +53,9 @@ def kept_in_test(versions: Versions, dataset: Dataset) -> list[str]:
     return []
 
 
-def _changes(evidence: Evidence, dataset: Dataset, name: str) -> list[str]:
+def _changes(
+    evidence: Evidence, dataset: Dataset, name: str, split: Mapping[str, Any]
+) -> list[str]:
     images, files = dataset.catalog.images, dataset.catalog.file
     rows = {image.digest: row for row, image in enumerate(images)}
     known = evidence.learned | set(evidence.images)
@@ -77,6 +82,14 @@ def _changes(evidence: Evidence, dataset: Dataset, name: str) -> list[str]:
     if opened:
         lines.append(
             f"{len(opened)} of the {len(truth)} test images of {name} would be trained or validated"
-            " on now"
+            f" on now{_to_keep_them(dataset, split)}"
         )
     return lines
+
+
+def _to_keep_them(dataset: Dataset, split: Mapping[str, Any]) -> str:
+    """Say which settings keep the champion's test images in test, where others were given."""
+    shares, seed = split.get("shares"), split.get("seed")
+    if (shares, seed) == (dataset.shares, dataset.split_seed) or not isinstance(shares, str):
+        return ""
+    return f"; to keep them in test: --set data.split={shares} data.split_seed={seed}"

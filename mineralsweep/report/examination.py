@@ -23,6 +23,8 @@ from mineralsweep.report.quality import Poor
 
 SHARES = "40/20/40"
 """The split that groups are tried against: the default of a sweep file, with its seed 0."""
+MOST = 5_000
+"""Images of a collection that is looked at one by one."""
 SIDE = 128
 """Colour and texture are read at 128 x 128 pixels."""
 NUMBERS = "whole_and_grid"
@@ -153,6 +155,8 @@ def outliers(values: Numbers, groups: Sequence[int]) -> tuple[Outlier, ...]:
     distance = np.empty(count)
     for row in range(count):
         others = places[together != together[row]]
+        if not len(others):
+            return ()  # all belong together
         lengths = np.linalg.norm(others - places[row], axis=1)
         distance[row] = np.partition(lengths, min(NEIGHBOURS, len(lengths)) - 1)[:NEIGHBOURS].mean()
     median = np.median(distance)
@@ -212,6 +216,9 @@ def examine(catalog: Catalog, belonging: Sequence[int] | None = None) -> Finding
     groups = _groups(catalog, copies)
     if not catalog.images:
         return Findings(catalog, groups, Doubts((), None, "there are no images"), ())
+    if len(catalog.images) > MOST:
+        missing = f"more than {MOST:,} images take too long; look at a part of them"
+        return Findings(catalog, groups, Doubts((), None, missing), ())
     number = {name: place for place, name in enumerate(catalog.classes)}
     labels = [number[image.label] for image in catalog.images]
     values = numbers(catalog)

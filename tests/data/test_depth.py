@@ -139,3 +139,40 @@ def test_a_collection_has_one_range_and_its_arrays_show_it(tmp_path: Path) -> No
     assert brightest == [249]  # 4000 of 4095; 1500 of 4095 is 93
     (tmp_path / "photos" / "beech" / "a.tif").write_bytes(tiff(ramp(60_000), photometric="rgb"))
     assert catalog_of(tmp_path / "photos").bits == 16
+
+
+def test_a_hot_pixel_widens_no_range() -> None:
+    samples = np.full((200, 300, 3), 3000, np.uint16)
+    samples[7, 9] = 65535
+    for content in (tiff(samples, photometric="rgb"), png(samples), tiff(samples[..., 0].copy())):
+        assert inspect(content).bits == 12
+        assert decode(content, bits=12)[7, 9].tolist() == [255] * 3
+
+
+def test_white_is_zero_is_turned_round() -> None:
+    samples = ramp(65535, 1)[..., 0]
+    turned = decode(tiff(65535 - samples, photometric="miniswhite"))
+    assert np.abs(turned[..., 0] - np.rint(samples / 257)).max() <= 1
+
+
+def test_whole_numbers_of_32_bits_and_with_a_sign_are_scaled_alike() -> None:
+    samples = ramp(4095, 1)[..., 0]
+    wanted = np.rint(samples * (255 / 4095))
+    for kind in (np.int16, np.int32, np.uint32):
+        content = tiff(samples.astype(kind))
+        assert inspect(content).bits == 12
+        assert np.abs(decode(content, bits=12)[..., 0] - wanted).max() <= 1
+    for wrong in (samples.astype(np.int32) - 5, samples.astype(np.int32) + 70_000):
+        with pytest.raises(UnusableImage, match="save it with 8 or 16 bits"):
+            decode(tiff(wrong))
+    with pytest.raises(UnusableImage, match="with a point, above 255"):
+        decode(tiff(samples.astype(np.float32)))
+
+
+def test_a_larger_second_page_is_refused() -> None:
+    buffer = io.BytesIO()
+    with tifffile.TiffWriter(buffer) as writer:
+        for side in (40, 400):
+            writer.write(np.zeros((side, side, 3), np.uint8), photometric="rgb")
+    with pytest.raises(UnusableImage, match="a TIFF of 2 pages"):
+        decode(buffer.getvalue())

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import unicodedata
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from mineralsweep.data.listing import PARTS_BY_NAME, Listed, Listing, Part, Rejected, readable
+from mineralsweep.data.listing import Listed, Listing, Part, Rejected, part_of, readable
 from mineralsweep.errors import DataError
 
 NO_CLASSES = {
@@ -34,19 +35,58 @@ def listing(root: Path) -> Listing:
     """
     if not root.exists():
         raise DataError(f"{root}: no such folder; give a folder with one sub-folder a class")
-    walk = _Walk(root)
     parts = _ready_made(root)
+    tops = [folder for _, folder in parts] or _folders(root)
+    walk = _Walk(root, tops)
     if not parts:
+        _refuse_unnamed_parts(root)
         files = list(walk.classes(root, ""))
         _check(root, files, walk)
-        return walk.listing(files)
+        divided = _class_first(files)
+        return walk.listing(divided, "folders") if divided else walk.listing(files)
     files = [file for part, folder in parts for file in walk.classes(folder, part)]
-    ours = {folder for _, folder in parts}
     for path in _folders(root):
-        if path not in ours:
+        if path not in tops:
             walk.pass_over(path, "beside the folders of a split, and none of them")
     walk.loose += _files(root)
     return walk.listing(files, "folders")
+
+
+def _class_first(files: list[Listed]) -> list[Listed]:
+    """Return the files with their parts, where each class folder holds those of a split."""
+    divided = []
+    for file in files:
+        _, *inner = Path(file.group).parts or ("",)
+        part = part_of(inner[0]) if inner else None
+        if part is None:
+            return []
+        group = Path(file.label, *inner[1:]).as_posix() if inner[1:] else ""
+        divided.append(replace(file, part=part, group=group))
+    found = {file.part for file in divided}
+    return divided if "train" in found and len(found) > 1 else []
+
+
+def _refuse_unnamed_parts(root: Path) -> None:
+    """Refuse folders that hold the same folders each: those are the classes.
+
+    Raises:
+        DataError: so it is, and their names don't say which part of a split they are.
+    """
+    held = {path: {one.name for one in _folders(path)} for path in _folders(root)}
+    held = {path: names for path, names in held.items() if len(names) > 1 and not _whose(path)}
+    if len(held) < 2 or len(held) < len([one for one in _folders(root) if not _whose(one)]):
+        return
+    common = set.intersection(*held.values())
+    if 2 * len(common) <= max(map(len, held.values())) or any(map(_files, held)):
+        return
+    if all(part_of(name) for name in common):
+        return  # a split within each class
+    named = " and ".join(f"{path.name}/" for path in sorted(held))
+    raise DataError(
+        f"{root}: {named} hold the same folders ({', '.join(sorted(common))}), which seem to be the"
+        " classes. If they are parts of a split, name them train, val and test; one of them must be"
+        " train. Else put the images of each class into one folder, or give a table with groups"
+    )
 
 
 def deeper(root: Path) -> Path | None:
@@ -80,7 +120,8 @@ def _ready_made(root: Path) -> list[tuple[Part, Path]]:
         folders = _folders(root)
     except DataError:
         return []
-    parts = [(PARTS_BY_NAME[path.name.lower()], path) for path in folders if _is_part(path)]
+    found = [(part_of(path.name), path) for path in folders]
+    parts = [(part, path) for part, path in found if part is not None]
     named = {part for part, _ in parts}
     if "train" not in named or len(named) < 2:
         return []
@@ -92,10 +133,6 @@ def _holds_classes(path: Path) -> bool:
     """Say whether a folder holds class folders; files beside several of them are no hindrance."""
     inner = [one for one in _folders(path) if not _whose(one)]
     return len(inner) > 1 or bool(inner and not _files(path))
-
-
-def _is_part(path: Path) -> bool:
-    return path.name.lower() in PARTS_BY_NAME
 
 
 def _entries(root: Path) -> list[Path]:
@@ -128,9 +165,10 @@ def _whose(path: Path) -> str:
 class _Walk:
     """Goes through the folders of a collection, and notes what it passes over."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, tops: list[Path]) -> None:
         self._root = root
         self._real = root.resolve()
+        self._tops = {path.name for path in tops if not path.is_symlink()}
         self.rejected: list[Rejected] = []
         self.folders: list[Rejected] = []
         self.loose: list[Path] = []
@@ -182,6 +220,15 @@ class _Walk:
             found += [Path(parent, name) for name in sorted(names) if not name.startswith(".")]
         return found
 
+    def _is_read(self, real: Path) -> bool:
+        """Say whether a folder is the collection, holds it, or is read without a link."""
+        if self._real.is_relative_to(real):
+            return True
+        if not real.is_relative_to(self._real):
+            return False
+        names = real.relative_to(self._real).parts
+        return names[0] in self._tops and not any(_whose(Path(name)) for name in names)
+
     def _enters(self, path: Path, seen: set[tuple[int, int]]) -> bool:
         """Say whether a folder is to be read, and note why where it is not."""
         whose = _whose(path)
@@ -190,7 +237,7 @@ class _Walk:
             return False
         if path.is_symlink():
             real = path.resolve()
-            if real.is_relative_to(self._real) or self._real.is_relative_to(real):
+            if self._is_read(real):
                 self.pass_over(path, f"a link to {readable(real)}, which is read by its own name")
                 return False
         try:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import csv
 import unicodedata
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Any, Literal
 
-from mineralsweep.data.listing import PARTS_BY_NAME, Listed, Listing, Part, Rejected
+from mineralsweep.data.listing import PARTS_BY_NAME, Listed, Listing, Part, Rejected, part_of
 from mineralsweep.data.settings import COLUMNS, DataSettings
 from mineralsweep.errors import DataError, did_you_mean
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 ENDINGS = (".csv", ".tsv", ".txt", ".parquet", ".pq")
 SEPARATORS = ",;\t|"
 NEEDED = ("file", "label")
+GROUP_WORDS = {"specimen", "sample", "stone", "rock", "object", "individual", "patient", "subject"}
+"""Names of columns that tell which images belong together, as a rule."""
 SHOWN = 5
 """Rows named in an error."""
 
@@ -30,7 +30,7 @@ def listing(path: Path, asked: DataSettings) -> Listing:
 
     Files are looked for from the table's own folder. A row without a label, a row that names no
     file, and a file named twice with two labels are rejected, each with its reason; so are images
-    in the same folders that no row names.
+    in the same folders, and in those beside them, that no row names.
 
     Args:
         path: a table with the columns file and label, and perhaps group and split.
@@ -40,24 +40,23 @@ def listing(path: Path, asked: DataSettings) -> Listing:
         DataError: the table can't be read or lacks a column, or a value of its split column is the
             name of no part.
     """
-    frame = _read(path)
-    names = _columns(path, frame, asked)
+    header, lines = _read(path)
+    names = _columns(path, header, asked)
     if asked.redivide:
         names.pop("split", None)
-    rows = [
-        {key: _text(row[column]) for key, column in names.items()}
-        for row in frame.to_dict("records")
-    ]
-    parts = _parts(path, [row.get("split", "") for row in rows], names.get("split", ""))
+    rows = [_row(line, names) for _, line in lines]
+    parts = _parts(path, [number for number, _ in lines], rows, names.get("split", ""))
     listed: dict[Path, Listed] = {}
     rejected: list[Rejected] = []
-    for number, (row, part) in enumerate(zip(rows, parts, strict=True), start=2):
+    for (number, _), row, part in zip(lines, rows, parts, strict=True):
         file = _place(path.parent, row["file"])
         where = f"row {number} of {path.name}"
         if not row["label"]:
             rejected.append(Rejected(file, f"{where} has no label"))
-        elif not row["file"] or not file.exists():
+        elif not row["file"].strip() or not file.exists():
             rejected.append(Rejected(file, f"{where} names no file that is there"))
+        elif file.is_dir():
+            rejected.append(Rejected(file, f"{where} names a folder"))
         else:
             found = Listed(file, row["label"], part, row.get("group", ""))
             known = listed.setdefault(file, found)
@@ -74,91 +73,149 @@ def listing(path: Path, asked: DataSettings) -> Listing:
     return Listing(
         path.parent, files, tuple(rejected), (), _unnamed(path, listed.keys() | both),
         f"no row of {path.name} names it", True, "column" if any(parts) else "",
+        _unused(header, names, lines),
     )  # fmt: skip
 
 
+Line = dict[str, Any]
+
+
+def _read(path: Path) -> tuple[list[str], list[tuple[int, Line]]]:
+    """Return the names of the columns, and the rows, each with its number in a spreadsheet."""
+    try:
+        if path.suffix.lower() in (".parquet", ".pq"):
+            import pandas as pd
+
+            frame = pd.read_parquet(path)
+            header = [str(name) for name in frame.columns]
+            frame.columns = pd.Index(header)
+            return header, list(enumerate(frame.to_dict("records"), start=1))  # type: ignore[arg-type]
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            separator = max(SEPARATORS, key=file.readline().count)
+            file.seek(0)
+            reader = csv.DictReader(file, delimiter=separator, restkey=REST, restval="")
+            lines = [(reader.line_num, line) for line in reader]
+            header = list(reader.fieldnames or [])
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file; give a table or a folder") from None
+    except UnicodeDecodeError:
+        raise DataError(f"{path}: is not in UTF-8; save it as CSV in UTF-8") from None
+    except Exception as error:  # csv's, pandas' and pyarrow's own
+        told = str(error).strip() or type(error).__name__
+        raise DataError(f"{path}: can't be read as a table: {told.splitlines()[0]}") from None
+    if not header:
+        raise DataError(f"{path}: is empty; give a table with the columns file and label")
+    for number, line in lines:
+        if any(text.strip() for text in line.get(REST) or []):
+            raise DataError(
+                f"{path}: row {number} has more fields than the header; a name with"
+                f" '{separator}' in it must stand in quotes"
+            )
+    return header, lines
+
+
+REST = ""
+"""The key of what a row has more than the header; no column is called so."""
+
+
+def _columns(path: Path, header: list[str], asked: DataSettings) -> dict[str, str]:
+    """Return the table's own names of the columns that it has, by ours."""
+    named = dict(asked.columns)
+    if asked.groups is not None and asked.groups.by == "column":
+        named["group"] = asked.groups.value
+    if asked.split == "column":
+        named.setdefault("split", "split")
+    shown = ", ".join(header)
+    for key, name in named.items():
+        if name not in header:
+            raise DataError(
+                f"{path}: has no column '{name}' for {key}{did_you_mean(name, header)}; its columns"
+                f" are {shown}"
+            )
+    plain = {name.strip().casefold(): name for name in reversed(header)}
+    found = {key: plain[key] for key in COLUMNS if key in plain} | named
+    missing = [key for key in NEEDED if key not in found]
+    if missing:
+        example = ", ".join(f"{key}: NAME" for key in missing)
+        raise DataError(
+            f"{path}: has no column {' and none '.join(missing)}; its columns are"
+            f" {shown}: say which, as in --set 'data.columns={{{example}}}'"
+        )
+    return found
+
+
+def _row(line: Line, names: dict[str, str]) -> dict[str, str]:
+    """Return a row's texts; a file's name stays as it stands."""
+    row = {key: _text(line[column]) for key, column in names.items()}
+    labels = {key: unicodedata.normalize("NFC", text).strip() for key, text in row.items()}
+    return {**labels, "file": row["file"]}
+
+
+def _text(value: object) -> str:
+    missing = value is None or value != value  # Parquet's empty cells: None, or no number
+    return "" if missing else str(value)
+
+
 def _place(folder: Path, text: str) -> Path:
-    """Return the file that a row means; a table that was made on Windows has other slashes."""
-    place = folder / text
-    return place if "\\" not in text or place.exists() else folder / text.replace("\\", "/")
+    """Return the file that a row means, for other slashes, blanks around it or another Unicode."""
+    slashed = text.replace("\\", "/")
+    for tried in (text, text.strip(), slashed.strip()):
+        for form in (tried, *(unicodedata.normalize(one, tried) for one in ("NFC", "NFD"))):
+            if form and (folder / form).exists():
+                return folder / form
+    return folder / slashed.strip()
 
 
 def _said(file: Listed) -> str:
     return ", ".join(text for text in (file.label, file.part, file.group) if text)
 
 
-def _read(path: Path) -> pd.DataFrame:
-    import pandas as pd
-
-    try:
-        if path.suffix.lower() in (".parquet", ".pq"):
-            return pd.read_parquet(path)
-        with path.open(encoding="utf-8-sig") as file:
-            header = file.readline()
-        # Text as it stands: a class named NA is none that is missing, and 007 is no number.
-        return pd.read_csv(
-            path, sep=max(SEPARATORS, key=header.count), dtype=str, keep_default_na=False,
-            encoding="utf-8-sig",
-        )  # fmt: skip
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file; give a table or a folder") from None
-    except UnicodeDecodeError:
-        raise DataError(f"{path}: is not in UTF-8; save it as CSV in UTF-8") from None
-    except Exception as error:  # pandas' and pyarrow's parsers have many of their own
-        told = str(error).strip() or type(error).__name__
-        raise DataError(f"{path}: can't be read as a table: {told.splitlines()[0]}") from None
-
-
-def _columns(path: Path, frame: pd.DataFrame, asked: DataSettings) -> dict[str, str]:
-    """Return the table's own names of the columns that it has, by ours."""
-    there = [str(name) for name in frame.columns]
-    named = dict(asked.columns)
-    if asked.groups is not None and asked.groups.by == "column":
-        named["group"] = asked.groups.value
-    if asked.split == "column":
-        named.setdefault("split", "split")
-    for key, name in named.items():
-        if name not in there:
-            raise DataError(
-                f"{path}: has no column '{name}' for {key}{did_you_mean(name, there)}; its columns"
-                f" are {', '.join(there)}"
-            )
-    found = {key: named.get(key, key) for key in COLUMNS if named.get(key, key) in there}
-    missing = [key for key in NEEDED if key not in found]
-    if missing:
-        example = ", ".join(f"{key}: NAME" for key in missing)
-        raise DataError(
-            f"{path}: has no column {' and none '.join(missing)}; its columns are"
-            f" {', '.join(there)}: say which, as in --set 'data.columns={{{example}}}'"
-        )
-    return found
-
-
-def _text(value: object) -> str:
-    missing = value is None or value != value  # Parquet's empty cells: None, or no number
-    return "" if missing else unicodedata.normalize("NFC", str(value)).strip()
-
-
-def _parts(path: Path, texts: list[str], column: str) -> list[Part | Literal[""]]:
+def _parts(
+    path: Path, numbers: list[int], rows: list[dict[str, str]], column: str
+) -> list[Part | Literal[""]]:
     """Return the part of each row; none where no row has one."""
-    wrong = sorted({text for text in texts if text.lower() not in PARTS_BY_NAME})
-    if wrong == [""] and not any(texts):
+    texts = [row.get("split", "") for row in rows]
+    if not any(texts):
         return [""] * len(texts)
+    found = [part_of(text) for text in texts]
+    wrong = [
+        f"'{text}' in row {number}"
+        for number, text, part in zip(numbers, texts, found, strict=True)
+        if part is None
+    ]
     if wrong:
-        shown = ", ".join(f"'{text}'" for text in wrong[:SHOWN])
+        more = f" and {len(wrong) - SHOWN} more rows" if len(wrong) > SHOWN else ""
         raise DataError(
             f"{path}: column '{column}' must have one of {', '.join(PARTS_BY_NAME)} in every row,"
-            f" got {shown}; --set data.redivide=true passes over it"
+            f" got {', '.join(wrong[:SHOWN])}{more}; --set data.redivide=true passes over it"
         )
-    return [PARTS_BY_NAME[text.lower()] for text in texts]
+    return [part for part in found if part is not None]
 
 
 def _unnamed(path: Path, named: set[Path]) -> tuple[Path, ...]:
-    """Return files that no row names, in the folders in which others are named."""
-    folders = sorted({file.parent for file in named if file.parent.is_dir()})
+    """Return files that no row names, in the folders in which others are named, and beside them."""
+    folders = {file.parent for file in named if file.parent.is_dir()}
+    beside = {folder.parent for folder in folders if path.parent in folder.parents}
+    folders |= {one for folder in beside for one in folder.iterdir() if one.is_dir()}
+    shown = sorted(folder for folder in folders if not folder.name.startswith("."))
     return tuple(
         file
-        for folder in folders
+        for folder in shown
         for file in sorted(folder.iterdir())
         if file.is_file() and not file.name.startswith(".") and file not in named and file != path
+    )
+
+
+def _unused(
+    header: list[str], names: dict[str, str], lines: list[tuple[int, Line]]
+) -> tuple[str, ...]:
+    """Return the columns, not used, whose names are those of a group."""
+    if "group" in names:
+        return ()
+    left = [name for name in header if name not in names.values()]
+    return tuple(
+        name
+        for name in left
+        if name.strip().casefold() in GROUP_WORDS
+        and 1 < len({_text(line[name]) for _, line in lines}) < len(lines)
     )
