@@ -31,7 +31,7 @@ class ImageClassifier(PythonModel):
     """Decodes with the decoder that training used, so the same bytes give the same answer."""
 
     _network: Classifier
-    _bits: int
+    _bits: int = FULL
 
     def load_context(self, context: PythonModelContext) -> None:
         self._network = load(Path(context.artifacts["network"]))

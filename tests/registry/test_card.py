@@ -65,7 +65,8 @@ def test_it_tells_of_few_images_and_of_a_test_split_that_was_opened_again(
 
 def test_a_model_of_folds_and_one_of_the_drawn_sample_say_so(dataset: Dataset) -> None:
     folded = replace(RECORD, folds=2, fold_accuracies=(0.8, 1.0), spread=0.14)
-    text = card(folded, evidence(dataset.classes, 12), replace(dataset, source="sample"), 1)
+    sample = replace(dataset, settings=replace(dataset.settings, source="sample"))
+    text = card(folded, evidence(dataset.classes, 12), sample, 1)
     assert "by cross-validation over all images" in text
     assert "accuracy 0.900 ± 0.141 over 2 folds" in text
     assert "knows no photograph" in text
