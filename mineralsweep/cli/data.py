@@ -62,19 +62,19 @@ def fix(options: Namespace) -> int:
 
     target = Path(options.out or TABLE)
     made = fix(_sweep(options), target)
-    print(f"Wrote {target}: {made.rows} images, {made.groups} groups that belong together")
+    print(f"Wrote {target}: {made.rows} images; groups that belong together: {made.groups}")
     for name, other in made.merged.items():
         print(f"{name} became {other}")
     if made.undecided:
         print(
-            f"{made.undecided} images have no label now: they look like one photograph in different"
+            f"Without a label now: {made.undecided}. They look like one photograph in different"
             " classes (column note). Give a label, or leave them out as they are"
         )
     if made.unnamed:
         shown = ", ".join(made.unnamed[:FIRST_DOUBTS])
-        print(f"{len(made.unnamed)} images are left out: rename them first ({shown})")
+        print(f"Left out, for a table can't hold their names: {len(made.unnamed)} ({shown})")
     if made.doubtful:
-        print(f"{made.doubtful} labels are in doubt: look at them, and change them in the table")
+        print(f"Labels in doubt: {made.doubtful}. Look at them, and change them in the table")
     print(f"Next: mineralsweep data check {shlex.quote(str(target))}")
     return 0
 

@@ -88,12 +88,16 @@ def decode(content: bytes, size: tuple[int, int] | None = None, bits: int = dept
     return np.asarray(image, dtype=np.uint8)
 
 
-def open_rgb(content: bytes, bits: int | None = None) -> tuple[Image.Image, ImageFacts]:
+def open_rgb(
+    content: bytes, bits: int | None = None, least: int | None = None
+) -> tuple[Image.Image, ImageFacts]:
     """Return the image of `decode` at its own size, before it becomes an array, and its facts.
 
     Args:
         content: as of `decode`.
         bits: as of `decode`; None: as many as the image itself uses.
+        least: pixels a side that are enough: a JPEG is decoded at the smallest scale that has
+            them, which is many times as fast.
 
     Raises:
         UnusableImage: as `decode` does.
@@ -107,6 +111,8 @@ def open_rgb(content: bytes, bits: int | None = None) -> tuple[Image.Image, Imag
         file_format, mode, shown = image.format or "", image.mode, image.size
         if image.width * image.height > MAX_PIXELS:
             _halve(image)
+        elif least is not None and isinstance(image, JpegImagePlugin.JpegImageFile):
+            image.draft(image.mode, (least, least))
         deep = depth.is_deep(image)
         image.load()
         used = 0

@@ -20,7 +20,7 @@ from mineralsweep.data.near import MOST_BITS, Candidate, candidates
 from mineralsweep.data.work import Say, done, silent
 from mineralsweep.errors import DataError, UnusableImage
 
-VERSION = 1
+VERSION = 2
 """Part of the cache key: raise it when the same images would be grouped otherwise."""
 
 MORE_CHECKS = 2000
@@ -128,7 +128,7 @@ def _detail(image: Image.Image) -> NDArray[np.float32]:
 def _views(path: Path, digest: str) -> list[looks.Pixels]:
     """Return the views of an image, uint8 (96, 96), grey; `digest`: of its content."""
     try:
-        whole, _ = open_rgb(path.read_bytes())
+        whole, _ = open_rgb(path.read_bytes(), least=2 * looks.SMALL_SIDE)
     except (OSError, UnusableImage) as error:
         # What is found is kept: a pair that was missed once would be missed for good.
         raise DataError(

@@ -19,6 +19,8 @@ from mineralsweep.report.examination import SHARES, Findings, Group
 from mineralsweep.report.page import Page, Section, blank, of_image, render
 
 GROUPS_SHOWN = 60
+SHOWN_SIDE = 512
+"""Pixels a side that are enough for a small copy."""
 PICTURES_A_GROUP = 8
 DOUBTS_SHOWN = 24
 OUTLIERS_SHOWN = 12
@@ -89,7 +91,8 @@ class _Pictures:
     def _uri(self, row: int) -> Markup:
         try:
             catalog = self._findings.catalog
-            image, _ = open_rgb(catalog.images[row].path.read_bytes(), catalog.bits)
+            content = catalog.images[row].path.read_bytes()
+            image, _ = open_rgb(content, catalog.bits, least=SHOWN_SIDE)
         except (OSError, UnusableImage):
             return blank()  # removed since the folder was read; its name stays
         return of_image(image)

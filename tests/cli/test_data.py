@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -73,7 +74,7 @@ def test_a_corrected_table_is_read_by_a_sweep(wrong: Path, capsys: Printed) -> N
     assert main(["data", "fix", str(wrong), "--out", "fixed/table.csv"]) == 0
     printed = capsys.readouterr().out
     assert "Ash became ash" in printed
-    assert "2 images have no label now" in printed
+    assert "Without a label now: 2." in printed
     assert "Next: mineralsweep data check fixed/table.csv" in printed
     assert {path: path.read_bytes() for path in wrong.rglob("*") if path.is_file()} == before
     rows = list(csv.DictReader(Path("fixed/table.csv").read_text().splitlines()))
@@ -109,3 +110,43 @@ def test_a_ready_made_split_stays_in_the_table(tmp_path: Path) -> None:
     assert main(["data", "fix", str(root), "--out", "other.csv"]) == 0
     cut = open_dataset(DataSettings("other.csv"))
     assert cut.split == open_dataset(DataSettings(str(root))).split
+
+
+def test_a_table_is_written_where_a_sweep_would_fail(tmp_path: Path, capsys: Printed) -> None:
+    root = tmp_path / "divided"
+    for first, (name, count) in enumerate({"train": 6, "val": 2, "test": 4}.items()):
+        write_classes(root / name, ("ash", "beech", "elm"), count, first=100 * first)
+    shutil.rmtree(root / "test" / "elm")
+    (root / "train" / "ash" / "stone1").mkdir()
+    for path in sorted((root / "train" / "ash").glob("*.png"))[:3]:
+        path.rename(root / "train" / "ash" / "stone1" / path.name)
+    assert main(["data", "check", str(root)]) == 1
+    asked = ["--set", "data.groups=folder"]
+    assert main(["data", "fix", str(root), "--out", "table.csv", *asked]) == 0
+    assert "groups that belong together: 1" in capsys.readouterr().out
+    rows = list(csv.DictReader(Path("table.csv").read_text().splitlines()))
+    assert {row["split"] for row in rows} == {"train", "validation", "test"}
+    assert sum(bool(row["group"]) for row in rows) == 3
+
+
+def test_names_that_no_table_holds_are_told(make_folder: Make, capsys: Printed) -> None:
+    root = make_folder(5)
+    (root / "ash" / "000.png").rename(os.fsdecode(os.fsencode(root / "ash") + b"/\xff.png"))
+    assert main(["data", "fix", str(root), "--out", "table.csv"]) == 0
+    assert "can't hold their names: 1 (ash/\\xff.png)" in capsys.readouterr().out
+    assert len(Path("table.csv").read_text().splitlines()) == 15
+
+
+def test_a_table_that_cannot_be_written_is_bad_input(make_folder: Make, capsys: Printed) -> None:
+    Path("file").write_text("")
+    assert main(["data", "fix", str(make_folder(5)), "--out", "file/table.csv"]) == 2
+    assert "--out: file/table.csv can't be written" in capsys.readouterr().err
+
+
+def test_spellings_are_told_where_a_sweep_would_fail(make_folder: Make, capsys: Printed) -> None:
+    root = make_folder(8)
+    write_classes(root, ("Ash",), 1, first=70)
+    assert main(["data", "check", str(root)]) == 1
+    printed = capsys.readouterr().out
+    assert "'Ash' and 'ash' are 2 classes" in printed
+    assert printed.index("are 2 classes") < printed.index("A sweep would fail")
