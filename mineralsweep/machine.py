@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import os
 import socket
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 CPU_FEATURES = ("avx", "avx2", "fma", "avx512f", "avx512_bf16", "amx_bf16")
@@ -102,18 +99,3 @@ def _folder_of_mlflow_run() -> Path | None:
         except psutil.Error:
             continue
     return None
-
-
-@contextlib.contextmanager
-def stderr_silenced() -> Iterator[None]:
-    """TensorFlow's C++ side greets on stderr while it loads, whatever its log level says."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)

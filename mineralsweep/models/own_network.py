@@ -33,8 +33,8 @@ import numpy as np
 from mineralsweep.core.hyperparameter import Hyperparameter, Kind, Value
 from mineralsweep.core.reference import absolute, parts, readable
 from mineralsweep.errors import ArchitectureError, did_you_mean
-from mineralsweep.machine import stderr_silenced
 from mineralsweep.models.architecture import Architecture
+from mineralsweep.silence import stderr_silenced
 
 if TYPE_CHECKING:
     import keras

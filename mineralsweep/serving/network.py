@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from mineralsweep.core.recipe import AXES, Flips
 from mineralsweep.data.decode import Pixels
-from mineralsweep.machine import stderr_silenced
 from mineralsweep.serving import ensemble, estimator, own_code, probe
 from mineralsweep.serving.ensemble import CLASSES_FILE, Classifier
+from mineralsweep.silence import stderr_silenced
 
 if TYPE_CHECKING:
     import keras

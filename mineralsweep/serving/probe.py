@@ -27,9 +27,9 @@ from mineralsweep.activations.pooling import (
 )
 from mineralsweep.core.recipe import AXES, Flips
 from mineralsweep.data.decode import Pixels
-from mineralsweep.machine import stderr_silenced
 from mineralsweep.serving import trust
 from mineralsweep.serving.ensemble import CLASSES_FILE, root_of
+from mineralsweep.silence import stderr_silenced
 
 if TYPE_CHECKING:
     import keras

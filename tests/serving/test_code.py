@@ -139,7 +139,7 @@ def test_a_model_answers_by_the_little_code_that_it_carries(
 
 def test_the_code_is_what_answers_and_nothing_that_searches_or_trains() -> None:
     packages = {file.parts[0] for file in pyfunc.code()}
-    top = {"__init__.py", "errors.py", "machine.py"}
+    top = {"__init__.py", "errors.py", "silence.py"}
     assert packages == {*top, "activations", "core", "data", "descriptors", "serving"}
     assert Path("data/decode.py") in pyfunc.code()
 
