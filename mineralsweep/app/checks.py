@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import re
+import shlex
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -73,7 +74,8 @@ def open_sweep_data(sweep: Sweep, say: Say) -> Dataset:
     catalog = dataset.catalog
     say(dataset.describe())
     if catalog.rejected or catalog.folders:
-        say(f"Files: {catalog.skipped()}; see why: mineralsweep data check {dataset.source}")
+        why = f"mineralsweep data check {shlex.quote(dataset.source)}"
+        say(f"Files: {catalog.skipped()}; see why: {why}")
     for warning in concerns(dataset):
         say(warning)
     return dataset
