@@ -225,10 +225,12 @@ def _beside_the_champion(state: State, store: Store, task: Task, say: Say) -> Ta
     """Say what changed since the champion, and keep its test images in the test part."""
     from mineralsweep import registry
 
-    versions = registry.Versions(store, task.sweep.gate.model)
-    for line in registry.since_champion(versions, task.dataset):
+    earlier = registry.learned_before(registry.Versions(store, task.sweep.gate.model))
+    if earlier is None:
+        return task
+    for line in earlier.changes(task.dataset):
         say(line)
-    wanted = registry.kept_in_test(versions, task.dataset)
+    wanted = earlier.kept_in_test(task.dataset)
     if not wanted:
         return task
     try:

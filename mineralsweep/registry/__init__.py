@@ -1,6 +1,6 @@
 """The registry: tested once, judged by the gate, registered, promoted, rolled back, found again."""
 
-from mineralsweep.registry.changes import kept_in_test, since_champion
+from mineralsweep.registry.changes import Earlier, learned_before
 from mineralsweep.registry.crowning import Crowned, crown, tested
 from mineralsweep.registry.decision import Decision
 from mineralsweep.registry.evidence import Evidence
@@ -9,7 +9,6 @@ from mineralsweep.registry.promotion import decide, force, rollback
 from mineralsweep.registry.versions import CHAMPION_URI, NAME, Versions
 
 __all__ = [
-    "CHAMPION_URI", "NAME", "Crowned", "Decision", "Evidence", "Versions", "crown",
-    "decide", "force", "kept_in_test", "load_classifier", "rollback", "since_champion", "tested",
-    "verify",
+    "CHAMPION_URI", "NAME", "Crowned", "Decision", "Earlier", "Evidence", "Versions", "crown",
+    "decide", "force", "learned_before", "load_classifier", "rollback", "tested", "verify",
 ]  # fmt: skip
