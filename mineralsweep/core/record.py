@@ -42,6 +42,7 @@ class TrialRecord:
             trained to its end. Empty without folds.
         fold_values: the same of the objective.
         low, high: the 95 % interval of `value`; None where it has none, or is of folds.
+        independent: the share of the images that count as independent, as in `Scores`.
         measures: the value of every objective, by name; empty for a failed trial.
     """
 
@@ -63,6 +64,7 @@ class TrialRecord:
     fold_values: tuple[float | None, ...] = ()
     low: float | None = None
     high: float | None = None
+    independent: float = 1.0
     measures: dict[str, float] = field(default_factory=dict)
 
     def title(self) -> str:
@@ -80,7 +82,7 @@ class TrialRecord:
         ended = [one for one in self.fold_accuracies if one is not None]
         if ended:
             return fold_mean(ended, self.folds, self.n)
-        return wilson(round(self.accuracy * self.n), self.n)
+        return wilson(round(self.accuracy * self.n), self.n, self.independent)
 
     def value_of(self, objective: str) -> float | None:
         """Return the trial's value of any objective, None where it is not known."""

@@ -34,6 +34,9 @@ class Examples:
     images is validated once in a repeat, by a network that was not trained on it. The folds of a
     repeat stand together. Of one fold, `pool` is what all of them see: what is computed for it
     serves the others too.
+
+    `validation_groups` are equal for images of the validation part that belong together; empty:
+    each is alone.
     """
 
     arrays: Path
@@ -44,6 +47,7 @@ class Examples:
     validation_labels: tuple[int, ...]
     folds: tuple[Fold, ...] = ()
     pool: tuple[int, ...] = ()
+    validation_groups: tuple[int, ...] = ()
 
     def folds_a_repeat(self) -> int:
         """Return how many folds the pool is divided into, 0 without folds."""
@@ -63,6 +67,7 @@ class Examples:
             train_labels=tuple(labels[row] for row in fold.train),
             validation=fold.validation,
             validation_labels=tuple(labels[row] for row in fold.validation),
+            validation_groups=(),
             folds=(),
             pool=self.train,
         )
@@ -158,8 +163,12 @@ class TrialSpec:
 
     def labels_of(self, result: TrialResult) -> tuple[int, ...]:
         """Return the labels that a result's probabilities stand for, in their order."""
-        labels = self.examples.validation_labels
-        return labels if result.rows is None else tuple(labels[row] for row in result.rows)
+        return _of_rows(self.examples.validation_labels, result)
+
+    def groups_of(self, result: TrialResult) -> tuple[int, ...] | None:
+        """Return the groups of the same images; None where each is alone."""
+        groups = self.examples.validation_groups
+        return _of_rows(groups, result) if groups else None
 
     def _size(self) -> str:
         return f"{self.image_size[0]}x{self.image_size[1]}"
@@ -168,6 +177,10 @@ class TrialSpec:
         if not any(name.startswith("unfrozen") for name in self.hyperparameters):
             return {}
         return {"views": self.views, "head_epochs": self.head_epochs}
+
+
+def _of_rows(values: tuple[int, ...], result: TrialResult) -> tuple[int, ...]:
+    return values if result.rows is None else tuple(values[row] for row in result.rows)
 
 
 Counts = tuple[tuple[int, ...], ...]

@@ -27,14 +27,15 @@ def of_result(
         folds: that the images are divided into; 1: none.
     """
     labels = spec.labels_of(result)
-    scores = score(result.probabilities, labels, spec.examples.classes)
+    groups = spec.groups_of(result)
+    scores = score(result.probabilities, labels, spec.examples.classes, groups)
     reason = result.stop_reason or ""
     # A trial that the clock ended was not found wanting: it may still be the best. One that
     # lacks folds, or a part of one, can't be compared with those that have them all.
     cut = result.pruned and (bool(result.folds) or reason != TIME_IS_UP)
     state: State = "PRUNED" if cut else "COMPLETE"
     measures = _measures(result, scores.confusion, scores.loss)
-    interval = objectives.get(objective).interval(scores.confusion, scores.loss)
+    interval = objectives.get(objective).interval(scores.confusion, scores.loss, scores.independent)
     return TrialRecord(
         number=spec.number,
         state=state,
@@ -54,6 +55,7 @@ def of_result(
         fold_values=_by_fold(objective, spec, result),
         low=None if result.folds or interval is None else interval.low,
         high=None if result.folds or interval is None else interval.high,
+        independent=scores.independent,
         measures=measures,
     )
 

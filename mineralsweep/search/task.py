@@ -136,5 +136,6 @@ def examples(
         train_labels=tuple(labels[row] for row in train),
         validation=validation,
         validation_labels=tuple(labels[row] for row in validation),
+        validation_groups=tuple(dataset.groups[row] for row in validation),
         folds=folds,
     )

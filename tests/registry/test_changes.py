@@ -86,9 +86,7 @@ def test_what_changed_is_counted_and_named(collection: Collection) -> None:
 def test_test_images_that_are_trained_on_now_are_said(collection: Collection) -> None:
     other = open_dataset(DataSettings(str(collection.root), split_seed=1))
     [line] = collection.crown().changes(other)
-    trained_on = (
-        "of the 24 test images of champion version 1 would be trained or validated on now"
-    )
+    trained_on = "of the 24 test images of champion version 1 would be trained or validated on now"
     assert trained_on in line
     assert line.endswith("--set data.split=40/20/40 data.split_seed=0")
 

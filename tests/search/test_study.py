@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from mineralsweep.data.dataset import Dataset
 from mineralsweep.engines import ENGINES
 from mineralsweep.engines.engine import Proposal
 from mineralsweep.errors import RunError, SweepFailed
+from mineralsweep.evaluation import wilson
 from mineralsweep.search.recovery import recover
 from mineralsweep.search.state import State, exists
 from mineralsweep.search.study import Study
@@ -91,6 +94,19 @@ def test_the_budget_is_spent_and_every_trial_has_its_run(dataset: Dataset) -> No
         assert float(run.data.params["learning_rate"]) == record.params["learning_rate"]
         assert run.data.metrics["best_val_accuracy"] == record.accuracy
     assert scene.outbox.left() == []
+
+
+def test_images_that_belong_together_widen_the_intervals(dataset: Dataset) -> None:
+    for groups in (dataset.groups, (0,) * len(dataset.groups)):
+        of_one = replace(dataset, groups=groups)
+        scene = Scene(of_one, settings(trials=1), FakeExecutor(lambda _: 1.0))
+        [record] = scene.study.run()
+        n = len(dataset.split.validation)
+        share = 1.0 if groups is dataset.groups else 1 / n
+        assert (record.n, record.independent) == (n, share)
+        expected = wilson(n, n, share)
+        assert record.interval() == record.score() == expected
+        shutil.rmtree(scene.state.folder)
 
 
 def test_each_epoch_is_one_step(dataset: Dataset) -> None:
