@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from mineralsweep.data.sources.minerals import CLASSES, photograph
+from mineralsweep.data.specimens import CLASSES, photograph
 
 VERSION = 1
 """Part of the sample's folder name: raise it when the same seed gives other pictures."""
