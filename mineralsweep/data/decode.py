@@ -30,7 +30,7 @@ libjpeg keeps a progressive one whole in memory, at about 3 bytes a pixel.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 BITS = "bits_a_sample"
 """What a saved model's configuration calls the bits of its collection's deep images."""
-DECODER_VERSION = 3
+DECODER_VERSION = 4
 """Part of every cache key: raise it when the same bytes would give other pixels."""
 
 
@@ -147,6 +147,8 @@ def too_large(head: bytes, size: int) -> UnusableImage:
 
 def _opened(content: bytes) -> Image.Image:
     """Return an image whose header is read, and is of a format that we decode."""
+    if formats.is_cr2(content):
+        raise UnusableImage(formats.CR2.words)
     try:
         image: Image.Image = Image.open(io.BytesIO(content), formats=formats.READ)
     except Image.DecompressionBombError:
@@ -188,16 +190,14 @@ def _upright(image: Image.Image) -> Image.Image:
 def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode == "F":
         levels = np.asarray(image, dtype=np.float64)
-        if np.nanmax(levels) > 255:
-            raise UnusableImage("numbers with a point, above 255: save it with 8 or 16 bits")
-        return _from_levels(levels * 255.0 if np.nanmax(levels) <= 1.0 else levels)
+        if not 0 <= levels.min() <= levels.max() <= 255:  # no number at all: false
+            raise UnusableImage(
+                "numbers with a point that are not from 0 to 255: save it with 8 or 16 bits"
+            )
+        shown = np.rint(levels * 255.0 if levels.max() <= 1.0 else levels)
+        return Image.fromarray(shown.astype(np.uint8)).convert("RGB")
     if image.has_transparency_data:
         layer = image.convert("RGBA")
         ground = Image.new("RGBA", layer.size, (255, 255, 255, 255))
         return Image.alpha_composite(ground, layer).convert("RGB")
     return image.convert("RGB")
-
-
-def _from_levels(levels: NDArray[np.float64]) -> Image.Image:
-    finite = np.nan_to_num(levels, nan=0.0, posinf=255.0, neginf=0.0)
-    return Image.fromarray(np.clip(np.rint(finite), 0, 255).astype(np.uint8)).convert("RGB")

@@ -29,11 +29,18 @@ SWAPPED = {"L": "B", "B": "L", "N": "B" if NATIVE == "L" else "L"}
 
 
 def is_deep(image: Image.Image) -> bool:
-    """Say whether an image that is opened, and not loaded, has 16 bits a sample."""
+    """Say whether an image that is opened, and not loaded, has 16 bits a sample.
+
+    Raises:
+        UnusableImage: it is grey and transparent: Pillow has no way to its lower bytes.
+    """
     if image.mode.startswith("I"):
         return True
     tiles = image.tile if isinstance(image, ImageFile.ImageFile) else []
-    return any(";16" in _raw_mode(tile) for tile in tiles)
+    raw = [_raw_mode(tile) for tile in tiles]
+    if any(one.startswith("LA;16") for one in raw):
+        raise UnusableImage("16-bit grey with transparency: save it without transparency")
+    return any(";16" in one for one in raw)
 
 
 def stated(image: Image.Image) -> int:

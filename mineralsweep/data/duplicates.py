@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -16,15 +17,18 @@ from mineralsweep.data import looks
 from mineralsweep.data.catalog import Catalog, CatalogImage
 from mineralsweep.data.decode import DECODER_VERSION, open_rgb
 from mineralsweep.data.groups import joined
-from mineralsweep.data.near import MOST_BITS, Candidate, candidates
+from mineralsweep.data.near import FEW, MOST_BITS, Candidate, candidates
 from mineralsweep.data.work import Say, done, silent
 from mineralsweep.errors import DataError, UnusableImage
 
-VERSION = 2
+VERSION = 3
 """Part of the cache key: raise it when the same images would be grouped otherwise."""
 
 MORE_CHECKS = 2000
-"""So many candidates, and one an image, are looked at, nearest first: bounds the time."""
+"""So many pairs that turn out to differ, and one an image, are looked at, nearest first: bounds the
+time."""
+LISTED = 240_000
+"""Candidates that are held at once, of a collection of which each pair is compared."""
 
 SIDE = 96
 """Candidates are compared at 96 x 96 grey pixels."""
@@ -52,30 +56,59 @@ def groups(catalog: Catalog, say: Say = silent) -> tuple[int, ...]:
             return kept
     except (OSError, ValueError, TypeError):
         pass
-    found = joined(len(catalog.images), pairs(catalog, say))
+    found = joined(len(catalog.images), _pairs(catalog, say))
     files.write_atomically(path, lambda target: target.write_text(json.dumps(found)))
     return found
 
 
-def pairs(catalog: Catalog, say: Say = silent) -> list[tuple[int, int]]:
-    """Return the pairs of rows, (lower, higher), that are one photograph.
-
-    Args:
-        catalog: the images.
-        say: is told from time to time how many pairs were looked at.
-    """
+def _pairs(catalog: Catalog, say: Say) -> list[tuple[int, int]]:
+    """Return pairs of rows that are one photograph; they join all that are."""
     rows = [row for row, image in enumerate(catalog.images) if image.facts.look]
     if len(rows) < 2:
         return []
     hashes = looks.parse([catalog.images[row].facts.look for row in rows])
-    nearest = sorted(candidates(hashes, MORE_CHECKS + len(rows)), key=lambda way: way[1:])
     images = [catalog.images[row] for row in rows]
-    compared = [_Compared(way, images[way.first], images[way.second]) for way in nearest]
-    same = done(_are_one, compared, "Looking for near-duplicates, pairs", say)
-    found = [way for way, yes in zip(nearest, same, strict=True) if yes]
+    most = len(rows) + MORE_CHECKS
+    found: list[Pair] = []
+    differ: set[Pair] = set()
+    whole, known = False, -1
+    while not whole and len(differ) < most and len(found) > known:
+        known, groups = len(found), joined(len(rows), found)
+        listed = (LISTED if len(rows) <= FEW else most) + len(differ)
+        nearest = candidates(hashes, listed, groups)
+        whole = len(nearest) < listed
+        while True:
+            nearest = [way for way in nearest if (way.first, way.second) not in differ]
+            forest = _forest(nearest, joined(len(rows), found))[: most - len(differ)]
+            if not forest:
+                break
+            forest.sort(key=lambda way: way[1:])
+            compared = [_Compared(way, images[way.first], images[way.second]) for way in forest]
+            same = done(_are_one, compared, "Looking for near-duplicates, pairs", say)
+            for way, yes in zip(forest, same, strict=True):
+                if yes:
+                    found.append((way.first, way.second))
+                else:
+                    differ.add((way.first, way.second))
     _views.cache_clear()
-    ends = ((rows[way.first], rows[way.second]) for way in found)
-    return sorted((min(pair), max(pair)) for pair in ends)
+    if not whole or len(differ) >= most:
+        say(f"Near-duplicates: the nearest pairs were looked at until {len(differ):,} differed")
+    return [(rows[first], rows[second]) for first, second in found]
+
+
+Pair = tuple[int, int]
+
+
+def _forest(nearest: Sequence[Candidate], groups: Sequence[int]) -> list[Candidate]:
+    """Return candidates, the nearest first, that would join groups were they all one photograph.
+
+    A pair whose ends others join tells nothing more: thirty copies of one photograph are 29 pairs
+    to look at, and not 435 (Kruskal 1956, Proc. AMS 7:48).
+    """
+    from scipy.cluster.hierarchy import DisjointSet
+
+    tree = DisjointSet(groups)
+    return [way for way in nearest if tree.merge(groups[way.first], groups[way.second])]
 
 
 class _Compared(NamedTuple):

@@ -21,6 +21,7 @@ class Kind:
 
 
 RAW = "a raw photograph ({}): develop it to JPEG or TIFF first"
+CR2 = Kind(RAW.format("CR2"), photograph=True)
 VIDEO = "a video"
 SIDECAR = "a sidecar file of another program"
 
@@ -87,13 +88,18 @@ def kind(head: bytes) -> Kind:
         return _of_brand(head[8:12].decode("latin-1"))
     if head[4:8] in (b"moov", b"mdat", b"wide", b"free") or head[:4] + head[8:12] == b"RIFFAVI ":
         return Kind(VIDEO)
-    if head[8:10] == b"CR" and head[:2] == b"II":
-        return Kind(RAW.format("CR2"), photograph=True)
+    if is_cr2(head):
+        return CR2
     if head[:4] in (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+"):
         return Kind("a TIFF of a kind that is not read, or a damaged one", photograph=True)
     if head and not head.strip(b"\x00"):
         return Kind("nothing but zeros: lost when it was copied", photograph=True)
     return _of_text(head)
+
+
+def is_cr2(head: bytes) -> bool:
+    """Say whether it is a raw photograph of Canon's, whose preview Pillow takes for a TIFF."""
+    return head[:2] == b"II" and head[8:10] == b"CR"
 
 
 def _of_brand(brand: str) -> Kind:

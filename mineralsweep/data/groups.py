@@ -7,6 +7,8 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from mineralsweep.data.catalog import Catalog, CatalogImage, Copy
 from mineralsweep.data.settings import DataSettings, GroupRule
 from mineralsweep.errors import DataError
@@ -19,18 +21,14 @@ SUGGESTED_FROM = 0.5
 
 def joined(count: int, found: Sequence[tuple[int, int]]) -> tuple[int, ...]:
     """Return one group a row, from pairs of rows that belong together."""
-    first = list(range(count))
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
 
-    def root(row: int) -> int:
-        while first[row] != row:
-            first[row] = first[first[row]]
-            row = first[row]
-        return row
-
-    for one, other in found:
-        low, high = sorted((root(one), root(other)))
-        first[high] = low
-    return tuple(root(row) for row in range(count))
+    ones, others = np.array(found, np.int64).reshape(-1, 2).T
+    linked = coo_array((np.ones(len(ones)), (ones, others)), shape=(count, count))
+    _, place = connected_components(linked, directed=False)
+    _, first = np.unique(place, return_index=True)
+    return tuple(first[place].tolist())
 
 
 def several(groups: Sequence[int]) -> list[list[int]]:

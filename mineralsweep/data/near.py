@@ -48,26 +48,28 @@ class Candidate(NamedTuple):
     orientation: int
 
 
-def candidates(hashes: Hashes, most: int) -> list[Candidate]:
+def candidates(hashes: Hashes, most: int, groups: Sequence[int] | None = None) -> list[Candidate]:
     """Return the pairs of rows with the nearest hashes, each with its nearest alignment.
 
     Args:
         hashes: uint64 (n, 3 views, 8 orientations), as `looks.parse` returns them.
         most: pairs to return.
+        groups: a number a row; rows of one group are no pair. None: each row is alone.
 
     Returns:
         Sorted by distance, then by rows.
     """
     few = len(hashes) <= FEW
+    apart = np.arange(len(hashes)) if groups is None else np.asarray(groups)
     found = np.zeros((0, len(Candidate._fields)), np.int64)
     for bits in (MOST_BITS,) if few else STEPS:
-        found = _best(_found(hashes, bits, few, most))
+        found = _best(_found(hashes, apart, bits, few, most))
         if len(found) >= most:
             break
     return [Candidate(*line) for line in found[:most].tolist()]
 
 
-def _found(hashes: Hashes, bits: int, few: bool, most: int) -> Rows:
+def _found(hashes: Hashes, groups: Rows, bits: int, few: bool, most: int) -> Rows:
     """Return lines of pairs and alignments within a distance: the fields of `Candidate`.
 
     All of them, or those of the `most` nearest pairs and some more.
@@ -80,7 +82,7 @@ def _found(hashes: Hashes, bits: int, few: bool, most: int) -> Rows:
         pairs = _all(upright, turned) if few else _sharing_a_chunk(upright, turned, bits // CHUNKS)
         found, unsorted = np.zeros((0, 3), np.int64), []
         for pair in pairs:
-            unsorted.append(_near(upright, turned, *pair, bits))
+            unsorted.append(_near(upright, turned, groups, *pair, bits))
             if sum(map(len, unsorted)) > AT_ONCE:
                 found, unsorted = _nearest([found, *unsorted], most), []
         found = _nearest([found, *unsorted], most)
@@ -90,10 +92,12 @@ def _found(hashes: Hashes, bits: int, few: bool, most: int) -> Rows:
         return np.concatenate(list(pool.map(lines, ways)))
 
 
-def _near(upright: Hashes, turned: Hashes, first: Rows, second: Rows, bits: int) -> Rows:
-    """Return (distance, first, second) of those of some pairs that are near."""
+def _near(
+    upright: Hashes, turned: Hashes, groups: Rows, first: Rows, second: Rows, bits: int
+) -> Rows:
+    """Return (distance, first, second) of those of some pairs that are near, and no group yet."""
     distance = np.bitwise_count(upright[first] ^ turned[second])
-    near = (distance <= bits) & (first != second)
+    near = (distance <= bits) & (groups[first] != groups[second])
     return np.stack([distance[near].astype(np.int64), first[near], second[near]], axis=1)
 
 

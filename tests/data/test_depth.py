@@ -165,7 +165,7 @@ def test_whole_numbers_of_32_bits_and_with_a_sign_are_scaled_alike() -> None:
     for wrong in (samples.astype(np.int32) - 5, samples.astype(np.int32) + 70_000):
         with pytest.raises(UnusableImage, match="save it with 8 or 16 bits"):
             decode(tiff(wrong))
-    with pytest.raises(UnusableImage, match="with a point, above 255"):
+    with pytest.raises(UnusableImage, match="with a point that are not from 0 to 255"):
         decode(tiff(samples.astype(np.float32)))
 
 

@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 from mineralsweep.data import duplicates, looks
 from mineralsweep.data.dataset import open_dataset
 from mineralsweep.data.profile import concerns
+from mineralsweep.data.groups import several
 from mineralsweep.data.settings import DataSettings
 from mineralsweep.data.sources import sample
 from mineralsweep.errors import DataError
@@ -94,8 +95,35 @@ def test_a_copy_is_found(change: str, drawn: list[Image.Image], tmp_path: Path) 
     pictures["b/0.jpg"] = COPIES[change](drawn[0])
     found = catalog_of(write(tmp_path, pictures))
     names = [image.path.parent.name + image.path.stem for image in found.images]
-    pairs = [{names[one], names[other]} for one, other in duplicates.pairs(found)]
-    assert pairs == [{"a0", "b0"}]
+    groups = several(duplicates.groups(found))
+    assert [{names[row] for row in rows} for rows in groups] == [{"a0", "b0"}]
+
+
+def test_many_copies_of_each_of_many_photographs_are_all_found(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(duplicates, "MORE_CHECKS", 20)
+    monkeypatch.setattr(duplicates, "LISTED", 100)
+    drawn = [sample.draw("bornite", number).convert("RGB") for number in range(4)]
+    pictures = {
+        f"{number % 2}/{number}-{side}.jpg": image.resize((side, side))
+        for number, image in enumerate(drawn)
+        for side in range(100, 160, 5)
+    }
+    found = catalog_of(write(tmp_path, pictures))
+    told: list[str] = []
+    assert sorted(map(len, several(duplicates.groups(found, told.append)))) == [12] * 4
+    assert told == []
+
+
+def test_where_looking_ends_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(duplicates, "MORE_CHECKS", -7)
+    monkeypatch.setattr(duplicates, "_are_one", lambda compared: False)
+    drawn = sample.draw("bornite", 1).convert("RGB")
+    pictures = {f"a/{side}.jpg": drawn.resize((side, side)) for side in range(100, 150, 5)}
+    told: list[str] = []
+    duplicates.groups(catalog_of(write(tmp_path, pictures)), told.append)
+    assert told == ["Near-duplicates: the nearest pairs were looked at until 3 differed"]
 
 
 def test_the_drawn_sample_has_none(tmp_path: Path) -> None:
@@ -134,7 +162,7 @@ def test_what_was_found_is_kept(
     assert duplicates.groups(found) == (0, 0)
     kept = next((tmp_path / "cache" / "groups").iterdir())
     with monkeypatch.context() as patch:
-        patch.setattr(duplicates, "pairs", lambda catalog: pytest.fail("looked for again"))
+        patch.setattr(duplicates, "_pairs", lambda catalog, say: pytest.fail("looked for again"))
         assert duplicates.groups(found) == (0, 0)
     for damaged in ("[0", "[0]", '["a", 0]', "7"):
         kept.write_text(damaged)
@@ -185,7 +213,7 @@ def test_ignored_near_duplicates_are_not_looked_for(
         assert {dataset.near_duplicates[row] for row in part}.isdisjoint(
             dataset.near_duplicates[row] for row in range(12) if row not in part
         )
-    monkeypatch.setattr(duplicates, "pairs", lambda catalog: pytest.fail("looked for"))
+    monkeypatch.setattr(duplicates, "_pairs", lambda catalog, say: pytest.fail("looked for"))
     ignored = open_dataset(DataSettings(root, "40/20/40", 0, near_duplicates="ignore"))
     assert ignored.near_duplicates == tuple(range(12))
     assert ignored.split.digest != dataset.split.digest

@@ -56,17 +56,36 @@ def _cut(tenth: int) -> Awkward:
         ("damaged", "a damaged JPEG")))  # fmt: skip
 
 
-def _bomb() -> bytes:
-    """Return a small PNG of 30,000 x 30,000 black pixels."""
-    header = struct.pack(">IIBBBBB", 30_000, 30_000, 1, 0, 0, 0, 0)
-    lines = zlib.compress(b"\0" * (30_000 * 3751), 9)
+def _png(side: int, bits: int, colours: int, lines: bytes) -> bytes:
+    """Return a square PNG, put together by hand."""
+    header = struct.pack(">IIBBBBB", side, side, bits, colours, 0, 0, 0)
 
     def chunk(name: bytes, data: bytes) -> bytes:
         body = name + data
         return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
 
-    parts = chunk(b"IHDR", header) + chunk(b"IDAT", lines) + chunk(b"IEND", b"")
+    packed = zlib.compress(lines, 9)
+    parts = chunk(b"IHDR", header) + chunk(b"IDAT", packed) + chunk(b"IEND", b"")
     return b"\x89PNG\r\n\x1a\n" + parts
+
+
+def _bomb() -> bytes:
+    """Return a small PNG of 30,000 x 30,000 black pixels."""
+    return _png(30_000, 1, 0, b"\0" * (30_000 * 3751))
+
+
+def _deep_alpha() -> bytes:
+    """Return a PNG of 8 x 8 pixels: grey and transparency, 16 bits each."""
+    return _png(8, 16, 4, (b"\0" + struct.pack(">HH", 1000, 65535) * 8) * 8)
+
+
+def _cr2() -> bytes:
+    """Return what Canon's raw files begin with: a TIFF whose first picture is a preview."""
+    tags = {256: 4, 257: 4, 258: 8, 259: 1, 262: 1, 273: 0, 277: 1, 278: 4, 279: 16}
+    tags[273] = 16 + 2 + 12 * len(tags) + 4  # where the pixels stand
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+    head = struct.pack("<4sI4sI", b"II*\0", 16, b"CR\2\0", 0)
+    return head + struct.pack("<H", len(tags)) + entries + bytes(4) + bytes(range(16))
 
 
 def _exif(orientation: int) -> bytes:
@@ -117,6 +136,7 @@ def _text_bomb() -> bytes:
 _PIXELS = np.asarray(PICTURE)
 _GREY16 = Image.fromarray((_PIXELS[..., 0].astype(np.uint16)) * 257)
 _FLOAT = Image.fromarray(_PIXELS[..., 0].astype(np.float32) / 255)
+_HOLE = Image.fromarray(np.full((60, 80), np.nan, np.float32))
 _WHOLE = Image.fromarray(_PIXELS[..., 0].astype(np.int32))
 _UNKNOWN = "not an image of a known format"
 
@@ -146,6 +166,10 @@ FILES = (
     Awkward("16-bit grey PNG", "deep.png", _picture("PNG", _GREY16)),
     Awkward("32-bit whole-number TIFF", "whole.tif", _picture("TIFF", _WHOLE)),
     Awkward("floating-point TIFF", "float.tif", _picture("TIFF", _FLOAT)),
+    Awkward("floating-point TIFF with a hole", "hole.tif", _picture("TIFF", _HOLE),
+            "numbers with a point"),
+    Awkward("16-bit grey PNG with transparency", "deep-alpha.png", _bytes(_deep_alpha()),
+            "16-bit grey with transparency"),
     Awkward("black and white PNG, 1 bit", "bits.png", _picture("PNG", PICTURE.convert("1"))),
     Awkward("palette PNG with a transparent colour", "palette.png",
             _picture("PNG", PICTURE.convert("P"), transparency=0)),
@@ -187,7 +211,7 @@ FILES = (
     Awkward("raw photograph, DNG", "raw.dng", _raw({50706: b"\1\4\0\0"}), "a raw photograph (DNG)"),
     Awkward("raw photograph, NEF", "raw.nef", _raw({254: 1, 330: 8, 271: "NIKON CORPORATION"}),
             "a raw photograph (NEF)"),
-    Awkward("raw photograph, CR2", "raw.cr2", _bytes(b"II*\0\x10\0\0\0CR\2\0" + b"\0" * 90),
+    Awkward("raw photograph, CR2", "raw.cr2", _bytes(_cr2()),
             "a raw photograph (CR2)"),
     Awkward("raw photograph, CR3", "raw.cr3", _bytes(b"\0\0\0\x18ftypcrx \0\0\0\1crx isom"),
             "a raw photograph (CR3)"),
