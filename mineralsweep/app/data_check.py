@@ -8,6 +8,7 @@ from mineralsweep.config import Sweep
 from mineralsweep.data.catalog import Catalog
 from mineralsweep.data.dataset import Dataset, divide
 from mineralsweep.data.profile import concerns, of_catalog
+from mineralsweep.data.settings import SHARES
 from mineralsweep.data.sources import open_catalog
 from mineralsweep.data.work import Say, silent
 from mineralsweep.errors import DataError
@@ -22,12 +23,14 @@ class Verdict:
         dataset: as it is divided; None where it can't be.
         problems: what would end a sweep, each with what mends it; none: it can be run.
         remarks: what a sweep would say of it.
+        shares: of the split that was tried.
     """
 
     catalog: Catalog
     dataset: Dataset | None
     problems: tuple[str, ...]
     remarks: tuple[str, ...]
+    shares: str = SHARES
 
 
 def verdict(sweep: Sweep, say: Say = silent) -> Verdict:
@@ -38,17 +41,20 @@ def verdict(sweep: Sweep, say: Say = silent) -> Verdict:
     """
     asked = sweep.data.settings()
     catalog = open_catalog(asked, say)
+    shares = asked.split if "/" in asked.split else SHARES
     try:
         dataset = divide(catalog, asked, say)
     except DataError as error:
-        return Verdict(catalog, None, (str(error),), tuple(of_catalog(catalog, asked)))
+        remarks = tuple(of_catalog(catalog, asked))
+        return Verdict(catalog, None, (str(error),), remarks, shares)
     problems = []
     if sweep.folds > 1:
         try:
             dataset.folds(sweep.folds, sweep.repeats)
         except DataError as error:
             problems.append(str(error))
-    return Verdict(catalog, dataset, tuple(problems), (*_divided(dataset), *concerns(dataset)))
+    remarks = (*_divided(dataset), *concerns(dataset))
+    return Verdict(catalog, dataset, tuple(problems), remarks, shares)
 
 
 def _divided(dataset: Dataset) -> list[str]:

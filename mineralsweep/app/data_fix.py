@@ -5,19 +5,23 @@ from __future__ import annotations
 import csv
 import io
 import os
+from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
+from unicodedata import category
 
 from mineralsweep import files
 from mineralsweep.config import Sweep
 from mineralsweep.data import duplicates, groups
-from mineralsweep.data.catalog import Catalog
+from mineralsweep.data.listing import Listing, shown
 from mineralsweep.data.profile import spellings
 from mineralsweep.data.sources import open_catalog
 from mineralsweep.errors import ConfigError, DataError
 from mineralsweep.report.examination import examine
 
 COLUMNS = ("file", "label", "group", "split", "note")
+UNWRITABLE = {"Cc", "Cs", "Zl", "Zp"}
+"""Unicode's categories of what a line of a table can't hold: control signs, no UTF-8, line ends."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,8 @@ class Fixed:
         doubtful: images whose label is kept and noted as doubtful.
         groups: of two images or more.
         unnamed: images that are left out, for their names can't stand in a table.
+        skipped: files that can't be used, in words.
+        suggested: groups that names tell of; "": none.
     """
 
     rows: int
@@ -39,14 +45,16 @@ class Fixed:
     doubtful: int
     groups: int
     unnamed: tuple[str, ...]
+    skipped: str
+    suggested: str
 
 
 def fix(sweep: Sweep, target: Path) -> Fixed:
     """Write a table of the usable images; the collection stays as it is.
 
-    Spellings of one class become one. Images that look like one photograph and stand in different
-    classes get no label, so that a sweep leaves them out until somebody gives one. What belongs
-    together has a group. A doubtful label stays, with a note.
+    Spellings of one class become one. Images that are one photograph, by their bytes or by their
+    look, and stand in different classes get no label, so that a sweep leaves them out until
+    somebody gives one. What belongs together has a group. A doubtful label stays, with a note.
 
     Args:
         sweep: its data section says what is read.
@@ -59,9 +67,14 @@ def fix(sweep: Sweep, target: Path) -> Fixed:
     if target.exists():
         raise DataError(f"{target}: is there already; give another name with --out, or remove it")
     asked = sweep.data.settings()
-    catalog = open_catalog(asked)
-    merged = _merged(catalog)
-    catalog = _renamed(catalog, merged)
+    merged: dict[str, str] = {}
+
+    def one_spelling(found: Listing) -> Listing:
+        merged.update(_merged(found))
+        files = tuple(replace(one, label=merged.get(one.label, one.label)) for one in found.files)
+        return replace(found, files=files)
+
+    catalog = open_catalog(asked, relabel=one_spelling)
     copies = duplicates.groups(catalog)
     together = groups.together(catalog, asked.groups, copies)
     findings = examine(catalog, together)
@@ -72,26 +85,35 @@ def fix(sweep: Sweep, target: Path) -> Fixed:
         doubt.row: f"label in doubt: looks like {doubt.looks_like}"
         for doubt in findings.doubts.found
     }
-    for rows in groups.several(copies):
-        if len({catalog.images[row].label for row in rows}) > 1:
-            undecided += len(rows)
-            for row in rows:
-                others = ", ".join(catalog.file(other) for other in rows if other != row)
+    for same in groups.several(copies):
+        if len({catalog.images[row].label for row in same}) > 1:
+            undecided += len(same)
+            for row in same:
+                others = ", ".join(catalog.file(other) for other in same if other != row)
                 notes[row] = f"was {labels[row]}; looks like the same photograph as {others}"
                 labels[row] = ""
     several = groups.several(together)
-    named = {row: f"group{number}" for number, rows in enumerate(several, start=1) for row in rows}
+    named = {row: f"group{number}" for number, own in enumerate(several, start=1) for row in own}
     divided = bool(catalog.divided_by) and not asked.redivide
+    wanting = [one for one in catalog.rejected if one.labels is not None]
+    rows = [
+        (image.path, labels[row], named.get(row, ""), image.part or "train", notes.get(row, ""))
+        for row, image in enumerate(catalog.images)
+    ] + [(one.path, "", "", "train", one.reason) for one in wanting]
     unnamed, lines = [], []
-    for row, image in enumerate(catalog.images):
-        place = Path(os.path.relpath(image.path, target.parent)).as_posix()
-        part = [image.part or "train"] if divided else []
-        if place.isprintable() and place == place.encode("utf-8", "replace").decode():
-            lines.append([place, labels[row], named.get(row, ""), *part, notes.get(row, "")])
+    for path, label, group, part, note in rows:
+        # From the folder's own place: ".." of a linked one is another folder.
+        place = Path(os.path.relpath(path, target.parent.resolve())).as_posix()
+        if any(category(sign) in UNWRITABLE for sign in place):
+            unnamed.append(shown(path, catalog.root))
         else:
-            unnamed.append(catalog.file(row))
+            lines.append([place, label, group, *[part] * divided, note])
     _write(target, [[name for name in COLUMNS if divided or name != "split"], *lines])
-    return Fixed(len(lines), merged, undecided, doubtful, len(several), tuple(unnamed))
+    suggested = groups.suggested(catalog) if asked.groups is None else None
+    return Fixed(
+        len(lines), merged, undecided + len(wanting), doubtful, len(several), tuple(unnamed),
+        catalog.skipped(), str(suggested or ""),
+    )  # fmt: skip
 
 
 def _write(target: Path, lines: list[list[str]]) -> None:
@@ -108,23 +130,11 @@ def _write(target: Path, lines: list[list[str]]) -> None:
         ) from None
 
 
-def _merged(catalog: Catalog) -> dict[str, str]:
+def _merged(found: Listing) -> dict[str, str]:
     """Return, for a spelling of a class that another one is more often written in, that other."""
-    counts = catalog.counts()
+    counts = Counter(file.label for file in found.files)
     changed: dict[str, str] = {}
-    for names in spellings(catalog.classes):
+    for names in spellings(found.classes()):
         most = max(names, key=lambda name: (counts[name], name == name.strip(), name))
         changed |= {name: most for name in names if name != most}
     return changed
-
-
-def _renamed(catalog: Catalog, merged: dict[str, str]) -> Catalog:
-    """Return a catalogue with other names of classes."""
-    images = [
-        replace(image, label=merged.get(image.label, image.label)) for image in catalog.images
-    ]
-    return replace(
-        catalog,
-        classes=tuple(name for name in catalog.classes if name not in merged),
-        images=tuple(sorted(images, key=lambda image: (image.label, image.digest))),
-    )

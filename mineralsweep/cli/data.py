@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from argparse import Namespace
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import Path
 
 from rich.table import Table
@@ -17,11 +17,13 @@ from mineralsweep.data.catalog import Catalog
 from mineralsweep.data.listing import readable
 from mineralsweep.data.profile import ClassProfile, profile
 from mineralsweep.report import photographs
-from mineralsweep.report.examination import SHARES, Findings, examine
+from mineralsweep.report.examination import Findings, examine
 
 PAGE = "data-check.html"
 TABLE = "photographs.csv"
 FIRST_DOUBTS = 5
+FIRST_SWEEP = "sweeps/quick.yaml"
+SKIPPED_SHOWN = 20
 
 
 def check(options: Namespace) -> int:
@@ -39,9 +41,10 @@ def check(options: Namespace) -> int:
     console.print(_formats(catalog))
     for folder in catalog.folders:
         console.print(f"passed over {readable(folder.path)!r}: {folder.reason}")
-    for rejected in catalog.rejected:
-        console.print(f"skipped {readable(rejected.path)!r}: {rejected.reason}")
-    findings = examine(catalog, judged.dataset.groups if judged.dataset else None)
+    for line in _skipped(catalog):
+        console.print(line)
+    belonging = judged.dataset.groups if judged.dataset else None
+    findings = examine(catalog, belonging, judged.shares)
     for line in (*_found(findings), *judged.remarks):
         console.print(line)
     target = Path(options.page or PAGE)
@@ -62,19 +65,24 @@ def fix(options: Namespace) -> int:
 
     target = Path(options.out or TABLE)
     made = fix(_sweep(options), target)
-    print(f"Wrote {target}: {made.rows} images; groups that belong together: {made.groups}")
+    print(
+        f"Wrote {target}: {made.rows} images, {made.skipped}; groups that belong together:"
+        f" {made.groups}"
+    )
     for name, other in made.merged.items():
         print(f"{name} became {other}")
     if made.undecided:
         print(
-            f"Without a label now: {made.undecided}. They look like one photograph in different"
-            " classes (column note). Give a label, or leave them out as they are"
+            f"Without a label now: {made.undecided}. The column note says why: most are one"
+            " photograph in different classes. Give a label, or leave them out as they are"
         )
     if made.unnamed:
         shown = ", ".join(made.unnamed[:FIRST_DOUBTS])
         print(f"Left out, for a table can't hold their names: {len(made.unnamed)} ({shown})")
     if made.doubtful:
         print(f"Labels in doubt: {made.doubtful}. Look at them, and change them in the table")
+    if made.suggested:
+        print(f"Careful: {made.suggested}")
     print(f"Next: mineralsweep data check {shlex.quote(str(target))}")
     return 0
 
@@ -82,10 +90,30 @@ def fix(options: Namespace) -> int:
 def _sweep(options: Namespace) -> Sweep:
     """Return the sweep that the collection is tried for: a file's, or one with the defaults."""
     laid = [Override("data.source", options.path, "PATH"), *pairs(options.set)]
-    if getattr(options, "config", None):
-        return load(Path(options.config), laid)
+    config = _config(options)
+    if config:
+        return load(Path(config), laid)
     raw = {"question": "Can a sweep be run?", "space": {"architecture": "colour_texture"}}
     return build(raw, "data check", laid)
+
+
+def _config(options: Namespace) -> str:
+    """Return the sweep file that is tried, and named as the next step; "": none is at hand."""
+    named = getattr(options, "config", None) or FIRST_SWEEP
+    return named if named != FIRST_SWEEP or Path(FIRST_SWEEP).exists() else ""
+
+
+def _skipped(catalog: Catalog) -> list[str]:
+    """Return a line a file that was skipped; of many with one reason, the first ones."""
+    by_reason: defaultdict[str, list[str]] = defaultdict(list)
+    for one in catalog.rejected:
+        by_reason[one.reason].append(readable(one.path))
+    lines = []
+    for reason, paths in by_reason.items():
+        lines += [f"skipped {path!r}: {reason}" for path in paths[:SKIPPED_SHOWN]]
+        if len(paths) > SKIPPED_SHOWN:
+            lines.append(f"skipped {len(paths) - SKIPPED_SHOWN} more: {reason}")
+    return lines
 
 
 def _name(judged: Verdict, options: Namespace) -> str:
@@ -93,8 +121,7 @@ def _name(judged: Verdict, options: Namespace) -> str:
 
 
 def _next(options: Namespace) -> str:
-    config = options.config or "sweeps/quick.yaml"
-    config = config if Path(config).exists() else "SWEEP_FILE"
+    config = shlex.quote(_config(options) or "SWEEP_FILE")
     laid = f" --set {' '.join(map(shlex.quote, options.set))}" if options.set else ""
     return f"mineralsweep sweep {config} --data {shlex.quote(options.path)}{laid}"
 
@@ -105,7 +132,7 @@ def _found(findings: Findings) -> list[str]:
     if findings.groups:
         lines.append(
             f"Groups of near-duplicates: {len(findings.groups)}, each kept on one side of a split;"
-            f" {crossing} would have been divided ({SHARES}):"
+            f" {crossing} would have been divided ({findings.shares}):"
         )
     for group in findings.groups:
         files = ", ".join(repr(findings.file(row)) for row in group.rows)

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from mineralsweep import files
@@ -23,7 +23,7 @@ from mineralsweep.data.decode import (
     too_large,
 )
 from mineralsweep.data.formats import HEAD
-from mineralsweep.data.listing import PARTS, Listed, Listing, Part, Rejected, readable, shown
+from mineralsweep.data.listing import PARTS, Listed, Listing, Part, Rejected, shown
 from mineralsweep.data.work import Say, done, silent, told
 from mineralsweep.errors import DataError, UnusableImage, did_you_mean
 
@@ -60,7 +60,7 @@ class Catalog:
 
     Attributes:
         rejected: files that can't be used.
-        folders, is_table, divided_by, unused: as of `listing.Listing`.
+        folders, is_table, divided_by, unused, trimmed: as of `listing.Listing`.
         left_out: classes that are not used, with the reason, a sentence each.
     """
 
@@ -72,6 +72,7 @@ class Catalog:
     is_table: bool = False
     divided_by: str = ""
     unused: tuple[str, ...] = ()
+    trimmed: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
 
     @functools.cached_property
@@ -93,7 +94,8 @@ class Catalog:
         """Say how many files can't be used, and how many of these are no photographs."""
         others = sum(not one.photograph for one in self.rejected)
         more = f", {others} of them no photographs (videos, sidecar files)" if others else ""
-        return f"{len(self.rejected)} skipped{more}"
+        passed = f"; {len(self.folders)} folders passed over" if self.folders else ""
+        return f"{len(self.rejected)} skipped{more}{passed}"
 
     def counts(self) -> dict[str, int]:
         """Return the number of usable images a class, 0 for an empty one."""
@@ -135,7 +137,7 @@ def read(
             images.append(one)
         else:
             rejected.append(Rejected(file.path, found.loose_reason))
-    kept, doubles = _without_doubles(images)
+    kept, doubles = _without_doubles(images, found.root)
     catalog = Catalog(
         found.root,
         tuple(sorted({file.label for file in wanted})),
@@ -145,6 +147,7 @@ def read(
         found.is_table,
         found.divided_by,
         found.unused,
+        found.trimmed,
     )
     held = {image.label for image in images} | missed
     none = [label for label in catalog.classes if label not in held]
@@ -240,7 +243,9 @@ def _refused(path: Path, error: UnusableImage) -> Rejected:
     return Rejected(path, str(error), error.photograph)
 
 
-def _without_doubles(images: list[CatalogImage]) -> tuple[list[CatalogImage], list[Rejected]]:
+def _without_doubles(
+    images: list[CatalogImage], root: Path
+) -> tuple[list[CatalogImage], list[Rejected]]:
     """Keep one file of each content: a copy on both sides of a split would be a leak.
 
     Of copies in several parts of a ready-made split the test part's stays, so that it is asked for
@@ -260,14 +265,14 @@ def _without_doubles(images: list[CatalogImage]) -> tuple[list[CatalogImage], li
         labels = sorted({image.label for image in copies})
         if len(labels) > 1:
             reason = f"the same bytes stand in the classes {' and '.join(labels)}"
-            doubles += [Rejected(image.path, reason) for image in copies]
+            doubles += [Rejected(image.path, reason, labels=tuple(labels)) for image in copies]
             continue
         others = tuple(Copy(image.path, image.group) for image in copies[1:])
         kept.append(replace(copies[0], copies=others))
         for image in copies[1:]:
             other = image.part != copies[0].part
             where = f" in the {copies[0].part} part, which stays" if other else ""
-            reason = f"the same bytes as {readable(PurePath(copies[0].path.name))}{where}"
+            reason = f"the same bytes as {shown(copies[0].path, root)}{where}"
             doubles.append(Rejected(image.path, reason))
     return sorted(kept, key=lambda image: (image.label, image.digest)), doubles
 

@@ -6,6 +6,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -13,8 +14,15 @@ from mineralsweep.data.catalog import Catalog, CatalogImage, Copy
 from mineralsweep.data.settings import DataSettings, GroupRule
 from mineralsweep.errors import DataError
 
-NUMBERED = re.compile(r"(.*\d.*?)[ _.-]+[A-Za-z]*[ _-]?\(?\d+\)?")
-"""The stem of a name such as rock07_view3: what stands before the last number names a specimen."""
+NUMBERED = re.compile(
+    r"(?:(.*\d.*?)[ _.-]+[A-Za-z]*[ _-]?\(?\d+\)?|(.*\d)(?:[ _.-]+[A-Za-z]{1,12}|[A-Za-z]))"
+)
+"""The stem of a name such as rock07_view3, rock07-top or rock7a: what stands before the last
+number, word or letter names a specimen."""
+DATED = re.compile(r"(19|20)\d\d[-_.]?[01]\d[-_.]?[0-3]\d")
+"""A camera's own name, of a day: what it took one after the other need not be one specimen."""
+LEAST = 3
+"""Groups of each class, or images that belong to none, without which there is no split."""
 SUGGESTED_FROM = 0.5
 """Share of the images in groups of two or more, from which names are said to suggest groups."""
 
@@ -74,12 +82,17 @@ def _name(file: Copy, catalog: Catalog, rule: GroupRule | None) -> str:
     if rule is None:
         return file.group if catalog.is_table else ""
     if rule.by == "name":
-        numbered = NUMBERED.fullmatch(file.path.stem)
-        return numbered[1] if numbered else ""
+        return _specimen(file.path)
     if rule.by != "pattern":
         return file.group if catalog.is_table == (rule.by == "column") else ""
     found = re.search(rule.value, file.path.name)
     return "\0".join(text or "" for text in found.groups() or (found[0],)) if found else ""
+
+
+def _specimen(path: Path) -> str:
+    """Return the part of a file's name that its other views have too; "" without one."""
+    found = NUMBERED.fullmatch(path.stem)
+    return (found[1] or found[2]) if found else ""
 
 
 def _why_none(catalog: Catalog, rule: GroupRule) -> str:
@@ -122,27 +135,41 @@ class Suggestion:
 
 
 def suggested(catalog: Catalog) -> Suggestion | None:
-    """Say what groups folders or file names seem to tell of; None: none."""
-    by_folder: defaultdict[str, list[str]] = defaultdict(list)
-    by_name: defaultdict[str, list[str]] = defaultdict(list)
+    """Say what groups folders or file names seem to tell of; None: none.
+
+    Images that have a group are passed over, and names of which no split could be made.
+    """
+    by_folder: defaultdict[str, list[int]] = defaultdict(list)
+    by_name: defaultdict[str, list[int]] = defaultdict(list)
     for row, image in enumerate(catalog.images):
-        found = NUMBERED.fullmatch(image.path.stem)
         if image.group and not catalog.is_table:
-            by_folder[image.group].append(catalog.file(row))
-        if found:
-            by_name[found[1]].append(image.path.name)
+            by_folder[image.group].append(row)
+        if not (image.group and catalog.is_table) and not DATED.search(image.path.stem):
+            by_name[_specimen(image.path)].append(row)
+    by_name.pop("", None)
     for named, setting in ((by_folder, "data.groups=folder"), (by_name, "data.groups=name")):
-        groups = sorted(sorted(names) for names in named.values() if len(names) > 1)
+        groups = [rows for rows in named.values() if len(rows) > 1]
         images = sum(map(len, groups))
-        if len(groups) > 1 and images >= SUGGESTED_FROM * len(catalog.images):
-            return Suggestion(images, len(groups), (groups[0][0], groups[0][1]), setting)
+        enough = images >= SUGGESTED_FROM * len(catalog.images)
+        if len(groups) > 1 and enough and _can_be_divided(catalog, groups):
+            first, second = min(sorted(map(catalog.file, rows))[:2] for rows in groups)
+            return Suggestion(images, len(groups), (first, second), setting)
     return None
+
+
+def _can_be_divided(catalog: Catalog, groups: Sequence[Sequence[int]]) -> bool:
+    """Say whether each class has groups, or images in none, for every part of a split."""
+    grouped = {row for rows in groups for row in rows}
+    units = Counter(
+        label for rows in groups for label in {catalog.images[row].label for row in rows}
+    )
+    units.update(image.label for row, image in enumerate(catalog.images) if row not in grouped)
+    return all(units[label] >= LEAST for label in catalog.classes)
 
 
 def unasked(catalog: Catalog, asked: DataSettings) -> Suggestion | None:
     """Return `suggested` where no groups are set; None where they are."""
-    known = catalog.is_table and any(image.group for image in catalog.images)
-    return None if asked.groups is not None or known else suggested(catalog)
+    return None if asked.groups is not None else suggested(catalog)
 
 
 def counted(catalog: Catalog, rule: GroupRule | None) -> tuple[int, int]:

@@ -57,12 +57,16 @@ class Listed:
 class Rejected:
     """One file that can't be used, or one folder that was passed over, and why.
 
-    `photograph`: whether it was lost; a video or a sidecar file is missed by nobody.
+    Attributes:
+        photograph: whether it was lost; a video or a sidecar file is missed by nobody.
+        labels: of a file that a label alone is missing to: those that it was given; None: of
+            another one.
     """
 
     path: Path
     reason: str
     photograph: bool = True
+    labels: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,7 @@ class Listing:
         is_table: a table names them; else folders do.
         divided_by: "folders" or "column" where the source is divided already; else "".
         unused: columns of a table that are not used, and may say which images belong together.
+        trimmed: labels that had blanks around them, which were taken off.
     """
 
     root: Path
@@ -90,6 +95,7 @@ class Listing:
     is_table: bool = False
     divided_by: str = ""
     unused: tuple[str, ...] = ()
+    trimmed: tuple[str, ...] = ()
 
     def classes(self) -> tuple[str, ...]:
         """Return the classes named, sorted."""

@@ -85,6 +85,7 @@ def of_catalog(catalog: Catalog, asked: DataSettings) -> list[str]:
     """Return the concerns that don't ask how the images are divided; it may be that they can't."""
     return [
         *_spelled_alike(catalog, asked),
+        *_trimmed(catalog),
         *catalog.left_out,
         *_ready_made(catalog, asked),
         *_ungrouped(catalog, asked),
@@ -107,6 +108,13 @@ def _spelled_alike(catalog: Catalog, asked: DataSettings) -> list[str]:
         f" them one name: mineralsweep data fix {shlex.quote(asked.source)}"
         for names in spellings(catalog.classes)
     ]
+
+
+def _trimmed(catalog: Catalog) -> list[str]:
+    if not catalog.trimmed:
+        return []
+    named = ", ".join(map(repr, catalog.trimmed[:NAMED]))
+    return [f"Labels with blanks around them, which were taken off: {named}"]
 
 
 def _ready_made(catalog: Catalog, asked: DataSettings) -> list[str]:

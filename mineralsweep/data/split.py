@@ -173,10 +173,9 @@ NAMED = 20
 
 def _check_classes(catalog: Catalog) -> None:
     if len(catalog.classes) < 2:
-        raise DataError(
-            f"{catalog.root}: {len(catalog.classes)} class, at least 2 are needed;"
-            " give a folder with one sub-folder a class"
-        )
+        why = " ".join(catalog.left_out) or "give a folder with one sub-folder a class"
+        found = f"1 class ({catalog.classes[0]})" if catalog.classes else "no class"
+        raise DataError(f"{catalog.root}: {found}, at least 2 are needed; {why}")
 
 
 def _check_parts(catalog: Catalog, parts: Sequence[Sequence[int]], what_for: str) -> None:

@@ -64,6 +64,7 @@ def rule(
     rules: Gate,
     answers: Mapping[str, str] | None = None,
     name: str = "the champion",
+    version: str = "VERSION",
 ) -> Ruling:
     """Judge a challenger against a standing champion.
 
@@ -74,10 +75,12 @@ def rule(
         answers: classes that the champion predicted, by image digest, beside those in its
             evidence.
         name: of the champion, for the sentences.
+        version: of the challenger, for the command that puts it in the champion's place.
     """
     broken = broken_minimums(challenger, rules)
+    others = [] if standing is None else _other_classes(challenger, standing, name, version)
     if broken:
-        return Ruling(False, "minimums", " ".join(broken))
+        return Ruling(False, "minimums", " ".join([*broken, *others]))
     if standing is None:
         why = f"{name} left no answers of its own to compare with."
         return Ruling(False, "not comparable", why)
@@ -87,15 +90,21 @@ def rule(
     if challenger.drawn and not standing.drawn:
         why = f"It knows the drawn sample only, and {name} knows photographs ({standing.source})."
         return Ruling(False, "drawn sample", why)
-    if set(challenger.classes) != set(standing.classes):
-        why = (
-            f"It knows the classes {', '.join(challenger.classes)}, and {name} knows"
-            f" {', '.join(standing.classes)}: they can't be compared. If it is to take its place:"
-            " mineralsweep promote VERSION --force --reason TEXT; to keep both, give it a name of"
-            " its own: --set gate.model=NAME."
-        )
-        return Ruling(False, "not comparable", why)
+    if others:
+        return Ruling(False, "not comparable", " ".join(others))
     return _by_test(challenger, standing, rules, answers or {}, name)
+
+
+def _other_classes(challenger: Evidence, standing: Evidence, name: str, version: str) -> list[str]:
+    """Return a sentence where the two know other classes, with the ways on."""
+    if set(challenger.classes) == set(standing.classes) or challenger.drawn != standing.drawn:
+        return []
+    return [
+        f"It knows the classes {', '.join(challenger.classes)}, and {name} knows"
+        f" {', '.join(standing.classes)}: they can't be compared. If it is to take its place:"
+        f" mineralsweep promote {version} --force --reason TEXT; to keep both, give it a name of"
+        " its own: --set gate.model=NAME."
+    ]
 
 
 def first(challenger: Evidence, rules: Gate) -> Ruling:

@@ -60,7 +60,7 @@ def decide(
         excluded = versions.excluded(standing) if standing else ""
         if standing and not excluded:
             known = _ask_champion(standing, evidence, theirs, answers)
-            ruling = gate.rule(evidence, theirs, rules, known, f"version {standing}")
+            ruling = gate.rule(evidence, theirs, rules, known, f"version {standing}", version)
         else:
             ruling = gate.first(evidence, rules)
         if excluded and ruling.takes:

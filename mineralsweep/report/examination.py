@@ -15,14 +15,13 @@ from mineralsweep.data import groups as grouped
 from mineralsweep.data.catalog import Catalog
 from mineralsweep.data.folds import folds
 from mineralsweep.data.listing import PARTS
+from mineralsweep.data.settings import SHARES
 from mineralsweep.data.split import parse_shares, split
 from mineralsweep.descriptors import store
 from mineralsweep.errors import DataError
 from mineralsweep.report import quality
 from mineralsweep.report.quality import Poor
 
-SHARES = "40/20/40"
-"""The split that groups are tried against: the default of a sweep file, with its seed 0."""
 MOST = 5_000
 """Images of a collection that is looked at one by one."""
 SIDE = 128
@@ -188,47 +187,52 @@ class Group:
 
 @dataclass(frozen=True)
 class Findings:
-    """A catalogue and what is to be known of it."""
+    """A catalogue and what is to be known of it; `shares`: of the split that groups cross."""
 
     catalog: Catalog
     groups: tuple[Group, ...]
     doubts: Doubts
     outliers: tuple[Outlier, ...]
     poor: tuple[Poor, ...] = ()
+    shares: str = SHARES
 
     def file(self, row: int) -> str:
         """Return an image's path under the root, as text."""
         return self.catalog.file(row)
 
 
-def examine(catalog: Catalog, belonging: Sequence[int] | None = None) -> Findings:
+def examine(
+    catalog: Catalog, belonging: Sequence[int] | None = None, shares: str = SHARES
+) -> Findings:
     """Look for near-duplicates, labels in doubt, images unlike the others, and poor ones.
 
     Args:
         catalog: the images.
         belonging: a group a row, of images that belong together; None: near-duplicates alone.
+        shares: of the split that near-duplicates are tried against, with the seed 0.
 
     Raises:
         DataError: a file was removed or changed since the catalogue was read.
     """
     copies = duplicates.groups(catalog)
     together = belonging or copies
-    groups = _groups(catalog, copies)
+    groups = _groups(catalog, copies, shares)
     if not catalog.images:
-        return Findings(catalog, groups, Doubts((), None, "there are no images"), ())
+        none = Doubts((), None, "there are no images")
+        return Findings(catalog, groups, none, (), shares=shares)
     if len(catalog.images) > MOST:
         missing = f"more than {MOST:,} images take too long; look at a part of them"
-        return Findings(catalog, groups, Doubts((), None, missing), ())
+        return Findings(catalog, groups, Doubts((), None, missing), (), shares=shares)
     number = {name: place for place, name in enumerate(catalog.classes)}
     labels = [number[image.label] for image in catalog.images]
     values = numbers(catalog)
     doubtful = doubts(values, labels, together, catalog.classes)
     far = outliers(values, together)
-    return Findings(catalog, groups, doubtful, far, quality.poor(catalog))
+    return Findings(catalog, groups, doubtful, far, quality.poor(catalog), shares)
 
 
-def _groups(catalog: Catalog, together: Sequence[int]) -> tuple[Group, ...]:
-    sides = _sides(catalog)
+def _groups(catalog: Catalog, together: Sequence[int], shares: str) -> tuple[Group, ...]:
+    sides = _sides(catalog, shares)
     groups = []
     for rows in grouped.several(together):
         labels = sorted({catalog.images[row].label for row in rows})
@@ -237,10 +241,10 @@ def _groups(catalog: Catalog, together: Sequence[int]) -> tuple[Group, ...]:
     return tuple(sorted(groups, key=lambda group: (len(group.classes) < 2, group.rows)))
 
 
-def _sides(catalog: Catalog) -> dict[int, str]:
+def _sides(catalog: Catalog, shares: str) -> dict[int, str]:
     """Return the part of each row in a split that knows nothing of near-duplicates."""
     try:
-        parts = split(catalog, parse_shares(SHARES), 0)
+        parts = split(catalog, parse_shares(shares), 0)
     except DataError:
         return {}
     named = zip(PARTS, (parts.train, parts.validation, parts.test), strict=True)

@@ -15,7 +15,7 @@ from mineralsweep.data.listing import shown
 from mineralsweep.data.profile import profile
 from mineralsweep.errors import UnusableImage
 from mineralsweep.report import charts
-from mineralsweep.report.examination import SHARES, Findings, Group
+from mineralsweep.report.examination import Findings, Group
 from mineralsweep.report.page import Page, Section, blank, of_image, render
 
 GROUPS_SHOWN = 60
@@ -129,7 +129,7 @@ def _duplicates(findings: Findings, pictures: _Pictures) -> dict[str, Any]:
         "count": len(groups),
         "crossing": sum(group.crosses for group in groups),
         "divided": any(group.sides for group in groups),
-        "shares": SHARES,
+        "shares": findings.shares,
     }
 
 

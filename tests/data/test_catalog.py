@@ -61,7 +61,7 @@ def test_a_copy_in_the_same_class_is_kept_once(make_folder: Make) -> None:
     shutil.copy(root / "ash" / "000.png", root / "ash" / "copy.png")
     found = catalog_of(root)
     assert found.counts()["ash"] == 3
-    assert found.rejected[0].reason == "the same bytes as 000.png"
+    assert found.rejected[0].reason == "the same bytes as ash/000.png"
 
 
 def test_the_same_image_in_two_classes_is_used_in_neither(make_folder: Make) -> None:

@@ -11,8 +11,8 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from mineralsweep.data import duplicates, looks
 from mineralsweep.data.dataset import open_dataset
-from mineralsweep.data.profile import concerns
 from mineralsweep.data.groups import several
+from mineralsweep.data.profile import concerns
 from mineralsweep.data.settings import DataSettings
 from mineralsweep.data.sources import sample
 from mineralsweep.errors import DataError

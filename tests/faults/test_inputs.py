@@ -174,10 +174,3 @@ def test_a_root_without_permission(make_folder: Make, monkeypatch: pytest.Monkey
     monkeypatch.setattr(Path, "iterdir", closed)
     with pytest.raises(DataError, match="photos: can't be read: Permission denied"):
         catalog_of(root)
-
-
-def test_two_spellings_of_one_class(make_folder: Make) -> None:
-    root = make_folder(3, ("ash", "h\u00eatre"))
-    (root / "he\u0302tre").mkdir()
-    with pytest.raises(DataError, match="two folders are named 'h\u00eatre'"):
-        catalog_of(root)

@@ -125,6 +125,11 @@ def test_other_classes_are_not_compared() -> None:
     assert not ruling.takes
     assert ruling.basis == "not comparable"
     assert "It knows the classes ash, elm" in ruling.why
+    blind = made([False] * 20, classes=("ash", "elm"))
+    ruling = rule(blind, made([True] * 20), Gate(min_accuracy=0.5), version="4")
+    assert ruling.basis == "minimums"
+    assert "is below gate.min_accuracy" in ruling.why
+    assert "mineralsweep promote 4 --force --reason TEXT" in ruling.why
 
 
 def test_a_champion_that_left_no_answers_is_not_replaced_unseen() -> None:

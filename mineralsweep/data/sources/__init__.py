@@ -21,8 +21,21 @@ SOURCES: dict[str, Callable[[], Listing]] = {
 """By name: drawn here without a network; fetched from Kaggle."""
 
 
-def open_catalog(asked: DataSettings, say: Say = silent) -> Catalog:
-    """Read the catalogue of a source; `say` is told of what takes long.
+def _as_it_is(found: Listing) -> Listing:
+    return found
+
+
+def open_catalog(
+    asked: DataSettings,
+    say: Say = silent,
+    relabel: Callable[[Listing], Listing] = _as_it_is,
+) -> Catalog:
+    """Read the catalogue of a source.
+
+    Args:
+        asked: the source, and what of it is used.
+        say: is told of what takes long.
+        relabel: changes the labels that the source names, before anything is read.
 
     Raises:
         DataError: the folder or the table can't be used, or the source can't be fetched.
@@ -30,8 +43,14 @@ def open_catalog(asked: DataSettings, say: Say = silent) -> Catalog:
     classes = asked.classes
     if asked.source == "minet":
         classes = classes or minet.ORIGINAL_CLASSES
-    found = catalog.read(_listing(asked), classes, asked.min_images, say)
+    found = catalog.read(relabel(_listing(asked)), classes, asked.min_images, say)
     if len(found.classes) < 2 and Path(asked.source).is_dir() and classes is None:
+        named = table.within(Path(asked.source), asked)
+        if named is not None:
+            raise DataError(
+                f"{asked.source}: holds no class folders, and a table that names its images: give"
+                f" {named}"
+            )
         deeper = folder.deeper(Path(asked.source))
         if deeper is not None:
             held = f"one class folder, '{found.classes[0]}'" if found.classes else "no class folder"

@@ -18,6 +18,8 @@ NO_CLASSES = {
     "$recycle.bin": "Windows' own", "system volume information": "Windows' own",
 }  # fmt: skip
 """Folders that are no class, in small letters, and whose they are."""
+LOOSE = "not in a class folder; put it into one"
+BESIDE = "beside the class folders of a split, and in none of them"
 LEVELS = 3
 """How deep below the root the class folders are looked for, to name them in an error."""
 FOLDERS_LOOKED_AT = 500
@@ -42,28 +44,48 @@ def listing(root: Path) -> Listing:
         _refuse_unnamed_parts(root)
         files = list(walk.classes(root, ""))
         _check(root, files, walk)
-        divided = _class_first(files)
+        divided = _class_first(root, files, walk)
         return walk.listing(divided, "folders") if divided else walk.listing(files)
     files = [file for part, folder in parts for file in walk.classes(folder, part)]
     for path in _folders(root):
         if path not in tops:
-            walk.pass_over(path, "beside the folders of a split, and none of them")
+            count = sum(len(names) for _, _, names in os.walk(path))
+            walk.pass_over(
+                path, f"beside the folders of a split, and none of them; {count} files in it"
+            )
     walk.loose += _files(root)
     return walk.listing(files, "folders")
 
 
-def _class_first(files: list[Listed]) -> list[Listed]:
-    """Return the files with their parts, where each class folder holds those of a split."""
-    divided = []
+def _class_first(root: Path, files: list[Listed], walk: _Walk) -> list[Listed]:
+    """Return the files with their parts, where each class folder holds those of a split.
+
+    Files beside those folders are loose ones.
+
+    Raises:
+        DataError: some classes are divided, and others are not.
+    """
+    divided, beside, held = [], [], {file.label: set[str]() for file in files}
     for file in files:
         _, *inner = Path(file.group).parts or ("",)
         part = part_of(inner[0]) if inner else None
         if part is None:
-            return []
+            beside.append(file.path)
+            continue
+        held[file.label].add(part)
         group = Path(file.label, *inner[1:]).as_posix() if inner[1:] else ""
         divided.append(replace(file, part=part, group=group))
-    found = {file.part for file in divided}
-    return divided if "train" in found and len(found) > 1 else []
+    split = sorted(label for label, parts in held.items() if "train" in parts and len(parts) > 1)
+    whole = sorted(held.keys() - set(split))
+    if split and whole:
+        raise DataError(
+            f"{root}: some classes are divided into train and other parts ({', '.join(split)}), and"
+            f" others are not ({', '.join(whole)}): divide every class, or none"
+        )
+    if not split:
+        return []
+    walk.loose += beside
+    return divided
 
 
 def _refuse_unnamed_parts(root: Path) -> None:
@@ -179,12 +201,14 @@ class _Walk:
     def listing(self, files: list[Listed], divided_by: str = "") -> Listing:
         return Listing(
             self._root, tuple(files), tuple(self.rejected), tuple(self.folders), tuple(self.loose),
-            "not in a class folder; put it into one", False, divided_by,
+            BESIDE if divided_by else LOOSE, False, divided_by,
         )  # fmt: skip
 
     def classes(self, top: Path, part: Part | Literal[""]) -> Iterator[Listed]:
-        """Yield the files of the class folders in `top`."""
-        labels: dict[str, Path] = {}
+        """Yield the files of the class folders in `top`.
+
+        Two folders of one name, in two spellings of Unicode, are one class.
+        """
         for path in _entries(top):
             if not path.is_dir():
                 if not path.name.startswith("."):
@@ -193,12 +217,6 @@ class _Walk:
             if not self._enters(path, set()):
                 continue
             label = unicodedata.normalize("NFC", path.name)
-            if label in labels:
-                raise DataError(
-                    f"{top}: two folders are named '{label}', in two spellings of Unicode;"
-                    " put their images into one"
-                )
-            labels[label] = path
             lost = len(self.rejected)
             files = self._files(path)
             if not files and len(self.rejected) == lost:

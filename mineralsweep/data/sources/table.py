@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import csv
+import re
 import unicodedata
 from pathlib import Path
 from typing import Any, Literal
 
-from mineralsweep.data.listing import PARTS_BY_NAME, Listed, Listing, Part, Rejected, part_of
+from mineralsweep.data.listing import (
+    PARTS_BY_NAME,
+    Listed,
+    Listing,
+    Part,
+    Rejected,
+    part_of,
+    readable,
+)
 from mineralsweep.data.settings import COLUMNS, DataSettings
 from mineralsweep.errors import DataError, did_you_mean
 
@@ -16,13 +25,30 @@ SEPARATORS = ",;\t|"
 NEEDED = ("file", "label")
 GROUP_WORDS = {"specimen", "sample", "stone", "rock", "object", "individual", "patient", "subject"}
 """Names of columns that tell which images belong together, as a rule."""
+SEPARATOR_TOLD = re.compile(r"sep=(.)", re.IGNORECASE)
+"""The first line of a table that Excel is told the separator by."""
 SHOWN = 5
 """Rows named in an error."""
+SHOWN_SIGNS = 40
+HINTED = 100
+"""Rows that name no file, for which a file of nearly that name is looked for."""
 
 
 def is_table(path: Path) -> bool:
     """Say whether a path is that of a table, by its ending."""
     return path.suffix.lower() in ENDINGS and not path.is_dir()
+
+
+def within(folder: Path, asked: DataSettings) -> Path | None:
+    """Return a table in a folder that names images and their labels, None where there is none."""
+    for path in _entries(folder):
+        if is_table(path):
+            try:
+                listing(path, asked)
+            except DataError:
+                continue
+            return path
+    return None
 
 
 def listing(path: Path, asked: DataSettings) -> Listing:
@@ -41,20 +67,25 @@ def listing(path: Path, asked: DataSettings) -> Listing:
             name of no part.
     """
     header, lines = _read(path)
+    lines = [(number, line) for number, line in lines if any(map(_filled, line.values()))]
     names = _columns(path, header, asked)
     if asked.redivide:
         names.pop("split", None)
     rows = [_row(line, names) for _, line in lines]
+    _refuse_line_ends(path, [number for number, _ in lines], rows)
     parts = _parts(path, [number for number, _ in lines], rows, names.get("split", ""))
     listed: dict[Path, Listed] = {}
     rejected: list[Rejected] = []
     for (number, _), row, part in zip(lines, rows, parts, strict=True):
-        file = _place(path.parent, row["file"])
         where = f"row {number} of {path.name}"
-        if not row["label"]:
-            rejected.append(Rejected(file, f"{where} has no label"))
-        elif not row["file"].strip() or not file.exists():
-            rejected.append(Rejected(file, f"{where} names no file that is there"))
+        file = _place(path.parent, row["file"]) if row["file"].strip() else path
+        if file == path:
+            rejected.append(Rejected(path, f"{where} names no file"))
+        elif not _exists(file):
+            hint = _meant(path.parent, file) if len(rejected) < HINTED else ""
+            rejected.append(Rejected(file, f"{where} names no file that is there{hint}"))
+        elif not row["label"]:
+            rejected.append(Rejected(file, f"{where} has no label", labels=()))
         elif file.is_dir():
             rejected.append(Rejected(file, f"{where} names a folder"))
         else:
@@ -62,18 +93,21 @@ def listing(path: Path, asked: DataSettings) -> Listing:
             known = listed.setdefault(file, found)
             if known != found:
                 reason = f"{where} says {_said(found)}, an earlier row {_said(known)}"
-                rejected.append(Rejected(file, reason))
-    both = {one.path for one in rejected}
-    files = tuple(one for one in listed.values() if one.path not in both)
+                both = tuple(sorted({found.label, known.label}))
+                rejected.append(Rejected(file, reason, labels=both))
+    unusable = {one.path for one in rejected}
+    files = tuple(one for one in listed.values() if one.path not in unusable)
+    if not rows:
+        raise DataError(f"{path}: has a header and no rows; give a row an image")
     if not files:
         raise DataError(
-            f"{path}: none of its {len(rows)} rows names a file that is there; they are looked for"
-            f" from {path.parent.resolve()}: {', '.join(row['file'] for row in rows[:SHOWN])}"
+            f"{path}: none of its {len(rows)} rows names a file that is there, with a label; they"
+            f" are looked for from {path.parent.resolve()}; first: {rejected[0].reason}"
         )
     return Listing(
-        path.parent, files, tuple(rejected), (), _unnamed(path, listed.keys() | both),
+        path.parent, files, tuple(rejected), (), _unnamed(path, listed.keys() | unusable),
         f"no row of {path.name} names it", True, "column" if any(parts) else "",
-        _unused(header, names, lines),
+        _unused(header, names, lines), _trimmed(lines, names["label"]),
     )  # fmt: skip
 
 
@@ -91,8 +125,11 @@ def _read(path: Path) -> tuple[list[str], list[tuple[int, Line]]]:
             frame.columns = pd.Index(header)
             return header, list(enumerate(frame.to_dict("records"), start=1))  # type: ignore[arg-type]
         with path.open(encoding="utf-8-sig", newline="") as file:
-            separator = max(SEPARATORS, key=file.readline().count)
-            file.seek(0)
+            first = file.readline()
+            given = SEPARATOR_TOLD.fullmatch(first.strip())
+            separator = given[1] if given else max(SEPARATORS, key=first.count)
+            if not given:
+                file.seek(0)
             reader = csv.DictReader(file, delimiter=separator, restkey=REST, restval="")
             lines = [(reader.line_num, line) for line in reader]
             header = list(reader.fieldnames or [])
@@ -112,6 +149,26 @@ def _read(path: Path) -> tuple[list[str], list[tuple[int, Line]]]:
                 f" '{separator}' in it must stand in quotes"
             )
     return header, lines
+
+
+def _filled(value: object) -> bool:
+    texts = value if isinstance(value, list) else [value]
+    return any(_text(one).strip() for one in texts)
+
+
+def _refuse_line_ends(path: Path, numbers: list[int], rows: list[dict[str, str]]) -> None:
+    """Refuse a name over several lines: it is a quote that nobody closed.
+
+    Raises:
+        DataError: there is one.
+    """
+    for number, row in zip(numbers, rows, strict=True):
+        for text in (row["file"], row["label"]):
+            if "\n" in text or "\r" in text:
+                raise DataError(
+                    f"{path}: a cell that ends in row {number} goes over several lines, and begins"
+                    f" with {text[:SHOWN_SIGNS].splitlines()[0]!r}: close the quote before it"
+                )
 
 
 REST = ""
@@ -161,9 +218,26 @@ def _place(folder: Path, text: str) -> Path:
     slashed = text.replace("\\", "/")
     for tried in (text, text.strip(), slashed.strip()):
         for form in (tried, *(unicodedata.normalize(one, tried) for one in ("NFC", "NFD"))):
-            if form and (folder / form).exists():
+            if form and _exists(folder / form):
                 return folder / form
     return folder / slashed.strip()
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a name that is too long
+        return False
+
+
+def _meant(folder: Path, file: Path) -> str:
+    """Return the name of a file that may be meant: with another ending, or in a folder below."""
+    beside = [one for one in folder.iterdir() if one.is_dir()]
+    for place in dict.fromkeys((file.parent, folder, *sorted(beside))):
+        for one in _entries(place):
+            if file.stem.casefold() in (one.stem.casefold(), one.name.casefold()):
+                return f"; did you mean '{readable(one.relative_to(folder))}'?"
+    return ""
 
 
 def _said(file: Listed) -> str:
@@ -194,16 +268,29 @@ def _parts(
 
 def _unnamed(path: Path, named: set[Path]) -> tuple[Path, ...]:
     """Return files that no row names, in the folders in which others are named, and beside them."""
-    folders = {file.parent for file in named if file.parent.is_dir()}
+    folders = {file.parent for file in named if _exists(file) and file.is_file() and file != path}
     beside = {folder.parent for folder in folders if path.parent in folder.parents}
-    folders |= {one for folder in beside for one in folder.iterdir() if one.is_dir()}
+    folders |= {one for folder in beside for one in _entries(folder) if one.is_dir()}
     shown = sorted(folder for folder in folders if not folder.name.startswith("."))
     return tuple(
         file
         for folder in shown
-        for file in sorted(folder.iterdir())
+        for file in _entries(folder)
         if file.is_file() and not file.name.startswith(".") and file not in named and file != path
     )
+
+
+def _entries(folder: Path) -> list[Path]:
+    """Return what is in a folder, sorted; nothing where it can't be read."""
+    try:
+        return sorted(folder.iterdir())
+    except OSError:
+        return []
+
+
+def _trimmed(lines: list[tuple[int, Line]], column: str) -> tuple[str, ...]:
+    texts = {_text(line[column]) for _, line in lines}
+    return tuple(sorted(text for text in texts if text.strip() and text != text.strip()))
 
 
 def _unused(
