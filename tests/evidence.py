@@ -37,7 +37,7 @@ def made(
         "groups": tuple(range(len(right))),
         "labels": tuple(labels),
         "probabilities": probabilities,
-        "learned": frozenset(map(name, [*learned, 1000])),
+        "learned": dict.fromkeys(map(name, [*learned, 1000]), "ash"),
         "latency_ms": 20.0,
         "size_bytes": 4_000_000,
     }

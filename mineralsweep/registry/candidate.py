@@ -248,7 +248,7 @@ def _known(store: Store, uri: str) -> _Known | None:
             run_id = versions.get(version).run_id or ""
             if evidence is not None:
                 images = frozenset(evidence.images)
-                return _Known(run_id, evidence.digest, evidence.learned, images)
+                return _Known(run_id, evidence.digest, frozenset(evidence.learned), images)
         dataset = dataset_of(store, run_id, uri)
     except InputError:
         return None  # loading it says what is wrong with it

@@ -47,7 +47,7 @@ class Earlier:
         """Return lines on what changed since; none where nothing did, or in another collection."""
         images = dataset.catalog.images
         rows = {image.digest: row for row, image in enumerate(images)}
-        known = self.evidence.learned | set(self.evidence.images)
+        known = self.evidence.learned.keys() | set(self.evidence.images)
         if not known & rows.keys():
             return []
         added, gone = rows.keys() - known, known - rows.keys()
@@ -92,11 +92,11 @@ class Earlier:
         images, file = dataset.catalog.images, dataset.catalog.file
         found = [
             f"{file(rows[digest])} ({label}, now {images[rows[digest]].label})"
-            for digest, label in self.evidence.truth().items()
-            if digest in rows and images[rows[digest]].label != label
+            for digest, label in {**self.evidence.learned, **self.evidence.truth()}.items()
+            if label and digest in rows and images[rows[digest]].label != label
         ]
         more = f" and {len(found) - NAMED} more" if len(found) > NAMED else ""
-        named = f"test images with another label: {', '.join(found[:NAMED])}{more}"
+        named = f"images with another label: {', '.join(found[:NAMED])}{more}"
         return [named] * bool(found)
 
     def _to_keep_them(self, dataset: Dataset) -> str:

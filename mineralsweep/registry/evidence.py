@@ -6,7 +6,7 @@ import hashlib
 import json
 import statistics
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -42,8 +42,9 @@ class Evidence:
         groups: a number an image; equal for images that belong together, as near-duplicates do.
         labels: one position in `classes` an image.
         probabilities: float32 (n, classes).
-        learned: SHA-256 of the files that it learned from or was chosen by: the training and
-            the validation split; and of test images that are near-duplicates of one of these.
+        learned: SHA-256 of the files that it learned from or was chosen by -> the class they had:
+            the training and the validation split, and test images that are near-duplicates of one
+            of these. The class is "" in evidence of before it was kept.
         latency_ms: milliseconds an image, asked one at a time through the served model.
         size_bytes: of all its files.
     """
@@ -55,7 +56,7 @@ class Evidence:
     groups: tuple[int, ...]
     labels: tuple[int, ...]
     probabilities: NDArray[np.float32]
-    learned: frozenset[str]
+    learned: Mapping[str, str]
     latency_ms: float
     size_bytes: int
 
@@ -82,7 +83,7 @@ class Evidence:
     def to_json(self) -> str:
         """Return text that `from_json` reads."""
         probabilities = self.probabilities.astype(float).tolist()
-        plain = {"probabilities": probabilities, "learned": sorted(self.learned)}
+        plain = {"probabilities": probabilities, "learned": dict(sorted(self.learned.items()))}
         return json.dumps({**vars(self), **plain})
 
     @classmethod
@@ -95,7 +96,8 @@ class Evidence:
         data: dict[str, Any] = json.loads(text)
         shape = len(data["images"]), len(data["classes"])
         data["probabilities"] = np.asarray(data["probabilities"], np.float32).reshape(shape)
-        data["learned"] = frozenset(data["learned"])
+        if isinstance(data["learned"], list):
+            data["learned"] = dict.fromkeys(data["learned"], "")
         lists = {key: tuple(one) for key, one in data.items() if isinstance(one, list)}
         return cls(**data | lists)
 
@@ -134,7 +136,7 @@ def measure(classify: Classify, folder: Path, dataset: Dataset) -> Evidence:
         groups=tuple(groups[row] for row in rows),
         labels=tuple(labels[row] for row in rows),
         probabilities=probabilities,
-        learned=frozenset(images[row].digest for row in learned),
+        learned={images[row].digest: images[row].label for row in learned},
         latency_ms=_latency(classify, [_content(image) for image in tested[:TIMED]]),
         size_bytes=files.size(folder),
     )

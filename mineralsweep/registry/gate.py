@@ -44,7 +44,7 @@ def fair_images(challenger: Evidence, standing: Evidence) -> list[str]:
     A near-duplicate of an image that one of them learned from is no fair one either.
     """
     pairs = list(zip(challenger.images, challenger.groups, strict=True))
-    learned = challenger.learned | standing.learned
+    learned = challenger.learned.keys() | standing.learned.keys()
     known = {group for image, group in pairs if image in learned}
     return [image for image, group in pairs if group not in known]
 

@@ -32,7 +32,7 @@ def evidence(classes: tuple[str, ...], each: int, **more: Any) -> Evidence:
         tuple(range(len(labels))),
         labels,
         probabilities,
-        frozenset(),
+        {},
         12.4,
         4_000_000,
     )

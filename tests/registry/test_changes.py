@@ -73,11 +73,14 @@ def test_what_changed_is_counted_and_named(collection: Collection) -> None:
     moved = next(image for image in tested if image.label == "ash")
     shutil.move(moved.path, root / "beech" / "moved.png")
     before.catalog.images[before.split.train[0]].path.unlink()
+    trained = [before.catalog.images[row] for row in before.split.train[1:]]
+    shutil.move(next(one for one in trained if one.label == "ash").path, root / "cedar" / "now.png")
     write_classes(root, ("ash",), 4, first=300)
     write_classes(root, ("elm",), 10, first=400)
     lines = earlier.changes(opened(root))
     assert lines[0].startswith("Since champion version 1: 14 images added; 1 gone; ")
     assert "beech/moved.png (ash, now beech)" in lines[0]
+    assert "cedar/now.png (ash, now cedar)" in lines[0]
     assert lines[0].endswith("new classes: elm")
     shutil.rmtree(root / "cedar")
     assert "classes that are gone: cedar" in earlier.changes(opened(root))[0]
