@@ -27,6 +27,8 @@ VERSION = 3
 MORE_CHECKS = 2000
 """So many pairs that turn out to differ, and one an image, are looked at, nearest first: bounds the
 time."""
+WORTH_A_SEARCH = 0.9
+"""Pairs are searched for once more while fewer than this share of the bound were found to differ."""
 LISTED = 240_000
 """Candidates that are held at once, of a collection of which each pair is compared."""
 
@@ -72,7 +74,8 @@ def _pairs(catalog: Catalog, say: Say) -> list[tuple[int, int]]:
     found: list[Pair] = []
     differ: set[Pair] = set()
     whole, known = False, -1
-    while not whole and len(differ) < most and len(found) > known:
+    # A search takes long: another one pays where much is left to look at, and some was found.
+    while not whole and len(differ) < WORTH_A_SEARCH * most and len(found) > known:
         known, groups = len(found), joined(len(rows), found)
         listed = (LISTED if len(rows) <= FEW else most) + len(differ)
         nearest = candidates(hashes, listed, groups)
