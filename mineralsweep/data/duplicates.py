@@ -28,7 +28,7 @@ MORE_CHECKS = 2000
 """So many pairs that turn out to differ, and one an image, are looked at, nearest first: bounds the
 time."""
 WORTH_A_SEARCH = 0.9
-"""Pairs are searched for once more while fewer than this share of the bound were found to differ."""
+"""Pairs are searched for once more while fewer than this share of the bound differed."""
 LISTED = 240_000
 """Candidates that are held at once, of a collection of which each pair is compared."""
 
