@@ -42,11 +42,12 @@ def measure(
     pixels = np.random.default_rng(0).integers(0, 256, (images, size, size, 3)).astype(np.uint8)
     rates: dict[str, list[float]] = {"plain": [], "kept": []}
     with tempfile.TemporaryDirectory() as scratch:
-        np.save(f"{scratch}/pixels.npy", pixels)
+        file = Path(scratch) / f"pixels-{size}x{size}.npy"  # as `arrays.ensure` names it
+        np.save(file, pixels)
 
         def kept(count: int, folder: str) -> float:
             wanted = StagesWanted(
-                row.middle, "random", Path(scratch) / "pixels.npy", tuple(range(count)), "none",
+                row.middle, "random", file, tuple(range(count)), "none",
                 precision,
             )  # fmt: skip
             with mock.patch.dict("os.environ", MINERALSWEEP_CACHE=f"{scratch}/{folder}"):
