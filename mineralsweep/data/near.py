@@ -1,10 +1,10 @@
 """Pairs of near hashes among many, without comparing each with each.
 
-Two hashes of 64 bits that differ in at most r bits agree in one of four parts of 16 bits, but for
-at most r // 4 bits (Norouzi et al. 2014, IEEE TPAMI 36:1107). So for each part the hashes are
-sorted by it, and only those are compared whose parts are that near. The distance grows step by step
-until enough pairs are found: many unrelated images are near by chance, and no more pairs than that
-are ever looked at.
+Two hashes of 64 bits that differ in at most r = 4 a + b bits, b below 4, are near in one of four
+parts of 16 bits: one of the first b + 1 differs in at most a bits, or one of the others in at most
+a - 1 (Norouzi et al. 2014, IEEE TPAMI 36:1107). So for each part the hashes are sorted by it, and
+only those are compared whose parts are that near. The distance grows step by step until enough
+pairs are found: many unrelated images are near by chance.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MOST_BITS = 14
 """Of 64 that may differ in a candidate's hashes; unrelated images differ in 32 or so."""
 FEW = 12_000
 """Up to so many hashes, each is compared with each: that is faster."""
-STEPS = (3, 7, 11, MOST_BITS)
+STEPS = (3, 7, 11, 12, 13, MOST_BITS)
 CHUNKS, CHUNK_BITS = 4, 16
 ROW_BITS = 29
 """Of a row's number, where three numbers stand in one of 64 bits."""
@@ -79,7 +79,7 @@ def _found(hashes: Hashes, groups: Rows, bits: int, few: bool, most: int) -> Row
     def lines(way: tuple[int, int, int]) -> Rows:
         one, other, orientation = way
         upright, turned = hashes[:, one, 0], hashes[:, other, orientation]
-        pairs = _all(upright, turned) if few else _sharing_a_chunk(upright, turned, bits // CHUNKS)
+        pairs = _all(upright, turned) if few else _sharing_a_chunk(upright, turned, bits)
         found, unsorted = np.zeros((0, 3), np.int64), []
         for pair in pairs:
             unsorted.append(_near(upright, turned, groups, *pair, bits))
@@ -122,11 +122,10 @@ def _all(upright: Hashes, turned: Hashes) -> Iterator[tuple[Rows, Rows]]:
         yield np.tile(rows, len(part)), np.repeat(part, len(rows))
 
 
-def _sharing_a_chunk(
-    upright: Hashes, turned: Hashes, differing: int
-) -> Iterator[tuple[Rows, Rows]]:
-    """Give the pairs of which a part differs in at most so many bits; some more than once."""
+def _sharing_a_chunk(upright: Hashes, turned: Hashes, bits: int) -> Iterator[tuple[Rows, Rows]]:
+    """Give all pairs that differ in at most so many bits, and others; some more than once."""
     for part in range(CHUNKS):
+        differing = bits // CHUNKS - (part > bits % CHUNKS)
         sorted_by = _Sorted(_chunk(upright, part))
         keys = _chunk(turned, part)
         for mask in _masks(differing):
