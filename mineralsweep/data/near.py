@@ -26,7 +26,7 @@ MOST_BITS = 14
 FEW = 12_000
 """Up to so many hashes, each is compared with each: that is faster."""
 STEPS = (2, 6, 10, 12, MOST_BITS)
-"""Half of a hash's bits are set, but for ties: so two differ in an even number of bits, as a rule."""
+"""Half of a hash's bits are set, but for ties: two differ in an even number of bits as a rule."""
 CHUNKS, CHUNK_BITS = 4, 16
 ROW_BITS = 29
 """Of a row's number, where three numbers stand in one of 64 bits."""
