@@ -17,7 +17,7 @@ from mineralsweep.data import looks
 from mineralsweep.data.catalog import Catalog, CatalogImage
 from mineralsweep.data.decode import DECODER_VERSION, open_rgb
 from mineralsweep.data.groups import joined
-from mineralsweep.data.near import FEW, MOST_BITS, Candidate, candidates
+from mineralsweep.data.near import MOST_BITS, Candidate, candidates
 from mineralsweep.data.work import Say, done, silent
 from mineralsweep.errors import DataError, UnusableImage
 
@@ -30,7 +30,7 @@ time."""
 WORTH_A_SEARCH = 0.9
 """Pairs are searched for once more while fewer than this share of the bound differed."""
 LISTED = 240_000
-"""Candidates that are held at once, of a collection of which each pair is compared."""
+"""Candidates that are held at once; more where there are more images."""
 
 SIDE = 96
 """Candidates are compared at 96 x 96 grey pixels."""
@@ -77,8 +77,8 @@ def _pairs(catalog: Catalog, say: Say) -> list[tuple[int, int]]:
     # A search takes long: another one pays where much is left to look at, and some was found.
     while not whole and len(differ) < WORTH_A_SEARCH * most and len(found) > known:
         known, groups = len(found), joined(len(rows), found)
-        listed = (LISTED if len(rows) <= FEW else most) + len(differ)
-        nearest = candidates(hashes, listed, groups)
+        listed = max(LISTED, most) + len(differ)
+        nearest = candidates(hashes, listed, groups, say)
         whole = len(nearest) < listed
         while True:
             nearest = [way for way in nearest if (way.first, way.second) not in differ]
