@@ -117,7 +117,10 @@ def against_baseline(evidence: Evidence) -> Comparison | None:
 
 
 def _compared(evidence: Evidence, best: TrialRecord, other: TrialRecord) -> Comparison | None:
-    """Compare two trials image by image, by the sweep's objective; the best is the challenger."""
+    """Compare two trials image by image, by the sweep's objective; the best is the challenger.
+
+    Of images that belong together the first counts: the tests take images for independent.
+    """
     try:
         before, after = evidence.predictions(other.number), evidence.predictions(best.number)
     except Exception as error:
@@ -126,9 +129,16 @@ def _compared(evidence: Evidence, best: TrialRecord, other: TrialRecord) -> Comp
     places = {row: place for place, row in enumerate(before.rows)}
     if places.keys() != set(after.rows) or not places:
         return None
-    order = [places[row] for row in after.rows]
-    objective = objectives.get(evidence.sweep.objective)
-    return objective.compare(after.labels, before.probabilities[order], after.probabilities)
+    groups = evidence.dataset.related()
+    # From the last to the first, so that the first of each group stays.
+    alone = {groups[row]: place for place, row in reversed(list(enumerate(after.rows)))}
+    kept = sorted(alone.values())
+    order = [places[after.rows[place]] for place in kept]
+    return objectives.get(evidence.sweep.objective).compare(
+        [after.labels[place] for place in kept],
+        before.probabilities[order],
+        after.probabilities[kept],
+    )
 
 
 def _with_the_best(evidence: Evidence) -> list[Comparison]:
