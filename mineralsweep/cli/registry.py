@@ -215,7 +215,9 @@ def _cautions(result: Evaluated) -> list[str]:
     if result.learned is None:
         lines.append("  Careful: it is not known which images it learned from; some may be here.")
     elif result.learned:
-        lines.append(f"  {result.learned} images are left out: it has learned from them.")
+        lines.append(
+            f"  {result.learned} images are left out: it has learned from them or from copies."
+        )
     if result.tested:
         lines.append(
             f"  Careful: {result.tested} of these images are in its test split, which the gate"

@@ -13,6 +13,7 @@ from mlflow.exceptions import MlflowException
 
 from mineralsweep.config import Gate
 from mineralsweep.core import objective as objectives
+from mineralsweep.data import duplicates, groups
 from mineralsweep.data.catalog import Catalog
 from mineralsweep.data.dataset import Dataset, open_dataset
 from mineralsweep.data.settings import DataSettings
@@ -182,8 +183,8 @@ class Evaluated:
 
     Attributes:
         scores: with their intervals.
-        learned: images that were left out, for the model has learned from them; None where
-            it is not known which these are.
+        learned: images that were left out, for the model has learned from them or from what
+            belongs together with them; None where it is not known which these are.
         tested: images among those asked that are in the model's own test split.
     """
 
@@ -199,13 +200,19 @@ class Evaluated:
 def evaluate(store: Store, uri: str, catalog: Catalog) -> Evaluated:
     """Ask a model about every image of a catalogue that it has not learned from.
 
+    Near-duplicates belong together, and so do images that a table gives one group.
+
     Raises:
         InputError: the model can't be loaded or knows other classes, or it has learned from
             every image.
     """
     known = _known(store, uri)
     learned = known.learned if known else frozenset()
-    images = [image for image in catalog.images if image.digest not in learned]
+    together = groups.together(catalog, None, duplicates.groups(catalog))
+    pairs = list(zip(catalog.images, together, strict=True))
+    seen = {group for image, group in pairs if image.digest in learned}
+    fair = [(image, group) for image, group in pairs if group not in seen]
+    images = [image for image, _ in fair]
     if not images:
         raise DataError(
             f"{catalog.root}: the model has learned from every usable image; give others"
@@ -218,7 +225,7 @@ def evaluate(store: Store, uri: str, catalog: Catalog) -> Evaluated:
         probabilities = ask(classify, images, catalog.classes)
     labels = [catalog.classes.index(image.label) for image in images]
     return Evaluated(
-        score(probabilities, labels, catalog.classes),
+        score(probabilities, labels, catalog.classes, [group for _, group in fair]),
         len(catalog.images) - len(images) if known else None,
         tested,
     )

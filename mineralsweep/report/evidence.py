@@ -199,7 +199,13 @@ class Evidence:
     def validation_scores(self) -> Scores:
         """Return the champion's scores on the validation split."""
         shown = self.validation
-        return score(shown.probabilities.astype(np.float32), shown.labels, self.dataset.classes)
+        related = self.dataset.related()
+        return score(
+            shown.probabilities.astype(np.float32),
+            shown.labels,
+            self.dataset.classes,
+            [related[row] for row in shown.rows],
+        )
 
     def pixels(self, rows: tuple[int, ...], size: tuple[int, int] | None = None) -> list[Pixels]:
         """Return images at the size that the champion saw: uint8 (height, width, 3)."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import mlflow
 import pytest
+from PIL import Image
 
 from mineralsweep.cli.main import main
 from mineralsweep.config import Gate
@@ -266,3 +268,33 @@ def test_evaluate_leaves_out_what_the_model_learned_from(
     told = json.loads(said)
     assert told["scores"]["accuracy"]["n"] == 6
     assert told["learned"] is None
+
+
+def test_evaluate_leaves_out_copies_of_what_the_model_learned_from(
+    sweeping: Sweeping, run: Run, tmp_path: Path
+) -> None:
+    grown = tmp_path / "grown"
+    shutil.copytree(sweeping.dataset.source, grown)
+    images = sweeping.dataset.catalog.images
+    learned = images[sweeping.dataset.split.train[0]]
+    with Image.open(learned.path) as image:
+        image.resize((image.width * 2, image.height * 2)).save(grown / learned.label / "copy.png")
+    code, said = run("evaluate", str(grown), "--json")
+    assert code == 0, said
+    told = json.loads(said)
+    assert (told["scores"]["accuracy"]["n"], told["learned"]) == (24, 37)
+
+
+def test_evaluate_takes_a_table_s_group_for_one_witness(
+    sweeping: Sweeping, run: Run, tmp_path: Path
+) -> None:
+    images = [sweeping.dataset.catalog.images[row] for row in sweeping.dataset.split.test]
+    lines = [f"{one.path},{one.label},{number % 8}" for number, one in enumerate(images)]
+    table = tmp_path / "labels.csv"
+    table.write_text("\n".join(["file,label,group", *lines]))
+    code, said = run("evaluate", str(table), "--json")
+    assert code == 0, said
+    scores = json.loads(said)["scores"]
+    assert scores["accuracy"]["n"] == 24
+    assert scores["accuracy"]["low"] < 0.6  # of 24 independent images: 0.690
+    assert scores["independent"] < 1
