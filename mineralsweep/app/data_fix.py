@@ -6,15 +6,18 @@ import csv
 import io
 import os
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 from unicodedata import category
 
 from mineralsweep import files
 from mineralsweep.config import Sweep
 from mineralsweep.data import duplicates, groups
+from mineralsweep.data.catalog import Catalog
 from mineralsweep.data.listing import Listing, shown
-from mineralsweep.data.profile import spellings
+from mineralsweep.data.profile import spellings, ungrouped
 from mineralsweep.data.sources import open_catalog
 from mineralsweep.errors import ConfigError, DataError
 from mineralsweep.report.examination import examine
@@ -36,7 +39,7 @@ class Fixed:
         groups: of two images or more.
         unnamed: images that are left out, for their names can't stand in a table.
         skipped: files that can't be used, in words.
-        suggested: groups that names tell of; "": none.
+        questions: whether images belong together, a sentence each.
     """
 
     rows: int
@@ -46,7 +49,7 @@ class Fixed:
     groups: int
     unnamed: tuple[str, ...]
     skipped: str
-    suggested: str
+    questions: tuple[str, ...]
 
 
 def fix(sweep: Sweep, target: Path) -> Fixed:
@@ -78,42 +81,63 @@ def fix(sweep: Sweep, target: Path) -> Fixed:
     copies = duplicates.groups(catalog)
     together = groups.together(catalog, asked.groups, copies)
     findings = examine(catalog, together)
-    labels = [image.label for image in catalog.images]
+    disputed = _disputed(catalog, copies)
+    doubts = findings.doubts.found
     notes = {one.row: ", ".join(one.reasons) for one in findings.poor}
-    doubtful, undecided = len(findings.doubts.found), 0
-    notes |= {
-        doubt.row: f"label in doubt: looks like {doubt.looks_like}"
-        for doubt in findings.doubts.found
-    }
-    for same in groups.several(copies):
-        if len({catalog.images[row].label for row in same}) > 1:
-            undecided += len(same)
-            for row in same:
-                others = ", ".join(catalog.file(other) for other in same if other != row)
-                notes[row] = f"was {labels[row]}; looks like the same photograph as {others}"
-                labels[row] = ""
+    notes |= {one.row: f"label in doubt: looks like {one.looks_like}" for one in doubts}
+    notes |= disputed
     several = groups.several(together)
     named = {row: f"group{number}" for number, own in enumerate(several, start=1) for row in own}
-    divided = bool(catalog.divided_by) and not asked.redivide
-    wanting = [one for one in catalog.rejected if one.labels is not None]
     rows = [
-        (image.path, labels[row], named.get(row, ""), image.part or "train", notes.get(row, ""))
+        _Row(image.path, "" if row in disputed else image.label, named.get(row, ""),
+             image.part or "train", notes.get(row, ""))
         for row, image in enumerate(catalog.images)
-    ] + [(one.path, "", "", "train", one.reason) for one in wanting]
-    unnamed, lines = [], []
-    for path, label, group, part, note in rows:
-        # From the folder's own place: ".." of a linked one is another folder.
-        place = Path(os.path.relpath(path, target.parent.resolve())).as_posix()
-        if any(category(sign) in UNWRITABLE for sign in place):
-            unnamed.append(shown(path, catalog.root))
-        else:
-            lines.append([place, label, group, *[part] * divided, note])
-    _write(target, [[name for name in COLUMNS if divided or name != "split"], *lines])
-    suggested = groups.suggested(catalog) if asked.groups is None else None
+    ]  # fmt: skip
+    wanting = [one for one in catalog.rejected if one.labels is not None]
+    rows += [_Row(one.path, "", "", "train", one.reason) for one in wanting]
+    written = [row for row in rows if row.place(target)]
+    divided = bool(catalog.divided_by) and not asked.redivide
+    header = [name for name in COLUMNS if divided or name != "split"]
+    _write(target, [header, *(row.line(target, divided) for row in written)])
     return Fixed(
-        len(lines), merged, undecided + len(wanting), doubtful, len(several), tuple(unnamed),
-        catalog.skipped(), str(suggested or ""),
-    )  # fmt: skip
+        len(written),
+        merged,
+        undecided=len(disputed) + len(wanting),
+        doubtful=len(doubts),
+        groups=len(several),
+        unnamed=tuple(shown(row.path, catalog.root) for row in rows if not row.place(target)),
+        skipped=catalog.skipped(),
+        questions=tuple(ungrouped(catalog, asked)),
+    )
+
+
+class _Row(NamedTuple):
+    path: Path
+    label: str
+    group: str
+    part: str
+    note: str
+
+    def place(self, table: Path) -> str:
+        """Return the file's path as the table has it; "" for one that can't stand in a table."""
+        # From the folder's own place: ".." of a linked one is another folder.
+        place = Path(os.path.relpath(self.path, table.parent.resolve())).as_posix()
+        return "" if any(category(sign) in UNWRITABLE for sign in place) else place
+
+    def line(self, table: Path, divided: bool) -> list[str]:
+        return [self.place(table), self.label, self.group, *[self.part] * divided, self.note]
+
+
+def _disputed(catalog: Catalog, copies: Sequence[int]) -> dict[int, str]:
+    """Return the rows of images that are one photograph in several classes, with a note each."""
+    notes = {}
+    for same in groups.several(copies):
+        if len({catalog.images[row].label for row in same}) > 1:
+            for row in same:
+                others = ", ".join(catalog.file(other) for other in same if other != row)
+                label = catalog.images[row].label
+                notes[row] = f"was {label}; looks like the same photograph as {others}"
+    return notes
 
 
 def _write(target: Path, lines: list[list[str]]) -> None:

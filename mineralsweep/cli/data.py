@@ -81,8 +81,8 @@ def fix(options: Namespace) -> int:
         print(f"Left out, for a table can't hold their names: {len(made.unnamed)} ({shown})")
     if made.doubtful:
         print(f"Labels in doubt: {made.doubtful}. Look at them, and change them in the table")
-    if made.suggested:
-        print(f"Careful: {made.suggested}")
+    for question in made.questions:
+        print(question)
     print(f"Next: mineralsweep data check {shlex.quote(str(target))}")
     return 0
 

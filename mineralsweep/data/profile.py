@@ -88,7 +88,7 @@ def of_catalog(catalog: Catalog, asked: DataSettings) -> list[str]:
         *_trimmed(catalog),
         *catalog.left_out,
         *_ready_made(catalog, asked),
-        *_ungrouped(catalog, asked),
+        *ungrouped(catalog, asked),
         *_deep(catalog),
     ]
 
@@ -141,8 +141,8 @@ def _cut_out(dataset: Dataset) -> list[str]:
     ]
 
 
-def _ungrouped(catalog: Catalog, asked: DataSettings) -> list[str]:
-    """Ask whether images belong together, where names suggest it and nothing is set."""
+def ungrouped(catalog: Catalog, asked: DataSettings) -> list[str]:
+    """Ask whether images belong together, where names or a column suggest it and none is set."""
     told = groups.unasked(catalog, asked)
     if told:
         return [f"Careful: {told}"]

@@ -150,3 +150,20 @@ def test_spellings_are_told_where_a_sweep_would_fail(make_folder: Make, capsys: 
     printed = capsys.readouterr().out
     assert "'Ash' and 'ash' are 2 classes" in printed
     assert printed.index("are 2 classes") < printed.index("A sweep would fail")
+
+
+def test_fix_asks_about_a_column_that_it_does_not_take_over(
+    make_folder: Callable[..., Path], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    files = sorted(make_folder(6).glob("*/*"))
+    lines = [f"{one},{one.parent.name},{number // 3}" for number, one in enumerate(files)]
+    table = tmp_path / "labels.csv"
+    table.write_text("\n".join(["file,label,specimen", *lines]))
+    assert main(["data", "fix", str(table), "--out", str(tmp_path / "one.csv")]) == 0
+    asked = "data.groups={column: specimen}"
+    assert asked in capsys.readouterr().out
+    again = ["data", "fix", str(table), "--out", str(tmp_path / "two.csv"), "--set", asked]
+    assert main(again) == 0
+    assert "specimen" not in capsys.readouterr().out
+    rows = list(csv.DictReader((tmp_path / "two.csv").read_text().splitlines()))
+    assert len({row["group"] for row in rows}) == len(files) // 3
