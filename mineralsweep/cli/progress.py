@@ -116,6 +116,7 @@ class Progress:
         running = self._running[spec.number]
         running.reports.pop(fold.fold, None)
         running.values.append(fold.value(self._objective.name))
+        running.seconds.append(fold.seconds)
         self.tick()
 
     def trial_does(self, spec: TrialSpec, words: str) -> None:
@@ -206,22 +207,22 @@ class Progress:
         return max(0.0, self._opened + timeout - time.monotonic())
 
     def _seconds_left(self) -> float | None:
-        epochs = [
-            report.seconds * running.epochs
-            for running in self._running.values()
-            for report in running.reports.values()
-        ]
-        ended = [record.seconds for record in self._records if record.seconds]
-        if ended:
-            typical = statistics.fmean(ended)
-        elif epochs:
-            typical = statistics.fmean(epochs) * self._sweep.fits()
-        else:
+        """Return what is left: of a trial that runs by its own pace, of others by those before."""
+        fits, now = self._sweep.fits(), time.monotonic()
+        trials = {number: one for number, one in self._running.items() if number != BASELINE}
+        paces = {number: pace for number, one in trials.items() if (pace := one.seconds_a_fit())}
+        known = [record.seconds for record in self._records if record.seconds]
+        known = known or [pace * fits for pace in paces.values()]
+        if not known:
             return None
-        trials = [number for number in self._running if number != BASELINE]
-        spent = sum(time.monotonic() - self._started[number] for number in trials)
-        left = (self._trials - len(self._records)) * typical - spent
-        return max(left, 0.0) / self._workers
+        typical = statistics.fmean(known)
+        left = typical * max(self._trials - len(self._records) - len(trials), 0)
+        for number, running in trials.items():
+            if number in paces:
+                left += paces[number] * (fits - running.fits_done())
+            else:
+                left += max(typical - (now - self._started[number]), 0.0)
+        return left / self._workers
 
 
 @dataclass
@@ -232,13 +233,25 @@ class _Running:
         words: for what is no epoch.
         epochs: of the trial, at most; those of a reproduction have each their own.
         reports: the last epoch of each fold that runs; under None without folds.
-        values: the objective's, of the folds that ended.
+        values, seconds: the objective's values of the folds that ended, and what they took.
     """
 
     words: str | None
     epochs: int
     reports: dict[int | None, EpochReport] = field(default_factory=dict)
     values: list[float] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+
+    def fits_done(self) -> float:
+        """Return how many fits are done, those that run in part."""
+        return len(self.values) + sum(one.epoch / self.epochs for one in self.reports.values())
+
+    def seconds_a_fit(self) -> float:
+        """Return how long one takes, by those that ended or else by an epoch; 0: not known yet."""
+        if self.seconds:
+            return statistics.fmean(self.seconds)
+        epochs = [one.seconds * self.epochs for one in self.reports.values()]
+        return statistics.fmean(epochs) if epochs else 0.0
 
     def tell(self, sweep: Sweep, objective: Objective) -> str:
         parts = [self.words] if self.words else []

@@ -113,7 +113,7 @@ def verdict(
     theirs = scores_of(baseline, objective)
     stands = standing(best, baseline, paired, objective)
     if stands == "is the baseline":
-        return [f"No trial beats the baseline: it is the champion, with {theirs}."]
+        return [f"No trial beats the baseline, which is the best model itself: {theirs}."]
     better = objectives.get(objective).is_better(best.value, baseline.value)
     how = "scores better than" if better else "scores no better than"
     test = "Their predictions could not be compared."

@@ -52,11 +52,25 @@ def test_the_line_tells_each_fold_that_runs_and_the_mean_of_those_that_ended(
     report = EpochReport(2, 0.5, 0.5, 0.5, 0.625, 1e-3, 10.0)
     shown.epoch_ended(spec, report, 2)
     shown.epoch_ended(spec, report, 3)
-    shown.fold_ended(spec, FoldResult(2, 0.75, 0.4, 8, (report,), 1, 5.0))
+    shown.fold_ended(spec, FoldResult(2, 0.75, 0.4, 8, (report,), 1, 40.0))
     status = shown._status()
     assert "trial 0: 1 of 3 folds done, mean 0.750; fold 3 epoch 2/4, val_accuracy 0.625" in status
     assert "fold 2 epoch" not in status
-    assert "about 2 min left" in status  # 2 trials x 3 folds x 4 epochs x 10 s, two at a time
+    assert "about 2 min left" in status  # 1.5 folds and another trial's 3 x 40 s, two at a time
+
+
+def test_what_is_left_of_a_trial_that_takes_longer_than_those_before(
+    dataset: Dataset, tmp_path: Path
+) -> None:
+    shown, _ = progress(trials=2, folds=3)
+    shown.trial_ended(RECORD)  # 30 s
+    shown.trial_started(replace(folded_trial(dataset, tmp_path), number=1))
+    assert shown._status().endswith("about 30 s left")
+    shown.fold_ended(
+        replace(folded_trial(dataset, tmp_path), number=1),
+        FoldResult(1, 0.75, 0.4, 8, (), 1, 600.0),
+    )
+    assert shown._status().endswith("about 20 min left")
 
 
 def test_where_the_time_ends_first_the_line_says_so(dataset: Dataset, tmp_path: Path) -> None:
