@@ -73,7 +73,7 @@ def open_sweep_data(sweep: Sweep, say: Say) -> Dataset:
     dataset = open_dataset(sweep.data.settings(), say)
     catalog = dataset.catalog
     say(dataset.describe())
-    if catalog.rejected or catalog.folders:
+    if catalog.rejected or catalog.listing.folders:
         why = f"mineralsweep data check {shlex.quote(dataset.source)}"
         say(f"Files: {catalog.skipped()}; see why: {why}")
     for warning in concerns(dataset):

@@ -96,7 +96,7 @@ def fix(sweep: Sweep, target: Path) -> Fixed:
     wanting = [one for one in catalog.rejected if one.labels is not None]
     rows += [_Row(one.path, "", "", "train", one.reason) for one in wanting]
     written = [row for row in rows if row.place(target)]
-    divided = bool(catalog.divided_by) and not asked.redivide
+    divided = bool(catalog.listing.divided_by) and not asked.redivide
     header = [name for name in COLUMNS if divided or name != "split"]
     _write(target, [header, *(row.line(target, divided) for row in written)])
     return Fixed(

@@ -39,7 +39,7 @@ def check(options: Namespace) -> int:
                   f"{catalog.skipped()}; digest {catalog.digest[:16]}")  # fmt: skip
     console.print(_sizes(catalog))
     console.print(_formats(catalog))
-    for folder in catalog.folders:
+    for folder in catalog.listing.folders:
         console.print(f"passed over {readable(folder.path)!r}: {folder.reason}")
     for line in _skipped(catalog):
         console.print(line)

@@ -59,21 +59,21 @@ class Catalog:
     """The images of a source, sorted by class and content, never by file name.
 
     Attributes:
-        rejected: files that can't be used.
-        folders, is_table, divided_by, unused, trimmed: as of `listing.Listing`.
+        listing: what the source names.
+        rejected: files that can't be used, those that the source knows of included.
         left_out: classes that are not used, with the reason, a sentence each.
     """
 
-    root: Path
+    listing: Listing
     classes: tuple[str, ...]
     images: tuple[CatalogImage, ...]
     rejected: tuple[Rejected, ...]
-    folders: tuple[Rejected, ...] = ()
-    is_table: bool = False
-    divided_by: str = ""
-    unused: tuple[str, ...] = ()
-    trimmed: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
+
+    @property
+    def root(self) -> Path:
+        """The folder that the files' places are told from."""
+        return self.listing.root
 
     @functools.cached_property
     def bits(self) -> int:
@@ -94,7 +94,8 @@ class Catalog:
         """Say how many files can't be used, and how many of these are no photographs."""
         others = sum(not one.photograph for one in self.rejected)
         more = f", {others} of them no photographs (videos, sidecar files)" if others else ""
-        passed = f"; {len(self.folders)} folders passed over" if self.folders else ""
+        folders = self.listing.folders
+        passed = f"; {len(folders)} folders passed over" if folders else ""
         return f"{len(self.rejected)} skipped{more}{passed}"
 
     def counts(self) -> dict[str, int]:
@@ -139,15 +140,10 @@ def read(
             rejected.append(Rejected(file.path, found.loose_reason))
     kept, doubles = _without_doubles(images, found.root)
     catalog = Catalog(
-        found.root,
+        found,
         tuple(sorted({file.label for file in wanted})),
         tuple(kept),
         tuple(rejected + doubles),
-        found.folders,
-        found.is_table,
-        found.divided_by,
-        found.unused,
-        found.trimmed,
     )
     held = {image.label for image in images} | missed
     none = [label for label in catalog.classes if label not in held]

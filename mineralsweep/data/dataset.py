@@ -61,14 +61,14 @@ class Dataset:
         """A short name for people: that of the source, or the folder's own."""
         if self.source in SOURCES:
             return self.source
-        return Path(self.source).resolve().stem if self.catalog.is_table else self._folder()
+        return Path(self.source).resolve().stem if self.catalog.listing.is_table else self._folder()
 
     def _folder(self) -> str:
         return self.catalog.root.resolve().name
 
     def place(self) -> str:
         """Return where the source lies: a folder, or a table."""
-        return self.source if self.catalog.is_table else str(self.catalog.root)
+        return self.source if self.catalog.listing.is_table else str(self.catalog.root)
 
     def labels(self) -> tuple[int, ...]:
         """Return one label an image, in the order of the rows."""
@@ -81,7 +81,7 @@ class Dataset:
 
     def given(self) -> bool:
         """Say whether the split is that which the source came with."""
-        return bool(self.catalog.divided_by) and not self.settings.redivide
+        return bool(self.catalog.listing.divided_by) and not self.settings.redivide
 
     def keeping(self, in_test: Sequence[str]) -> Dataset:
         """Return the data set with some images, by their digests, in the test part.
@@ -194,8 +194,9 @@ def divide(catalog: Catalog, asked: DataSettings, say: Say = silent) -> Dataset:
         copies = duplicates.groups(catalog, say)
     together = grouping.together(catalog, asked.groups, copies)
     shares = parse_shares(asked.shares)
-    if catalog.divided_by and not asked.redivide:
-        parts, told = ready_made(catalog, shares, asked.split_seed, together), catalog.divided_by
+    if catalog.listing.divided_by and not asked.redivide:
+        told = catalog.listing.divided_by
+        parts = ready_made(catalog, shares, asked.split_seed, together)
     elif asked.split in ("folders", "column"):
         raise DataError(
             f"{asked.source}: data.split: {asked.split}, and it has no folders train/ and test/ or"

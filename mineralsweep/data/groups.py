@@ -80,11 +80,11 @@ def _names(image: CatalogImage, catalog: Catalog, rule: GroupRule | None) -> lis
 def _name(file: Copy, catalog: Catalog, rule: GroupRule | None) -> str:
     """Return the name of a file's group, "" without one."""
     if rule is None:
-        return file.group if catalog.is_table else ""
+        return file.group if catalog.listing.is_table else ""
     if rule.by == "name":
         return _specimen(file.path)
     if rule.by != "pattern":
-        return file.group if catalog.is_table == (rule.by == "column") else ""
+        return file.group if catalog.listing.is_table == (rule.by == "column") else ""
     found = re.search(rule.value, file.path.name)
     return "\0".join(text or "" for text in found.groups() or (found[0],)) if found else ""
 
@@ -103,7 +103,7 @@ def _why_none(catalog: Catalog, rule: GroupRule) -> str:
         )
     if rule.by == "pattern":
         return f"no file's name matches {rule.value}; one is {example}"
-    if catalog.is_table:
+    if catalog.listing.is_table:
         return 'a table\'s groups are a column of it: --set "data.groups={column: NAME}"'
     if rule.by == "column":
         return "only a table has columns; give one, as in --data labels.csv"
@@ -142,9 +142,9 @@ def suggested(catalog: Catalog) -> Suggestion | None:
     by_folder: defaultdict[str, list[int]] = defaultdict(list)
     by_name: defaultdict[str, list[int]] = defaultdict(list)
     for row, image in enumerate(catalog.images):
-        if image.group and not catalog.is_table:
+        if image.group and not catalog.listing.is_table:
             by_folder[image.group].append(row)
-        if not (image.group and catalog.is_table) and not DATED.search(image.path.stem):
+        if not (image.group and catalog.listing.is_table) and not DATED.search(image.path.stem):
             by_name[_specimen(image.path)].append(row)
     by_name.pop("", None)
     for named, setting in ((by_folder, "data.groups=folder"), (by_name, "data.groups=name")):

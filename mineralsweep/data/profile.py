@@ -111,17 +111,18 @@ def _spelled_alike(catalog: Catalog, asked: DataSettings) -> list[str]:
 
 
 def _trimmed(catalog: Catalog) -> list[str]:
-    if not catalog.trimmed:
+    if not catalog.listing.trimmed:
         return []
-    named = ", ".join(map(repr, catalog.trimmed[:NAMED]))
+    named = ", ".join(map(repr, catalog.listing.trimmed[:NAMED]))
     return [f"Labels with blanks around them, which were taken off: {named}"]
 
 
 def _ready_made(catalog: Catalog, asked: DataSettings) -> list[str]:
     """Say whose the split is, where the data was divided already."""
-    if not catalog.divided_by:
+    by = catalog.listing.divided_by
+    if not by:
         return []
-    what = "folders train/, val/, test/" if catalog.divided_by == "folders" else "column split"
+    what = "folders train/, val/, test/" if by == "folders" else "column split"
     if asked.redivide:
         return [f"Its {what} are passed over: data.redivide"]
     return [
@@ -146,11 +147,11 @@ def ungrouped(catalog: Catalog, asked: DataSettings) -> list[str]:
     told = groups.unasked(catalog, asked)
     if told:
         return [f"Careful: {told}"]
-    if asked.groups is None and catalog.unused:
+    if asked.groups is None and catalog.listing.unused:
         return [
             f"Careful: the table has the column '{name}', which is not used. If it tells which"
             f" images belong together: --set {shlex.quote(f'data.groups={{column: {name}}}')}"
-            for name in catalog.unused
+            for name in catalog.listing.unused
         ]
     return []
 

@@ -216,7 +216,7 @@ def way_on(catalog: Catalog, small: Sequence[str], more: str = "") -> str:
 def _left_out(catalog: Catalog, small: Sequence[str], stay: Sequence[str]) -> str:
     counts = catalog.counts()
     least = 1 + max(counts[label] for label in small)
-    if not catalog.divided_by and all(counts[label] >= least for label in stay):
+    if not catalog.listing.divided_by and all(counts[label] >= least for label in stay):
         return f"--set data.min_images={least}"
     return f"--set {shlex.quote(f'data.classes=[{listed(stay)}]')}"
 

@@ -178,6 +178,7 @@ def sizes(catalog: Catalog) -> dict[str, Any]:
 
 def _skipped(catalog: Catalog) -> dict[str, Any]:
     rejected = [
-        (shown(item.path, catalog.root), item.reason) for item in catalog.folders + catalog.rejected
+        (shown(item.path, catalog.root), item.reason)
+        for item in catalog.listing.folders + catalog.rejected
     ]
     return {"skipped": rejected[:SKIPPED_SHOWN], "more": len(rejected) - SKIPPED_SHOWN}

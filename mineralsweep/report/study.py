@@ -244,7 +244,8 @@ def profile(evidence: Evidence) -> dict[str, Any]:
     """Return the images a class and a part, their sizes and formats, and what was left aside."""
     catalog = evidence.dataset.catalog
     rejected = [
-        (shown(one.path, catalog.root), one.reason) for one in catalog.folders + catalog.rejected
+        (shown(one.path, catalog.root), one.reason)
+        for one in catalog.listing.folders + catalog.rejected
     ]
     return {
         "name": evidence.dataset.name,

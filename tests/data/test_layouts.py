@@ -34,7 +34,7 @@ def sides(dataset: Dataset) -> dict[str, set[str]]:
 
 
 def reasons(found: Catalog) -> dict[str, str]:
-    return {one.path.name: one.reason for one in found.rejected + found.folders}
+    return {one.path.name: one.reason for one in found.rejected + found.listing.folders}
 
 
 @pytest.fixture

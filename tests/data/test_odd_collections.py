@@ -22,7 +22,7 @@ TREES = ("ash", "beech", "cedar")
 
 
 def reasons(found: Catalog) -> dict[str, str]:
-    return {one.path.name: one.reason for one in found.rejected + found.folders}
+    return {one.path.name: one.reason for one in found.rejected + found.listing.folders}
 
 
 def with_table(root: Path, text: str = "") -> Path:

@@ -9,6 +9,7 @@ import pytest
 
 from mineralsweep.data.catalog import Catalog, CatalogImage
 from mineralsweep.data.decode import ImageFacts
+from mineralsweep.data.listing import Listing
 from mineralsweep.data.split import PRESETS, parse_shares, split
 from mineralsweep.errors import ConfigError, DataError
 from tests.pictures import catalog_of
@@ -22,7 +23,7 @@ def made_up(counts: dict[str, int]) -> Catalog:
         for label, count in counts.items()
         for i in range(count)
     )
-    return Catalog(Path("made-up"), tuple(counts), images, ())
+    return Catalog(Listing(Path("made-up"), ()), tuple(counts), images, ())
 
 
 @pytest.mark.parametrize("preset", PRESETS)

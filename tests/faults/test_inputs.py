@@ -142,7 +142,7 @@ def test_a_class_folder_that_is_a_loop(make_folder: Make) -> None:
     (root / "again").symlink_to(root / "ash")  # a class by another name
     found = catalog_of(root)
     assert found.counts() == {"ash": 3, "beech": 3, "cedar": 3}
-    assert [one.path.name for one in found.folders] == ["again", "up"]
+    assert [one.path.name for one in found.listing.folders] == ["again", "up"]
 
 
 def test_a_folder_without_permission(
