@@ -15,7 +15,8 @@ from unicodedata import category
 from mineralsweep import files
 from mineralsweep.config import Sweep
 from mineralsweep.data import duplicates, groups
-from mineralsweep.data.catalog import Catalog
+from mineralsweep.data.catalog import Catalog, CatalogImage
+from mineralsweep.data.decode import ImageFacts
 from mineralsweep.data.listing import Listing, shown
 from mineralsweep.data.profile import spellings, ungrouped
 from mineralsweep.data.sources import open_catalog
@@ -23,6 +24,8 @@ from mineralsweep.errors import ConfigError, DataError
 from mineralsweep.report.examination import examine
 
 COLUMNS = ("file", "label", "group", "split", "note")
+NAMED = 5
+"""Copies that a note names."""
 UNWRITABLE = {"Cc", "Cs", "Zl", "Zp"}
 """Unicode's categories of what a line of a table can't hold: control signs, no UTF-8, line ends."""
 
@@ -79,22 +82,24 @@ def fix(sweep: Sweep, target: Path) -> Fixed:
 
     catalog = open_catalog(asked, relabel=one_spelling)
     copies = duplicates.groups(catalog)
-    together = groups.together(catalog, asked.groups, copies)
-    findings = examine(catalog, together)
+    wanting = _wanting(catalog)
+    whole = replace(catalog, images=(*catalog.images, *wanting))
+    together = groups.together(
+        whole, asked.groups, (*copies, *range(len(copies), len(whole.images)))
+    )
+    findings = examine(catalog, together[: len(copies)])
     disputed = _disputed(catalog, copies)
     doubts = findings.doubts.found
     notes = {one.row: ", ".join(one.reasons) for one in findings.poor}
     notes |= {one.row: f"label in doubt: looks like {one.looks_like}" for one in doubts}
-    notes |= disputed
+    notes |= disputed | dict(enumerate(wanting.values(), start=len(copies)))
     several = groups.several(together)
     named = {row: f"group{number}" for number, own in enumerate(several, start=1) for row in own}
     rows = [
         _Row(image.path, "" if row in disputed else image.label, named.get(row, ""),
              image.part or "train", notes.get(row, ""))
-        for row, image in enumerate(catalog.images)
+        for row, image in enumerate(whole.images)
     ]  # fmt: skip
-    wanting = [one for one in catalog.rejected if one.labels is not None]
-    rows += [_Row(one.path, "", "", "train", one.reason) for one in wanting]
     written = [row for row in rows if row.place(target)]
     divided = bool(catalog.listing.divided_by) and not asked.redivide
     header = [name for name in COLUMNS if divided or name != "split"]
@@ -125,7 +130,22 @@ class _Row(NamedTuple):
         return "" if any(category(sign) in UNWRITABLE for sign in place) else place
 
     def line(self, table: Path, divided: bool) -> list[str]:
-        return [self.place(table), self.label, self.group, *[self.part] * divided, self.note]
+        note = self.note.encode("utf-8", "backslashreplace").decode()
+        return [self.place(table), self.label, self.group, *[self.part] * divided, note]
+
+
+def _wanting(catalog: Catalog) -> dict[CatalogImage, str]:
+    """Return the files to which a label alone is missing, each once, with the reasons."""
+    reasons: dict[Path, list[str]] = {}
+    told = [one for one in catalog.rejected if one.listed is not None]
+    for one in told:
+        reasons.setdefault(one.path, []).append(one.reason)
+    files = {one.path: one.listed for one in told if one.listed is not None}
+    not_read = ImageFacts("", "", 0, 0)
+    return {
+        CatalogImage(path, "", "", not_read, file.part, file.group): "; ".join(reasons[path])
+        for path, file in files.items()
+    }
 
 
 def _disputed(catalog: Catalog, copies: Sequence[int]) -> dict[int, str]:
@@ -134,10 +154,15 @@ def _disputed(catalog: Catalog, copies: Sequence[int]) -> dict[int, str]:
     for same in groups.several(copies):
         if len({catalog.images[row].label for row in same}) > 1:
             for row in same:
-                others = ", ".join(catalog.file(other) for other in same if other != row)
+                others = _named([catalog.file(other) for other in same if other != row])
                 label = catalog.images[row].label
                 notes[row] = f"was {label}; looks like the same photograph as {others}"
     return notes
+
+
+def _named(files: Sequence[str]) -> str:
+    more = f" and {len(files) - NAMED} more" if len(files) > NAMED else ""
+    return ", ".join(files[:NAMED]) + more
 
 
 def _write(target: Path, lines: list[list[str]]) -> None:

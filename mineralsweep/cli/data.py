@@ -24,6 +24,7 @@ TABLE = "photographs.csv"
 FIRST_DOUBTS = 5
 FIRST_SWEEP = "sweeps/quick.yaml"
 SKIPPED_SHOWN = 20
+LINES_SHOWN = 200
 
 
 def check(options: Namespace) -> int:
@@ -89,18 +90,24 @@ def fix(options: Namespace) -> int:
 
 def _sweep(options: Namespace) -> Sweep:
     """Return the sweep that the collection is tried for: a file's, or one with the defaults."""
-    laid = [Override("data.source", options.path, "PATH"), *pairs(options.set)]
     config = _config(options)
-    if config:
-        return load(Path(config), laid)
+    return load(Path(config), _laid(options)) if config else with_defaults(options)
+
+
+def with_defaults(options: Namespace) -> Sweep:
+    """Return a sweep with the defaults, for its data section: PATH, and what --set lays over it."""
     raw = {"question": "Can a sweep be run?", "space": {"architecture": "colour_texture"}}
-    return build(raw, "data check", laid)
+    return build(raw, "mineralsweep", _laid(options))
+
+
+def _laid(options: Namespace) -> list[Override]:
+    return [Override("data.source", options.path, "PATH"), *pairs(options.set)]
 
 
 def _config(options: Namespace) -> str:
     """Return the sweep file that is tried, and named as the next step; "": none is at hand."""
-    named = getattr(options, "config", None) or FIRST_SWEEP
-    return named if named != FIRST_SWEEP or Path(FIRST_SWEEP).exists() else ""
+    named: str | None = getattr(options, "config", None)
+    return named or (FIRST_SWEEP if Path(FIRST_SWEEP).exists() else "")
 
 
 def _skipped(catalog: Catalog) -> list[str]:
@@ -113,6 +120,8 @@ def _skipped(catalog: Catalog) -> list[str]:
         lines += [f"skipped {path!r}: {reason}" for path in paths[:SKIPPED_SHOWN]]
         if len(paths) > SKIPPED_SHOWN:
             lines.append(f"skipped {len(paths) - SKIPPED_SHOWN} more: {reason}")
+    if len(lines) > LINES_SHOWN:
+        lines[LINES_SHOWN:] = [f"and {len(lines) - LINES_SHOWN} more lines of skipped files"]
     return lines
 
 

@@ -238,8 +238,11 @@ def _add_to_registry(commands: Any) -> None:
     flags.model(_add(commands, "verify", "registry.verify", text))
     text = "Score a model on images that it has not learned from."
     evaluate = _add(commands, "evaluate", "registry.evaluate", text)
-    evaluate.add_argument("path", metavar="PATH", help="sample, minet, or a folder")
+    evaluate.add_argument(
+        "path", metavar="PATH", help="sample, minet, a folder a class, or a table"
+    )
     flags.model(evaluate)
+    flags.pairs(evaluate)
     evaluate.add_argument("--json", action="store_true", help="print one JSON object")
     text = "Say who is champion, why, and what was decided before."
     flags.registered(_add(commands, "champion", "registry.champion", text))

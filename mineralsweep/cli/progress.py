@@ -222,7 +222,8 @@ class Progress:
                 left += paces[number] * (fits - running.fits_done())
             else:
                 left += max(typical - (now - self._started[number]), 0.0)
-        return left / self._workers
+        at_once = min(self._workers, fits * max(self._trials - len(self._records), len(trials)))
+        return left / max(at_once, 1)
 
 
 @dataclass

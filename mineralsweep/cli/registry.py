@@ -188,19 +188,26 @@ def verify(options: Namespace) -> int:
 
 def evaluate(options: Namespace) -> int:
     """Score a model on a folder of images that it has not learned from."""
-    catalog = open_catalog(DataSettings(options.path))
+    from mineralsweep.cli.data import with_defaults
+
+    asked = with_defaults(options).data.settings()
+    catalog = open_catalog(asked)
 
     from mineralsweep.registry import CHAMPION_URI
     from mineralsweep.registry.candidate import evaluate
     from mineralsweep.tracking import open_store
 
     uri = options.model or CHAMPION_URI
-    result = evaluate(open_store(), uri, catalog)
+    result = evaluate(open_store(), uri, catalog, asked.groups, _say)
     if options.json:
         _print_json(result.to_dict())
     else:
         print("\n".join([f"{uri} on {options.path}: {_scores(result)}", *_cautions(result)]))
     return 0
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)
 
 
 def _scores(result: Evaluated) -> str:

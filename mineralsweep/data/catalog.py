@@ -261,7 +261,10 @@ def _without_doubles(
         labels = sorted({image.label for image in copies})
         if len(labels) > 1:
             reason = f"the same bytes stand in the classes {' and '.join(labels)}"
-            doubles += [Rejected(image.path, reason, labels=tuple(labels)) for image in copies]
+            doubles += [
+                Rejected(one.path, reason, listed=Listed(one.path, "", one.part, one.group))
+                for one in copies
+            ]
             continue
         others = tuple(Copy(image.path, image.group) for image in copies[1:])
         kept.append(replace(copies[0], copies=others))

@@ -21,7 +21,7 @@ from mineralsweep.data.near import MOST_BITS, Candidate, candidates
 from mineralsweep.data.work import Say, done, silent
 from mineralsweep.errors import DataError, UnusableImage
 
-VERSION = 3
+VERSION = 4
 """Part of the cache key: raise it when the same images would be grouped otherwise."""
 
 MORE_CHECKS = 2000
@@ -43,6 +43,8 @@ SAME_DETAIL = ((6, 0.35), (12, 0.54), (MOST_BITS, 0.66))
 near hashes are evidence too, and a mark across a picture hides detail. See docs/decisions."""
 KEPT_IN_MEMORY = 512
 
+Pair = tuple[int, int]
+
 
 def groups(catalog: Catalog, say: Say = silent) -> tuple[int, ...]:
     """Return one group a row: rows of near-duplicates share the number of the first of them.
@@ -52,22 +54,39 @@ def groups(catalog: Catalog, say: Say = silent) -> tuple[int, ...]:
     """
     name = f"{catalog.digest[:32]}-v{DECODER_VERSION}.{looks.VERSION}.{VERSION}.json"
     path = files.folder() / "groups" / name
+    found = _kept(path, len(catalog.images))
+    if found is None:
+        pairs, differ = _pairs(catalog, say)
+        found = Found(joined(len(catalog.images), pairs), differ)
+        text = json.dumps(found._asdict())
+        files.write_atomically(path, lambda target: target.write_text(text))
+    if found.differ:
+        say(f"Near-duplicates: the nearest pairs were looked at until {found.differ:,} differed")
+    return found.groups
+
+
+class Found(NamedTuple):
+    """The groups, and how many pairs differed where not every near pair was looked at; else 0."""
+
+    groups: tuple[int, ...]
+    differ: int
+
+
+def _kept(path: Path, images: int) -> Found | None:
     try:
-        kept = tuple(json.loads(path.read_text()))
-        if len(kept) == len(catalog.images) and all(type(group) is int for group in kept):
-            return kept
-    except (OSError, ValueError, TypeError):
-        pass
-    found = joined(len(catalog.images), _pairs(catalog, say))
-    files.write_atomically(path, lambda target: target.write_text(json.dumps(found)))
-    return found
+        kept = json.loads(path.read_text())
+        found = Found(tuple(kept["groups"]), kept["differ"])
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+    numbers = [*found.groups, found.differ]
+    return found if len(numbers) == images + 1 and all(type(n) is int for n in numbers) else None
 
 
-def _pairs(catalog: Catalog, say: Say) -> list[tuple[int, int]]:
-    """Return pairs of rows that are one photograph; they join all that are."""
+def _pairs(catalog: Catalog, say: Say) -> tuple[list[Pair], int]:
+    """Return pairs of rows that are one photograph, which join all that are, and `Found.differ`."""
     rows = [row for row, image in enumerate(catalog.images) if image.facts.look]
     if len(rows) < 2:
-        return []
+        return [], 0
     hashes = looks.parse([catalog.images[row].facts.look for row in rows])
     images = [catalog.images[row] for row in rows]
     most = len(rows) + MORE_CHECKS
@@ -94,12 +113,8 @@ def _pairs(catalog: Catalog, say: Say) -> list[tuple[int, int]]:
                 else:
                     differ.add((way.first, way.second))
     _views.cache_clear()
-    if not whole or len(differ) >= most:
-        say(f"Near-duplicates: the nearest pairs were looked at until {len(differ):,} differed")
-    return [(rows[first], rows[second]) for first, second in found]
-
-
-Pair = tuple[int, int]
+    bounded = not whole or len(differ) >= most
+    return [(rows[first], rows[second]) for first, second in found], len(differ) * bounded
 
 
 def _forest(nearest: Sequence[Candidate], groups: Sequence[int]) -> list[Candidate]:

@@ -158,13 +158,15 @@ def suggested(catalog: Catalog) -> Suggestion | None:
 
 
 def _can_be_divided(catalog: Catalog, groups: Sequence[Sequence[int]]) -> bool:
-    """Say whether each class has groups, or images in none, for every part of a split."""
+    """Say whether most images are of classes with groups enough for every part of a split."""
     grouped = {row for rows in groups for row in rows}
     units = Counter(
         label for rows in groups for label in {catalog.images[row].label for row in rows}
     )
     units.update(image.label for row, image in enumerate(catalog.images) if row not in grouped)
-    return all(units[label] >= LEAST for label in catalog.classes)
+    enough = {label for label in catalog.classes if units[label] >= LEAST}
+    images = sum(image.label in enough for image in catalog.images)
+    return len(enough) > 1 and 2 * images > len(catalog.images)
 
 
 def unasked(catalog: Catalog, asked: DataSettings) -> Suggestion | None:

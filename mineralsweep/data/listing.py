@@ -59,14 +59,14 @@ class Rejected:
 
     Attributes:
         photograph: whether it was lost; a video or a sidecar file is missed by nobody.
-        labels: of a file that a label alone is missing to: those that it was given; None: of
+        listed: what the source says of a file to which a label alone is missing; None: of
             another one.
     """
 
     path: Path
     reason: str
     photograph: bool = True
-    labels: tuple[str, ...] | None = None
+    listed: Listed | None = None
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from os import cpu_count
 from typing import NamedTuple
@@ -20,7 +20,7 @@ BLOCK = (8, 4096)
 """Hashes compared with hashes at once: what a core's cache holds."""
 ROW_BITS = 29
 """Of a row's number, where three numbers stand in one of 64 bits."""
-AT_ONCE = 2**21
+AT_ONCE = 2**19
 """Near pairs held before the nearest are chosen: bounds the memory."""
 
 Hashes = NDArray[np.uint64]
@@ -51,7 +51,8 @@ def candidates(
         say: is told how far it is.
 
     Returns:
-        Sorted by distance, then by rows.
+        Sorted by distance, then by rows. Where more than `most` pairs are equally near, which of
+        them these are is left open.
     """
     apart = np.arange(len(hashes)) if groups is None else np.asarray(groups)
     ways = [(*views, turned) for views in COMPARED_VIEWS for turned in range(looks.SYMMETRIES)]
@@ -59,42 +60,53 @@ def candidates(
     def lines(way: tuple[int, int, int]) -> Rows:
         one, other, orientation = way
         upright, turned = hashes[:, one, 0].copy(), hashes[:, other, orientation].copy()
-        found, unsorted, held = np.zeros((0, 3), np.int64), [], 0
-        for near in _near(upright, turned, apart):
-            unsorted.append(near)
-            held += len(near)
-            if held > AT_ONCE:
-                found, unsorted, held = _nearest([found, *unsorted], most), [], 0
-        found = _nearest([found, *unsorted], most)
+        found = _nearest_of(upright, turned, apart, most)
         return np.concatenate([found, np.tile(way, (len(found), 1))], axis=1)
 
+    best = np.zeros((0, len(Candidate._fields)), np.int64)
     with ThreadPoolExecutor(cpu_count()) as pool:
-        each = told(pool.map(lines, ways), len(ways), "Comparing hashes, ways round", say)
-        found = _best(np.concatenate(list(each)))
-    return [Candidate(*line) for line in found[:most].tolist()]
+        each = pool.map(lines, ways)
+        for found in told(each, len(ways), "Comparing hashes, ways round", say):
+            best = _best(np.concatenate([best, found]))[:most]
+    return [Candidate(*line) for line in best.tolist()]
 
 
-def _near(upright: Hashes, turned: Hashes, groups: Rows) -> Iterator[Rows]:
-    """Give (distance, first, second) of the pairs that are near, and no group yet."""
+def _nearest_of(upright: Hashes, turned: Hashes, groups: Rows, most: int) -> Rows:
+    """Return (distance, first, second) of the nearest pairs: all that are near, or enough."""
+    found, unsorted, held, bits = np.zeros((0, 3), np.int64), [], 0, MOST_BITS
+    for low in range(0, len(turned), BLOCK[0]):
+        unsorted.append(_near(upright, turned, low, groups, bits))
+        held += len(unsorted[-1])
+        if held > AT_ONCE:
+            found, unsorted, held = _nearest([found, *unsorted], most), [], 0
+            if len(found) >= 2 * most:  # only nearer ones count from here on
+                bits = int(found[-1, 0]) - 1
+                if bits < 0:
+                    break
+    return _nearest([found, *unsorted], most)
+
+
+def _near(upright: Hashes, turned: Hashes, low: int, groups: Rows, bits: int) -> Rows:
+    """Return the pairs of a block's rows, from `low` on, that are near, and no group yet."""
     rows, columns = BLOCK
-    for low in range(0, len(turned), rows):
-        part = turned[low : low + rows, None]
-        # One array for each step, used again: half of the time goes into new ones.
-        differing = np.empty((len(part), columns), np.uint64)
-        count, near = np.empty(differing.shape, np.uint8), np.empty(differing.shape, bool)
-        for left in range(0, len(upright), columns):
-            across = upright[left : left + columns]
-            held = slice(len(across))
-            np.bitwise_xor(across, part, out=differing[:, held])
-            np.bitwise_count(differing[:, held], out=count[:, held])
-            np.less_equal(count[:, held], MOST_BITS, out=near[:, held])
-            if not near[:, held].any():
-                continue
+    part = turned[low : low + rows, None]
+    # One array for each step, used again: half of the time goes into new ones.
+    differing = np.empty((len(part), columns), np.uint64)
+    count, near = np.empty(differing.shape, np.uint8), np.empty(differing.shape, bool)
+    found = [np.zeros((0, 3), np.int64)]
+    for left in range(0, len(upright), columns):
+        across = upright[left : left + columns]
+        held = slice(len(across))
+        np.bitwise_xor(across, part, out=differing[:, held])
+        np.bitwise_count(differing[:, held], out=count[:, held])
+        np.less_equal(count[:, held], bits, out=near[:, held])
+        if near[:, held].any():
             second, first = np.nonzero(near[:, held])
             distance = count[second, first].astype(np.int64)
             first, second = first + left, second + low
             apart = groups[first] != groups[second]
-            yield np.stack([distance[apart], first[apart], second[apart]], axis=1)
+            found.append(np.stack([distance[apart], first[apart], second[apart]], axis=1))
+    return np.concatenate(found)
 
 
 def _nearest(found: Sequence[Rows], most: int) -> Rows:

@@ -16,8 +16,9 @@ from mineralsweep.core import objective as objectives
 from mineralsweep.data import duplicates, groups
 from mineralsweep.data.catalog import Catalog
 from mineralsweep.data.dataset import Dataset, open_dataset
-from mineralsweep.data.settings import DataSettings
+from mineralsweep.data.settings import DataSettings, GroupRule
 from mineralsweep.data.sources import SOURCES
+from mineralsweep.data.work import Say, silent
 from mineralsweep.errors import DataError, InputError
 from mineralsweep.evaluation import Scores, score
 from mineralsweep.registry.evidence import Evidence, ask, digest_of_split, measure
@@ -197,18 +198,30 @@ class Evaluated:
         return {"scores": self.scores.to_dict(), "learned": self.learned, "tested": self.tested}
 
 
-def evaluate(store: Store, uri: str, catalog: Catalog) -> Evaluated:
+def evaluate(
+    store: Store, uri: str, catalog: Catalog, rule: GroupRule | None = None, say: Say = silent
+) -> Evaluated:
     """Ask a model about every image of a catalogue that it has not learned from.
 
-    Near-duplicates belong together, and so do images that a table gives one group.
+    Near-duplicates belong together, and so does what the rule, or a table's column group, puts
+    together: where a model has learned from one of them, the others are left out too.
+
+    Args:
+        store: where the model is.
+        uri: of the model.
+        catalog: the images.
+        rule: which of them belong together.
+        say: is told how far a long search is.
 
     Raises:
         InputError: the model can't be loaded or knows other classes, or it has learned from
             every image.
     """
+    if not catalog.images:
+        raise DataError(f"{catalog.root}: has no usable image; give others")
     known = _known(store, uri)
     learned = known.learned if known else frozenset()
-    together = groups.together(catalog, None, duplicates.groups(catalog))
+    together = groups.together(catalog, rule, duplicates.groups(catalog, say))
     pairs = list(zip(catalog.images, together, strict=True))
     seen = {group for image, group in pairs if image.digest in learned}
     fair = [(image, group) for image, group in pairs if group not in seen]

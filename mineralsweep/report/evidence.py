@@ -199,12 +199,11 @@ class Evidence:
     def validation_scores(self) -> Scores:
         """Return the champion's scores on the validation split."""
         shown = self.validation
-        related = self.dataset.related()
         return score(
             shown.probabilities.astype(np.float32),
             shown.labels,
             self.dataset.classes,
-            [related[row] for row in shown.rows],
+            [self.dataset.groups[row] for row in shown.rows],
         )
 
     def pixels(self, rows: tuple[int, ...], size: tuple[int, int] | None = None) -> list[Pixels]:

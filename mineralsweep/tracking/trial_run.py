@@ -88,12 +88,12 @@ class TrialRun:
         result, predicted = end.result, end.predicted
         assert result is not None
         assert predicted is not None
-        labels, related = self._dataset.labels(), self._dataset.related()
+        labels, groups = self._dataset.labels(), self._dataset.groups
         scores = score(
             result.probabilities,
             [labels[row] for row in predicted.rows],
             self._dataset.classes,
-            [related[row] for row in predicted.rows],
+            [groups[row] for row in predicted.rows],
         )
         if result.folds:  # each fold's epochs were written as they came, under its name
             points = [Point(one.metrics(), one.epoch, end.time) for one in result.history]

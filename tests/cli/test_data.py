@@ -167,3 +167,29 @@ def test_fix_asks_about_a_column_that_it_does_not_take_over(
     assert "specimen" not in capsys.readouterr().out
     rows = list(csv.DictReader((tmp_path / "two.csv").read_text().splitlines()))
     assert len({row["group"] for row in rows}) == len(files) // 3
+
+
+def test_fix_keeps_the_group_and_the_part_of_what_has_no_label(
+    make_folder: Callable[..., Path], tmp_path: Path
+) -> None:
+    files = sorted(make_folder(12).glob("*/*"))
+    parts = ("train", "train", "validation", "test")
+    lines = [
+        [str(one), one.parent.name, f"stone{number // 2}", parts[number // 2 % 4]]
+        for number, one in enumerate(files)
+    ]
+    lines[6][1] = ""
+    lines += [[str(files[8]), label, *lines[8][2:]] for label in ("oak", "elm")]
+    table = tmp_path / "labels.csv"
+    table.write_text("\n".join(map(",".join, [["file", "label", "group", "split"], *lines])))
+    assert main(["data", "fix", str(table), "--out", str(tmp_path / "fixed.csv")]) == 0
+    rows = {
+        (tmp_path / row["file"]).resolve(): row
+        for row in csv.DictReader((tmp_path / "fixed.csv").read_text().splitlines())
+    }
+    assert len(rows) == len(files)
+    for place in (6, 8):
+        one, sister = rows[files[place].resolve()], rows[files[place + 1].resolve()]
+        assert one["label"] == ""
+        assert (one["split"], one["group"]) == (sister["split"], sister["group"])
+        assert one["group"] != ""

@@ -565,3 +565,32 @@ def test_our_own_pages_are_no_lost_photographs(make_folder: Make) -> None:
     [rejected] = catalog_of(root).rejected
     assert rejected.reason == "a page of mineralsweep's own"
     assert not rejected.photograph
+
+
+def test_a_column_without_a_name_is_passed_over(tmp_path: Path) -> None:
+    path = table(tmp_path)
+    rows = enumerate(path.read_text().splitlines())
+    path.write_text("\n".join(f"{number or ''},{row}" for number, row in rows))  # as pandas does
+    assert catalog_of(path).counts() == {"ash": 6, "beech": 6}
+
+
+@pytest.mark.parametrize("name", ["images\0/0.png", "images/0.png\0", "\0"])
+def test_a_name_that_no_file_can_have_names_no_file(tmp_path: Path, name: str) -> None:
+    path = table(tmp_path)
+    path.write_text(f"{path.read_text()}{name},ash\n")
+    told = reasons(catalog_of(path)).values()
+    assert any("names no file that is there" in reason for reason in told)
+
+
+def test_a_whole_path_with_another_ending_is_told_from_the_file_that_is_there(
+    tmp_path: Path,
+) -> None:
+    source = table(tmp_path)
+    there = sorted(tmp_path.rglob("*.png"))
+    lines = [f"{one},{'ash' if n % 2 else 'beech'}" for n, one in enumerate(there)]
+    lines[0] = lines[0].replace(".png", ".jpeg")
+    other = tmp_path / "elsewhere" / source.name
+    other.parent.mkdir()
+    other.write_text("\n".join(["file,label", *lines]))
+    told = reasons(opened(other).catalog)[there[0].with_suffix(".jpeg").name]
+    assert f"did you mean '{there[0]}'?" in told

@@ -61,13 +61,16 @@ def test_the_nearest_pairs_are_found(
     hashes = crowded(240)
     monkeypatch.setattr(near, "BLOCK", block)
     monkeypatch.setattr(near, "AT_ONCE", 40)
-    wanted = one_by_one(hashes)[:most]
-    assert len(wanted) >= 10
-    assert candidates(hashes, most) == wanted
+    wanted = one_by_one(hashes)
+    assert len(wanted) >= 60
+    found = candidates(hashes, most)
+    assert [one.bits for one in found] == [one.bits for one in wanted[:most]]
+    assert set(found) <= set(wanted)
 
 
 def test_hashes_that_are_all_the_same_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     hashes = np.zeros((300, 3, 8), np.uint64)
     monkeypatch.setattr(near, "AT_ONCE", 1_000)
     found = candidates(hashes, 50)
-    assert found == [(0, 0, second, 0, 0, 0) for second in range(1, 51)]
+    assert len({(one.first, one.second) for one in found}) == 50
+    assert {one.bits for one in found} == {0}

@@ -151,6 +151,15 @@ def test_groups_of_which_no_split_can_be_made_are_not_suggested(tmp_path: Path) 
     assert groups.suggested(catalog_of(root)) is None
 
 
+def test_a_class_of_few_groups_silences_no_question_about_the_others(tmp_path: Path) -> None:
+    root = write_classes(tmp_path / "d", (*TREES, "elm"), 12)
+    for label in (*TREES, "elm"):
+        for number, path in enumerate(sorted((root / label).iterdir())):
+            stone = number // (6 if label == "elm" else 2)
+            path.rename(path.with_name(f"{label}{stone}_{number}.png"))
+    assert groups.suggested(catalog_of(root)) is not None
+
+
 def fixed(root: Path, target: Path) -> str:
     from mineralsweep.app.data_fix import fix
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 import unicodedata
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,7 +16,7 @@ from mineralsweep.data.listing import (
     Part,
     Rejected,
     part_of,
-    readable,
+    shown,
 )
 from mineralsweep.data.settings import COLUMNS, DataSettings
 from mineralsweep.errors import DataError, did_you_mean
@@ -76,27 +77,30 @@ def listing(path: Path, asked: DataSettings) -> Listing:
     parts = _parts(path, [number for number, _ in lines], rows, names.get("split", ""))
     listed: dict[Path, Listed] = {}
     rejected: list[Rejected] = []
+    undecided: dict[Path, Rejected] = {}
+    folders: dict[Path, dict[str, Path]] = {}
     for (number, _), row, part in zip(lines, rows, parts, strict=True):
         where = f"row {number} of {path.name}"
         file = _place(path.parent, row["file"]) if row["file"].strip() else path
         if file == path:
             rejected.append(Rejected(path, f"{where} names no file"))
         elif not _exists(file):
-            hint = _meant(path.parent, file) if len(rejected) < HINTED else ""
+            hint = _meant(path.parent, file, folders) if len(rejected) < HINTED else ""
             rejected.append(Rejected(file, f"{where} names no file that is there{hint}"))
-        elif not row["label"]:
-            rejected.append(Rejected(file, f"{where} has no label", labels=()))
         elif file.is_dir():
             rejected.append(Rejected(file, f"{where} names a folder"))
         else:
             found = Listed(file, row["label"], part, row.get("group", ""))
             known = listed.setdefault(file, found)
-            if known != found:
-                reason = f"{where} says {_said(found)}, an earlier row {_said(known)}"
-                both = tuple(sorted({found.label, known.label}))
-                rejected.append(Rejected(file, reason, labels=both))
+            reason = f"{where} says {_said(found)}, an earlier row {_said(known)}"
+            if not found.label:
+                reason = f"{where} has no label"
+            if not found.label or known != found:
+                without = replace(known, label="")
+                undecided.setdefault(file, Rejected(file, reason, listed=without))
+    rejected += undecided.values()
+    files = tuple(one for one in listed.values() if one.path not in undecided)
     unusable = {one.path for one in rejected}
-    files = tuple(one for one in listed.values() if one.path not in unusable)
     if not rows:
         raise DataError(f"{path}: has a header and no rows; give a row an image")
     if not files:
@@ -111,7 +115,7 @@ def listing(path: Path, asked: DataSettings) -> Listing:
     )  # fmt: skip
 
 
-Line = dict[str, Any]
+Line = dict[str | None, Any]
 
 
 def _read(path: Path) -> tuple[list[str], list[tuple[int, Line]]]:
@@ -130,8 +134,8 @@ def _read(path: Path) -> tuple[list[str], list[tuple[int, Line]]]:
             separator = given[1] if given else max(SEPARATORS, key=first.count)
             if not given:
                 file.seek(0)
-            reader = csv.DictReader(file, delimiter=separator, restkey=REST, restval="")
-            lines = [(reader.line_num, line) for line in reader]
+            reader = csv.DictReader(file, delimiter=separator, restval="")
+            lines: list[tuple[int, Line]] = [(reader.line_num, {**line}) for line in reader]
             header = list(reader.fieldnames or [])
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; give a table or a folder") from None
@@ -171,8 +175,8 @@ def _refuse_line_ends(path: Path, numbers: list[int], rows: list[dict[str, str]]
                 )
 
 
-REST = ""
-"""The key of what a row has more than the header; no column is called so."""
+REST = None
+"""The key of what a row has more than the header."""
 
 
 def _columns(path: Path, header: list[str], asked: DataSettings) -> dict[str, str]:
@@ -230,14 +234,27 @@ def _exists(path: Path) -> bool:
         return False
 
 
-def _meant(folder: Path, file: Path) -> str:
-    """Return the name of a file that may be meant: with another ending, or in a folder below."""
-    beside = [one for one in folder.iterdir() if one.is_dir()]
+def _meant(folder: Path, file: Path, known: dict[Path, dict[str, Path]]) -> str:
+    """Return the name of a file that may be meant: with another ending, or in a folder below.
+
+    `known`: by folder, the files in it by name and by stem; what is looked into is added.
+    """
+    if folder not in known:
+        known[folder] = _by_name(folder)
+    beside = [one for one in known[folder].values() if one.is_dir()]
     for place in dict.fromkeys((file.parent, folder, *sorted(beside))):
-        for one in _entries(place):
-            if file.stem.casefold() in (one.stem.casefold(), one.name.casefold()):
-                return f"; did you mean '{readable(one.relative_to(folder))}'?"
+        if place not in known:
+            known[place] = _by_name(place)
+        one = known[place].get(file.stem.casefold())
+        if one is not None:
+            return f"; did you mean '{shown(one, folder)}'?"
     return ""
+
+
+def _by_name(folder: Path) -> dict[str, Path]:
+    entries = _entries(folder)
+    by_stem = {one.stem.casefold(): one for one in reversed(entries)}
+    return by_stem | {one.name.casefold(): one for one in entries}
 
 
 def _said(file: Listed) -> str:
@@ -284,7 +301,7 @@ def _entries(folder: Path) -> list[Path]:
     """Return what is in a folder, sorted; nothing where it can't be read."""
     try:
         return sorted(folder.iterdir())
-    except OSError:
+    except (OSError, ValueError):  # ValueError: no system has such a name
         return []
 
 
