@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 CONFIDENCE = 0.95
+FEW_GROUPS = 12
+"""Of fewer, the variance over groups is too uncertain: intervals would be too narrow."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,8 @@ def independent_share(right: NDArray[np.bool_], groups: Any) -> float:
 
     Photographs of one specimen are right or wrong together: the variance of their mean is that of
     fewer images. The share is 1 over the design effect (Kish 1965, Survey Sampling), of the groups
-    as clusters; where all are right, or all wrong, that of groups to images.
+    as clusters. Of fewer than `FEW_GROUPS`, and where all are right or all wrong, that effect can't
+    be told: each group counts as one image then, and less where they differ in size.
 
     Args:
         right: bool (n,).
@@ -106,8 +109,8 @@ def independent_share(right: NDArray[np.bool_], groups: Any) -> float:
     if len(sizes) == len(right):
         return 1.0
     value = float(right.mean())
-    if value in (0.0, 1.0) or len(sizes) < 2:
-        return len(sizes) / len(right)
+    if value in (0.0, 1.0) or len(sizes) < FEW_GROUPS:
+        return len(right) / float((sizes**2).sum())
     off = np.bincount(place, right) - value * sizes
     of_groups = len(sizes) / (len(sizes) - 1) * float((off**2).sum()) / len(right) ** 2
     return min(1.0, value * (1 - value) / len(right) / of_groups) if of_groups else 1.0

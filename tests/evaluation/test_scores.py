@@ -62,6 +62,22 @@ def test_images_that_belong_together_count_for_fewer() -> None:
     assert independent_share(mixed, pairs) == 1.0  # a group says no more than its images do
     assert independent_share(np.ones(60, bool), pairs) == 0.5
     assert independent_share(right, [0] * 60) == pytest.approx(1 / 60)
+    six = np.repeat(range(6), 10)  # few: the images within them seem to be independent, by chance
+    assert independent_share(mixed, six) == pytest.approx(0.1)
+    assert independent_share(mixed, [0] * 30 + [*range(1, 6)] * 6) == pytest.approx(60 / 1080)
+
+
+@pytest.mark.parametrize(("groups", "size"), [(3, 10), (6, 6), (15, 6), (30, 6)])
+def test_the_intervals_of_groups_hold_the_truth_as_often_as_they_say(
+    groups: int, size: int
+) -> None:
+    rng, truth, held = np.random.default_rng(0), 0.8, 0
+    together = np.repeat(np.arange(groups), size)
+    for _ in range(500):
+        right = rng.random((groups, size)) < rng.beta(4 * truth, 4 * (1 - truth), (groups, 1))
+        found = wilson(int(right.sum()), right.size, independent_share(right.ravel(), together))
+        held += found.low <= truth <= found.high
+    assert held / 500 > 0.9  # of few groups, nearly always
 
 
 def test_groups_widen_the_intervals_and_change_no_score() -> None:
