@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from html import escape
 from typing import Any
@@ -53,6 +53,10 @@ STYLE: dict[Any, Any] = {
 }
 WIDTH, HEIGHT = 3.6, 2.5
 """Of one panel, in inches: legible at the width of a phone."""
+LONG_NAME = 10
+"""Letters: three of more have no room side by side in a legend."""
+LETTERS_IN_A_ROW = 28
+"""Of all names under an axis; more stand at a slant."""
 SHAPES, COLOURS = "os^D", (BLUE, ORANGE, GREEN, PURPLE, SKY)
 
 
@@ -193,45 +197,60 @@ def slices(
 ) -> Figure:
     """Draw the value of each trial over one setting; a shape and a colour an architecture."""
     shown = [r for r in records if r.value is not None and name in r.params]
-    texts = not isinstance(entry, Range)
-    with panel() as (figure, axes):
+    chosen = [] if isinstance(entry, Range) else _in_order({r.params[name] for r in shown})
+    columns = 2 if max(map(len, architectures)) > LONG_NAME else 3
+    with panel(HEIGHT + 0.4 * bool(chosen), columns=columns) as (figure, axes):
         for place, architecture in enumerate(architectures):
             mine = [r for r in shown if r.params["architecture"] == architecture]
-            _points(axes, name, mine, texts, mark(place), architecture)
+            _points(axes, name, mine, chosen, mark(place), architecture)
         if name in best.params:
             axes.plot(
-                [_place(best.params[name], texts)], _values([best]), "o", ms=10,
+                [_place(best.params[name], chosen)], _values([best]), "o", ms=10,
                 markerfacecolor="none", color=INK, label="best",
             )  # fmt: skip
         if isinstance(entry, Range) and entry.log:
             axes.set_xscale("log")
             _plain_log_ticks(axes.xaxis)
+        if chosen:
+            names = [str(value) for value in chosen]
+            slanted = len("".join(names)) > LETTERS_IN_A_ROW
+            axes.set_xticks(
+                range(len(names)), names, rotation=25 * slanted, ha="right" if slanted else "center"
+            )
         axes.set(xlabel=name.replace("_", " "), ylabel=metric(objective))
-        axes.margins(x=0.15 if texts else 0.05)
+        axes.margins(x=0.15 if chosen else 0.05)
     return figure
+
+
+def _in_order(values: Collection[Value]) -> list[Value]:
+    """Return numbers by size, and texts by the alphabet after them."""
+    numbers = [value for value in values if isinstance(value, int | float)]
+    return sorted(numbers) + sorted(value for value in values if isinstance(value, str))
 
 
 def _points(
     axes: Axes,
     name: str,
     records: Sequence[TrialRecord],
-    texts: bool,
+    chosen: Sequence[Value],
     look: tuple[str, str],
     label: str,
 ) -> None:
     """Draw trials over a setting: filled is complete, hollow pruned."""
     shape, color = look
+    unnamed = True
     for state, face in (("COMPLETE", color), ("PRUNED", "none")):
         some = [record for record in records if record.state == state]
         if some:
             axes.plot(
-                [_place(r.params[name], texts) for r in some], _values(some), shape,
-                color=color, markerfacecolor=face, label=label if face == color else "_",
+                [_place(r.params[name], chosen) for r in some], _values(some), shape,
+                color=color, markerfacecolor=face, label=label if unnamed else "_",
             )  # fmt: skip
+            unnamed = False
 
 
-def _place(value: Value, texts: bool) -> Any:
-    return str(value) if texts else value
+def _place(value: Value, chosen: Sequence[Value]) -> Any:
+    return chosen.index(value) if chosen else value
 
 
 def _values(records: Sequence[TrialRecord]) -> list[float]:

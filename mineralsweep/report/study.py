@@ -18,7 +18,7 @@ from mineralsweep.core import objective as objectives
 from mineralsweep.core.record import BASELINE, TrialRecord
 from mineralsweep.data.listing import shown
 from mineralsweep.models import get as get_architecture
-from mineralsweep.models.vote import BACKBONES_SEARCHED
+from mineralsweep.models.vote import BACKBONES_SEARCHED, is_vote
 from mineralsweep.report import champion, charts, parallel, photographs
 from mineralsweep.report.evidence import Evidence
 from mineralsweep.report.findings import counts, headlines, warnings_of
@@ -237,7 +237,8 @@ def curves(evidence: Evidence) -> dict[str, Any]:
             figures.append(charts.inline(figure, f"curve{record.number}{name}", alt))
         scores = scores_of(record, evidence.sweep.objective)
         trials.append({"record": record, "scores": scores, "figures": figures, "lasts": lasts})
-    return {"trials": trials, "folds": evidence.sweep.folds > 1}
+    votes = any(is_vote(str(one.params["architecture"])) for one in evidence.complete[:CURVES_OF])
+    return {"trials": trials, "folds": evidence.sweep.folds > 1, "votes": votes}
 
 
 def profile(evidence: Evidence) -> dict[str, Any]:
