@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from mlflow.exceptions import MlflowException
 from mineralsweep.config import Gate
 from mineralsweep.core import objective as objectives
 from mineralsweep.data import duplicates, groups
-from mineralsweep.data.catalog import Catalog
+from mineralsweep.data.catalog import Catalog, CatalogImage
 from mineralsweep.data.dataset import Dataset, open_dataset
 from mineralsweep.data.settings import DataSettings, GroupRule
 from mineralsweep.data.sources import SOURCES
@@ -221,18 +221,12 @@ def evaluate(
         raise DataError(f"{catalog.root}: has no usable image; give others")
     known = _known(store, uri)
     learned = known.learned if known else frozenset()
-    together = groups.together(catalog, rule, duplicates.groups(catalog, say))
-    pairs = list(zip(catalog.images, together, strict=True))
-    seen = {group for image, group in pairs if image.digest in learned}
-    fair = [(image, group) for image, group in pairs if group not in seen]
-    images = [image for image, _ in fair]
-    if not images:
-        raise DataError(
-            f"{catalog.root}: the model has learned from every usable image; give others"
-        )
-    tested = sum(image.digest in known.tested for image in images) if known else 0
     with fetched(uri) as folder:
-        classify = open_folder(folder).predict
+        classify = open_folder(folder).predict  # what can't be loaded is said before a long search
+        together = groups.together(catalog, rule, duplicates.groups(catalog, say))
+        fair = _fair(catalog, learned, together)
+        images = [image for image, _ in fair]
+        tested = sum(image.digest in known.tested for image in images) if known else 0
         if known and tested:
             store.note_opening(known.run_id, known.test_digest)
         probabilities = ask(classify, images, catalog.classes)
@@ -242,6 +236,24 @@ def evaluate(
         len(catalog.images) - len(images) if known else None,
         tested,
     )
+
+
+def _fair(
+    catalog: Catalog, learned: frozenset[str], together: Sequence[int]
+) -> list[tuple[CatalogImage, int]]:
+    """Return the images of which none that belongs together with them was learned from.
+
+    Raises:
+        DataError: there is none.
+    """
+    pairs = list(zip(catalog.images, together, strict=True))
+    seen = {group for image, group in pairs if image.digest in learned}
+    fair = [(image, group) for image, group in pairs if group not in seen]
+    if not fair:
+        raise DataError(
+            f"{catalog.root}: the model has learned from every usable image; give others"
+        )
+    return fair
 
 
 @dataclass(frozen=True)

@@ -285,14 +285,17 @@ def test_evaluate_leaves_out_copies_of_what_the_model_learned_from(
     assert (told["scores"]["accuracy"]["n"], told["learned"]) == (24, 37)
 
 
+@pytest.mark.parametrize(
+    ("column", "asked"), [("group", []), ("stone", ["--set", "data.groups={column: stone}"])]
+)
 def test_evaluate_takes_a_table_s_group_for_one_witness(
-    sweeping: Sweeping, run: Run, tmp_path: Path
+    column: str, asked: list[str], sweeping: Sweeping, run: Run, tmp_path: Path
 ) -> None:
     images = [sweeping.dataset.catalog.images[row] for row in sweeping.dataset.split.test]
     lines = [f"{one.path},{one.label},{number % 8}" for number, one in enumerate(images)]
     table = tmp_path / "labels.csv"
-    table.write_text("\n".join(["file,label,group", *lines]))
-    code, said = run("evaluate", str(table), "--json")
+    table.write_text("\n".join([f"file,label,{column}", *lines]))
+    code, said = run("evaluate", str(table), "--json", *asked)
     assert code == 0, said
     scores = json.loads(said)["scores"]
     assert scores["accuracy"]["n"] == 24
