@@ -241,8 +241,8 @@ def _meant(folder: Path, file: Path, known: dict[Path, dict[str, Path]]) -> str:
     """
     if folder not in known:
         known[folder] = _by_name(folder)
-    beside = [one for one in known[folder].values() if one.is_dir()]
-    for place in dict.fromkeys((file.parent, folder, *sorted(beside))):
+    beside = sorted({one for one in known[folder].values() if one.is_dir()})
+    for place in dict.fromkeys((file.parent, folder, *beside)):
         if place not in known:
             known[place] = _by_name(place)
         one = known[place].get(file.stem.casefold())
