@@ -134,6 +134,11 @@ class LogCovariance:
         for view in views:
             for place, image in enumerate(view):
                 matrices[place] += self._projected(image) / len(views)
+        return self.of_covariances(matrices)
+
+    def of_covariances(self, matrices: Floats) -> Floats:
+        """Return the numbers of images whose covariances are known: (images, REGIONS, k, k)."""
+        side = self.directions.shape[1]
         logarithms = covariance.logarithm(matrices + self.ridge * np.eye(side), self.ridge / 2)
         return logarithms.reshape(len(matrices), self.columns)
 

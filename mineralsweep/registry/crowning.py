@@ -15,6 +15,7 @@ from mineralsweep.data.catalog import Catalog
 from mineralsweep.data.dataset import Dataset
 from mineralsweep.errors import InputError
 from mineralsweep.evaluation import Scores
+from mineralsweep.registry import packaging
 from mineralsweep.registry.candidate import examine, test_tags
 from mineralsweep.registry.card import card
 from mineralsweep.registry.decision import Decision
@@ -97,8 +98,8 @@ def crown(
     """
     rules = rules or Gate()
     versions = Versions(store, rules.model)
-    assert record.model_id is not None  # complete trials have logged one
-    with downloaded(f"models:/{record.model_id}") as folder:
+    served = packaging.ensure(store, record, dataset)
+    with downloaded(f"models:/{served}") as folder:
         files = digest_of_folder(folder)  # before it is loaded, which writes compiled code
         test = digest_of_split(dataset)
         evidence = versions.kept_evidence(record.run_id, test)
@@ -108,7 +109,7 @@ def crown(
     run.log_test(scores, f"test split, {record.title()}")
     tags = {**_tags(record, scores, study), DIGEST: files, TEST_DIGEST: test}
     version = versions.register(
-        record.run_id, record.model_id, card(record, evidence, dataset, openings), tags
+        record.run_id, served, card(record, evidence, dataset, openings), tags
     )
     decision = decide(versions, version, evidence, rules, answers_from(versions, dataset.catalog))
     run.tag({"mineralsweep.version": version, "mineralsweep.verdict": decision.verdict})

@@ -21,6 +21,7 @@ from mineralsweep.data.dataset import Dataset
 from mineralsweep.data.listing import readable
 from mineralsweep.errors import DataError
 from mineralsweep.evaluation import Scores, score
+from mineralsweep.serving import confidence, network
 
 BATCH = 32
 TIMED = 10
@@ -47,6 +48,9 @@ class Evidence:
             of these. The class is "" in evidence of before it was kept.
         latency_ms: milliseconds an image, asked one at a time through the served model.
         size_bytes: of all its files.
+        novelty: a number an image; above 1: the model took it for unlike the training. Empty where
+            it was not measured.
+        temperature: that `probabilities` are calibrated with; 1: they are not.
     """
 
     source: str
@@ -59,6 +63,8 @@ class Evidence:
     learned: Mapping[str, str]
     latency_ms: float
     size_bytes: int
+    novelty: tuple[float, ...] = ()
+    temperature: float = 1.0
 
     @property
     def digest(self) -> str:
@@ -127,7 +133,7 @@ def measure(classify: Classify, folder: Path, dataset: Dataset) -> Evidence:
     known = {groups[row] for row in own}
     learned = (*own, *(row for row in rows if groups[row] in known))
     tested = [images[row] for row in rows]
-    probabilities = ask(classify, tested, dataset.classes)
+    probabilities, novelty = _ask(classify, tested, dataset.classes)
     return Evidence(
         source=dataset.name,
         drawn=dataset.source == "sample",
@@ -139,6 +145,8 @@ def measure(classify: Classify, folder: Path, dataset: Dataset) -> Evidence:
         learned={images[row].digest: images[row].label for row in learned},
         latency_ms=_latency(classify, [_content(image) for image in tested[:TIMED]]),
         size_bytes=files.size(folder),
+        novelty=novelty,
+        temperature=confidence.load(network.find(folder)),
     )
 
 
@@ -151,17 +159,27 @@ def ask(
         DataError: a file was changed or removed since the catalogue was read, or the model
             knows other classes.
     """
+    return _ask(classify, images, classes)[0]
+
+
+def _ask(
+    classify: Classify, images: Sequence[CatalogImage], classes: Sequence[str]
+) -> tuple[NDArray[np.float32], tuple[float, ...]]:
+    """Return a model's probabilities, as `ask` does, and its novelties, empty where it has none."""
     found = np.zeros((len(images), len(classes)), np.float32)
+    novelty: list[float] = []
     for start in range(0, len(images), BATCH):
         frame = pd.DataFrame({"image": [_content(one) for one in images[start : start + BATCH]]})
-        for at, answer in enumerate(classify(frame)["probabilities"], start=start):
+        answers = classify(frame)
+        novelty += answers["novelty"].tolist() if "novelty" in answers else []
+        for at, answer in enumerate(answers["probabilities"], start=start):
             if set(answer) != set(classes):
                 raise DataError(
                     f"the data has the classes {', '.join(classes)}, and the model knows"
                     f" {', '.join(sorted(answer))}; give data of the model's classes"
                 )
             found[at] = [answer[name] for name in classes]
-    return found
+    return found, tuple(novelty)
 
 
 def _content(image: CatalogImage) -> bytes:

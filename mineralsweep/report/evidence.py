@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from mineralsweep.registry import Crowned
     from mineralsweep.tracking import Store
 
-PREDICTIONS = "validation_predictions.json"
-
 
 @dataclass(frozen=True)
 class Predictions:
@@ -150,6 +148,8 @@ class Evidence:
         return {}
 
     def _table(self, number: int) -> pd.DataFrame:
+        from mineralsweep.tracking.trial_run import PREDICTIONS
+
         with tempfile.TemporaryDirectory(prefix="mineralsweep-") as scratch:
             run_id = self.runs[number].info.run_id
             file = self.store.client.download_artifacts(run_id, PREDICTIONS, scratch)
@@ -215,12 +215,10 @@ class Evidence:
 
     @contextmanager
     def champion_files(self) -> Iterator[Path]:
-        """Give a copy of the champion's model, as it was logged, that is removed afterwards."""
+        """Give a copy of the champion's model, as it was trained, that is removed afterwards."""
         import mlflow
 
-        from mineralsweep.registry.versions import uri_of
-
-        uri = uri_of(self.sweep.gate.model, self.crowned.version)
+        uri = f"models:/{self.crowned.record.model_id}"
         with tempfile.TemporaryDirectory(prefix="mineralsweep-") as scratch:
             yield Path(
                 mlflow.artifacts.download_artifacts(

@@ -7,35 +7,48 @@ from __future__ import annotations
 
 import base64
 import binascii
+import os
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from mlflow.exceptions import MlflowException
 from mlflow.models import set_model
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
-from mineralsweep.data.decode import BITS, MAX_BYTES, Pixels, decode
+from mineralsweep.data.decode import BITS, MAX_BYTES
 from mineralsweep.data.depth import FULL
 from mineralsweep.errors import UnusableImage
-from mineralsweep.serving.ensemble import Classifier
-from mineralsweep.serving.network import load
+from mineralsweep.serving.served import Answer, Served, load
+from mineralsweep.serving.workers import Workers
 
 COLUMN = "image"
 MAX_ROWS = 1024
+ON_ERROR = "on_error"
+REFUSE, ANSWER = "refuse", "answer"
+UNUSABLE = "unusable"
+SECONDS = "MINERALSWEEP_REQUEST_SECONDS"
+DEFAULT_SECONDS = 50.0
+"""A request may take so long: MLflow's server gives up after 60."""
 
 
 class ImageClassifier(PythonModel):
-    """Decodes with the decoder that training used, so the same bytes give the same answer."""
+    """Decodes with the decoder that training used, so the same bytes give the same answer.
 
-    _network: Classifier
-    _bits: int = FULL
+    The images of all requests that are under way are answered by one thread a core.
+    """
+
+    _served: Served
+    _workers: Workers[bytes, Answer]
 
     def load_context(self, context: PythonModelContext) -> None:
-        self._network = load(Path(context.artifacts["network"]))
-        self._bits = int((context.model_config or {}).get(BITS, FULL))
+        bits = int((context.model_config or {}).get(BITS, FULL))
+        self._served = load(Path(context.artifacts["network"]), bits)
+        self._workers = Workers(self._served.answer)
 
     def predict(
         self,
@@ -46,46 +59,97 @@ class ImageClassifier(PythonModel):
         """Classify images.
 
         Args:
-            model_input: one column `image`; each row the bytes of a JPEG, PNG, GIF, WebP, TIFF
-                or BMP file, or the same as base64 text. At most 1,024 rows.
+            model_input: one column `image`; each row the bytes of a file of an image, or the same
+                as base64 text. At most 1,024 rows.
+            params: `on_error`: what becomes of a request with a row that is no image: "refuse"
+                all of it (default), or "answer" the others.
 
         Returns:
             One row an image: `label`, `confidence` in [0, 1], and `probabilities`, a mapping of
-            class names that adds up to 1.
+            class names that adds up to 1; `verdict`, whether it is like the training images, and
+            `novelty`, which is above 1 where it is not. With "answer" also `reason`: of a row that
+            is no image, whose verdict is "unusable".
 
         Raises:
-            MlflowException: a row is no image (HTTP 400); the message names each such row.
+            MlflowException: a row is no image, there are too many, or they take too long (HTTP
+                400); the message names each such row.
         """
-        if COLUMN not in model_input:
-            raise _refused(
-                f"column '{COLUMN}' is missing, got {list(map(str, model_input.columns))}"
-            )
-        if len(model_input) > MAX_ROWS:
-            raise _refused(f"{len(model_input)} rows; at most {MAX_ROWS} are taken in one request")
-        classes = self._network.classes
-        found = self._network.predict(self._decode_all(model_input[COLUMN].tolist()))
-        return pd.DataFrame(
-            {
-                "label": [classes[row.argmax()] for row in found],
-                "confidence": [float(row.max()) for row in found],
-                "probabilities": [
-                    dict(zip(classes, map(float, row), strict=True)) for row in found
-                ],
-            }
-        )
+        on_error = (params or {}).get(ON_ERROR, REFUSE)
+        if on_error not in (REFUSE, ANSWER):
+            raise _refused(f"{ON_ERROR}: must be {REFUSE} or {ANSWER}, got '{on_error}'")
+        answers = self._answers(_rows(model_input))
+        wrong = {row: one for row, one in enumerate(answers) if isinstance(one, UnusableImage)}
+        if wrong and on_error == REFUSE:
+            raise _refused("; ".join(f"row {row}: {error}" for row, error in wrong.items()))
+        return self._frame(answers, with_reason=on_error == ANSWER)
 
-    def _decode_all(self, values: list[Any]) -> Pixels:
-        height, width = self._network.image_size
-        images = np.zeros((len(values), height, width, 3), np.uint8)
-        reasons = []
-        for row, value in enumerate(values):
-            try:
-                images[row] = decode(_content(value), (height, width), self._bits)
-            except UnusableImage as error:
-                reasons.append(f"row {row}: {error}")
-        if reasons:
-            raise _refused("; ".join(reasons))
-        return images
+    def _answers(self, values: Sequence[Any]) -> list[Answer | UnusableImage]:
+        contents = [_content_or_error(value) for value in values]
+        usable = [one for one in contents if not isinstance(one, UnusableImage)]
+        futures = self._workers.submit(usable)
+        found = iter(_awaited(futures))
+        return [one if isinstance(one, UnusableImage) else next(found) for one in contents]
+
+    def _frame(self, answers: Sequence[Answer | UnusableImage], with_reason: bool) -> pd.DataFrame:
+        rows = [self._row(one, with_reason) for one in answers]
+        columns = ["label", "confidence", "probabilities"]
+        if self._served.familiarity is not None:
+            columns += ["verdict", "novelty"]
+        elif with_reason:
+            columns.append("verdict")
+        if with_reason:
+            columns.append("reason")
+        return pd.DataFrame({name: [row[name] for row in rows] for name in columns})
+
+    def _row(self, answer: Answer | UnusableImage, with_reason: bool) -> dict[str, Any]:
+        if isinstance(answer, UnusableImage):
+            nothing = dict.fromkeys(("label", "confidence", "probabilities", "novelty"))
+            return {**nothing, "verdict": UNUSABLE, "reason": str(answer)}
+        classes = self._served.classifier.classes
+        probabilities = map(float, answer.probabilities)
+        return {
+            "label": classes[int(answer.probabilities.argmax())],
+            "confidence": float(answer.probabilities.max()),
+            "probabilities": dict(zip(classes, probabilities, strict=True)),
+            "verdict": answer.verdict,
+            "novelty": answer.novelty,
+            "reason": "",
+        }
+
+
+def _rows(model_input: pd.DataFrame) -> list[Any]:
+    if COLUMN not in model_input:
+        raise _refused(f"column '{COLUMN}' is missing, got {list(map(str, model_input.columns))}")
+    if len(model_input) > MAX_ROWS:
+        raise _refused(f"{len(model_input)} rows; at most {MAX_ROWS} are taken in one request")
+    return list(model_input[COLUMN])
+
+
+def _awaited(futures: Sequence[Future[Answer]]) -> list[Answer | UnusableImage]:
+    """Wait for the answers, so long as a request may take."""
+    seconds = float(os.environ.get(SECONDS, DEFAULT_SECONDS))
+    until = time.monotonic() + seconds
+    found: list[Answer | UnusableImage] = []
+    for future in futures:
+        try:
+            found.append(future.result(max(0.0, until - time.monotonic())))
+        except UnusableImage as error:
+            found.append(error)
+        except TimeoutError:
+            for one in futures:
+                one.cancel()
+            raise _refused(
+                f"{len(found)} of {len(futures)} rows were answered in {seconds:g} s, which is all"
+                " that a request may take; send fewer rows at a time"
+            ) from None
+    return found
+
+
+def _content_or_error(value: Any) -> bytes | UnusableImage:
+    try:
+        return _content(value)
+    except UnusableImage as error:
+        return error
 
 
 def _content(value: Any) -> bytes:

@@ -46,6 +46,13 @@ class Prepares(Protocol):
     def answer(self, prepared: Any) -> NDArray[np.float32]: ...
 
 
+@runtime_checkable
+class Embeds(Prepares, Protocol):
+    """A classifier that has an embedding of what it prepared: float32 (n, columns), or None."""
+
+    def embedding(self, prepared: Any) -> NDArray[np.float32] | None: ...
+
+
 def combine(folders: Sequence[Path], classes: Sequence[str], target: Path) -> None:
     """Make one model of several: move their folders to `members/0`, `members/1`, ... of `target`.
 
@@ -116,19 +123,40 @@ class Ensemble:
         return np.concatenate([np.zeros((0, len(self.classes)), np.float32), *found])
 
     def _answer(self, images: Pixels) -> NDArray[np.float32]:
-        prepared: dict[str, Any] = {}
-        total = np.zeros((len(images), len(self.classes)))
-        for one, weight in self.leaves():
-            if isinstance(one, Prepares):
-                if one.prepared_as not in prepared:
-                    prepared[one.prepared_as] = one.prepare(images)
-                total += weight * one.answer(prepared[one.prepared_as])
-            else:
-                total += weight * one.predict(images)
-        return total.astype(np.float32)
+        return answer(self, images)[0]
 
     def leaves(self) -> Iterator[tuple[Classifier, float]]:
         """Give the single models within, and the weight of each in the mean."""
         for member in self.members:
             within = member.leaves() if isinstance(member, Ensemble) else [(member, 1.0)]
             yield from ((one, weight / len(self.members)) for one, weight in within)
+
+
+def leaves(model: Classifier) -> list[tuple[Classifier, float]]:
+    """Return the single models of a model, and the weight of each in its answer."""
+    return list(model.leaves()) if isinstance(model, Ensemble) else [(model, 1.0)]
+
+
+def answer(
+    model: Classifier, images: Pixels
+) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+    """Answer images in one pass: probabilities (n, classes), and the embedding (n, columns).
+
+    The embedding is that of the first single model that has one; None without.
+
+    Args:
+        images: uint8 (n, height, width, 3) in [0, 255]; as many as memory holds activations of.
+    """
+    prepared: dict[str, Any] = {}
+    total = np.zeros((len(images), len(model.classes)))
+    embedding = None
+    for one, weight in leaves(model):
+        if not isinstance(one, Prepares):
+            total += weight * one.predict(images)
+            continue
+        if one.prepared_as not in prepared:
+            prepared[one.prepared_as] = one.prepare(images)
+        total += weight * one.answer(prepared[one.prepared_as])
+        if embedding is None and isinstance(one, Embeds):
+            embedding = one.embedding(prepared[one.prepared_as])
+    return total.astype(np.float32), embedding

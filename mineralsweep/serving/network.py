@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mineralsweep.core.recipe import AXES, Flips
 from mineralsweep.data.decode import Pixels
-from mineralsweep.serving import ensemble, estimator, own_code, probe
+from mineralsweep.serving import compiled, ensemble, estimator, own_code, probe
 from mineralsweep.serving.ensemble import CLASSES_FILE, Classifier
 from mineralsweep.silence import stderr_silenced
 
@@ -130,6 +130,8 @@ def load(folder: Path) -> Classifier:
     """
     if ensemble.is_ensemble(folder):
         return ensemble.load(folder, load)
+    if compiled.is_compiled(folder):
+        return compiled.load(folder)
     if (folder / estimator.ESTIMATOR_FILE).is_file():
         return estimator.load(folder)
     if probe.is_probe(folder):

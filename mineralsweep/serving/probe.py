@@ -116,12 +116,17 @@ class Probe:
 
     def answer_numbers(self, numbers: Sequence[Floats]) -> NDArray[np.float32]:
         """Answer the numbers of images, an array a stage, as `answer` does."""
-        answers = [
-            member.answer(own, len(self.classes))
-            for member, own in zip(self.members, numbers, strict=True)
-        ]
-        mean: NDArray[np.float32] = np.mean(answers, axis=0).astype(np.float32)
-        return mean
+        return answer_numbers(self.members, numbers, len(self.classes))
+
+
+def answer_numbers(
+    members: Sequence[StageClassifier], numbers: Sequence[Floats], classes: int
+) -> NDArray[np.float32]:
+    """Answer the numbers of images, an array a stage: float32 (n, classes)."""
+    pairs = zip(members, numbers, strict=True)
+    answers = [member.answer(own, classes) for member, own in pairs]
+    mean: NDArray[np.float32] = np.mean(answers, axis=0).astype(np.float32)
+    return mean
 
 
 def save(probe: Probe, folder: Path) -> None:
@@ -209,14 +214,7 @@ def load(folder: Path) -> Probe:
     settings = json.loads((folder / SETTINGS_FILE).read_text())
     file = _backbone(folder)
     network = _network(file, file.stat().st_mtime_ns)
-    stages: list[str] = settings["stages"]
-    shapes = [output.shape[-1] for output in network.outputs]
-    _check_size(folder / POOLING_FILE)
-    with np.load(folder / POOLING_FILE, allow_pickle=False) as arrays:
-        members = tuple(
-            _member(folder, stage, channels, arrays)
-            for stage, channels in zip(stages, shapes, strict=True)
-        )
+    members = load_members(folder, [output.shape[-1] for output in network.outputs])
     height, width = settings["image_size"]
     flips = settings["flips"]
     if flips not in AXES:
@@ -229,6 +227,22 @@ def load(folder: Path) -> Probe:
         flips,
         str(settings["prepared_as"]),
     )
+
+
+def load_members(folder: Path, channels: Sequence[int]) -> tuple[StageClassifier, ...]:
+    """Read the classifiers of a probe; `channels`: how many each stage has.
+
+    Raises:
+        UntrustedModel: a classifier's file holds what none of ours does.
+        OSError, ValueError, KeyError: the folder lacks a file, or one is damaged.
+    """
+    stages: list[str] = json.loads((folder / SETTINGS_FILE).read_text())["stages"]
+    _check_size(folder / POOLING_FILE)
+    with np.load(folder / POOLING_FILE, allow_pickle=False) as arrays:
+        return tuple(
+            _member(folder, stage, count, arrays)
+            for stage, count in zip(stages, channels, strict=True)
+        )
 
 
 def _check_size(path: Path) -> None:

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 import mineralsweep
 from mineralsweep.data import depth
 from mineralsweep.data.decode import BITS
+from mineralsweep.serving.compiled import GRAPH_FILE
 from mineralsweep.serving.estimator import ESTIMATOR_FILE
 from mineralsweep.serving.network import NETWORK_FILE
-from mineralsweep.serving.probe import BACKBONE_FILE
+from mineralsweep.serving.probe import BACKBONE_FILE, POOLING_FILE
 
 if TYPE_CHECKING:
     from mlflow.models import Model
@@ -27,9 +28,14 @@ CLASSIFIER = PACKAGE / "serving" / "classifier.py"
 REQUIREMENTS = ("mlflow", "numpy", "pandas", "pillow", "pillow-heif")
 """What serving any model needs beside this package, whose code travels with the model."""
 
+ON_ERROR, REFUSE = "on_error", "refuse"
+"""The parameter of a request, and its default; see `classifier.ImageClassifier.predict`."""
+
 OF_KIND = {
+    GRAPH_FILE: ("onnxruntime",),
+    POOLING_FILE: ("scikit-learn", "scipy", "skops"),
     NETWORK_FILE: ("tensorflow", "keras"),
-    BACKBONE_FILE: ("tensorflow", "keras", "scikit-learn", "scipy", "skops"),
+    BACKBONE_FILE: ("tensorflow", "keras"),
     ESTIMATOR_FILE: ("scikit-learn", "scikit-image", "scipy", "skops"),
 }
 """What a model needs more, by the file that it lies in."""
@@ -111,13 +117,13 @@ def requirements(folder: Path) -> list[str]:
     for file, more in OF_KIND.items():
         if any(folder.rglob(file)):
             wanted += more
-    return [f"{name}=={metadata.version(name)}" for name in wanted]
+    return [f"{name}=={metadata.version(name)}" for name in dict.fromkeys(wanted)]
 
 
 def signature() -> Any:
     """Return what a model takes and answers, in MLflow's words."""
     from mlflow.models import ModelSignature
-    from mlflow.types import ColSpec, DataType, Schema
+    from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
     from mlflow.types.schema import Map
 
     return ModelSignature(
@@ -127,6 +133,10 @@ def signature() -> Any:
                 ColSpec(DataType.string, "label"),
                 ColSpec(DataType.double, "confidence"),
                 ColSpec(Map(DataType.double), "probabilities"),
+                ColSpec(DataType.string, "verdict", required=False),
+                ColSpec(DataType.double, "novelty", required=False),
+                ColSpec(DataType.string, "reason", required=False),
             ]
         ),
+        params=ParamSchema([ParamSpec(ON_ERROR, DataType.string, REFUSE)]),
     )

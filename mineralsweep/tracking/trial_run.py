@@ -34,6 +34,8 @@ TRIAL = "mineralsweep.trial"
 STUDY = "mineralsweep.study"
 REASON = "mineralsweep.reason"
 MODEL = "mineralsweep.model_id"
+PREDICTIONS = "validation_predictions.json"
+"""A row an image that the trial was validated on: its answer, by a model that had not seen it."""
 
 
 class TrialRun:
@@ -181,7 +183,7 @@ class TrialRun:
             table[f"p_{name}"] = result.probabilities[:, i].astype(float).round(4).tolist()
         if predicted.folds:
             table["fold"] = list(predicted.folds)
-        self._store.log_table(self.run_id, pd.DataFrame(table), "validation_predictions.json")
+        self._store.log_table(self.run_id, pd.DataFrame(table), PREDICTIONS)
 
 
 def _summary(result: TrialResult, scores: Scores, over_folds: FoldMean | None) -> dict[str, float]:
@@ -248,7 +250,7 @@ def ensure_model(
         [Metric(name, value, time, 0, model_id=model_id) for name, value in metrics.items()],
     )
     if model.status != LoggedModelStatus.READY:
-        _upload(store, model, run_id, architecture, network, bits)
+        upload(store, model, run_id, architecture, network, bits)
         client.finalize_logged_model(model_id, LoggedModelStatus.READY)
     if doubt:
         _found(store, run_id)  # a request that timed out may have been carried out since
@@ -259,7 +261,7 @@ def _found(store: Store, run_id: str) -> LoggedModel | None:
     """Return the run's model if one was made; more of them, made by late answers, are removed."""
     experiment = store.client.get_run(run_id).info.experiment_id
     models = store.client.search_logged_models(
-        [experiment], filter_string=f"source_run_id = '{run_id}'"
+        [experiment], filter_string=f"source_run_id = '{run_id}' AND name = '{NAME}'"
     )
     found = sorted(models, key=_wholeness)
     for other in found[1:]:
@@ -276,9 +278,10 @@ def _wholeness(model: LoggedModel) -> tuple[bool, int]:
     return model.status != LoggedModelStatus.READY, int(model.creation_timestamp)
 
 
-def _upload(
+def upload(
     store: Store, model: LoggedModel, run_id: str, architecture: str, network: Path, bits: int
 ) -> None:
+    """Write a trained model's folder, as MLflow's pyfunc, to where a logged model's files are."""
     described = Model(
         artifact_path=model.artifact_location,
         model_uuid=model.model_id,

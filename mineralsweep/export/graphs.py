@@ -1,0 +1,119 @@
+"""Trained models as one function from pixels to what is left for Python to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mineralsweep.activations.pooling import centre, each
+from mineralsweep.core.recipe import AXES
+from mineralsweep.serving.network import Network
+from mineralsweep.serving.probe import Probe, StageClassifier
+
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
+
+Graph = Callable[["tf.Tensor"], list["tf.Tensor"]]
+"""uint8 (n, height, width, 3) -> tensors whose first dimension is n."""
+
+
+def of_network(network: Network) -> Graph:
+    """Return what answers with the probabilities, and with the embedding if there is one.
+
+    The embedding is the mean over positions of the last layer whose output has positions.
+    """
+    import keras
+    import tensorflow as tf
+
+    model = network.model
+    source = _last_with_positions(model)
+    both = model if source is None else keras.Model(model.inputs, [model.outputs[0], source])
+
+    def graph(images: tf.Tensor) -> list[tf.Tensor]:
+        seen, mean = views(images, network.flips)
+        answers = each(both(seen, training=False))
+        if source is None:
+            return [mean(answers[0])]
+        positions = tuple(range(1, len(source.shape) - 1))
+        return [mean(answers[0]), mean(tf.reduce_mean(tf.cast(answers[1], tf.float32), positions))]
+
+    return graph
+
+
+def _last_with_positions(model: keras.Model) -> Any:
+    """Return the output of the last layer that has (height, width) or tokens; None without."""
+    outputs = [layer.output for layer in model.layers]
+    found = [one for one in outputs if not isinstance(one, list) and len(one.shape) in (3, 4)]
+    # The first is the image itself.
+    return found[-1] if len(found) > 1 else None
+
+
+def of_probes(probes: Sequence[Probe]) -> Graph:
+    """Return what answers with all that probes on one backbone pool, then the embedding.
+
+    A stage's covariances are of the principal channels: (n, regions, k, k). The embedding is the
+    mean over positions of the deepest stage.
+
+    Args:
+        probes: whose `prepared_as` and image size are the same.
+    """
+    import tensorflow as tf
+
+    first = probes[0]
+
+    def graph(images: tf.Tensor) -> list[tf.Tensor]:
+        seen, mean = views(images, first.flips)
+        stages = [tf.cast(one, tf.float32) for one in each(first.network(seen, training=False))]
+        pooled = [
+            mean(_pooled(stage, member))
+            for probe in probes
+            for stage, member in zip(stages, probe.members, strict=True)
+        ]
+        return [*pooled, mean(tf.reduce_mean(stages[-1], (1, 2)))]
+
+    return graph
+
+
+def views(images: tf.Tensor, flips: str) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
+    """Return the mirror images that are answered together, and what takes means over them.
+
+    They stand one after the other: float32 (views * n, height, width, 3).
+    """
+    import tensorflow as tf
+
+    pixels = tf.cast(images, tf.float32)
+    mirrored = {axis: slice(None, None, -1) for axis in (1, 2)}
+    turned = [
+        pixels[tuple(mirrored[axis] if axis in axes else slice(None) for axis in range(4))]
+        for axes in AXES[flips]  # type: ignore[index]
+    ]
+
+    def mean(numbers: tf.Tensor) -> tf.Tensor:
+        return tf.add_n(tf.split(numbers, len(turned))) / float(len(turned))
+
+    return (tf.concat(turned, 0), mean) if len(turned) > 1 else (pixels, tf.identity)
+
+
+def _pooled(activations: tf.Tensor, member: StageClassifier) -> tf.Tensor:
+    """Return what `StageClassifier.numbers` is worked out from, of one view."""
+    import tensorflow as tf
+
+    if member.pooling is None:
+        mean, variance = tf.nn.moments(activations, axes=(1, 2))
+        return tf.concat([mean, tf.sqrt(tf.maximum(variance, 0.0))], axis=1)
+    projected = tf.einsum("nhwc,ck->nhwk", activations, np.asarray(member.pooling.directions))
+    rows, columns = centre(*projected.shape[1:3])
+    regions = (projected, projected[:, rows, columns])
+    return tf.stack([_covariance(region) for region in regions], axis=1)
+
+
+def _covariance(region: tf.Tensor) -> tf.Tensor:
+    import tensorflow as tf
+
+    _, height, width, channels = region.shape
+    flat = tf.reshape(region, (-1, height * width, channels))
+    centred = flat - tf.reduce_mean(flat, axis=1, keepdims=True)
+    return tf.matmul(centred, centred, transpose_a=True) / float(height * width)

@@ -1,0 +1,189 @@
+"""The best trial's model made ready to serve: compiled, calibrated, and told what it has seen."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from mineralsweep.core.record import TrialRecord
+from mineralsweep.data import arrays
+from mineralsweep.data.dataset import Dataset
+from mineralsweep.data.decode import Pixels
+from mineralsweep.descriptors.pyramid import pyramid
+from mineralsweep.export.onnx import compile_folder
+from mineralsweep.registry.files import downloaded
+from mineralsweep.serving import confidence, ensemble, familiarity, network
+from mineralsweep.serving.compiled import CompiledNetwork
+from mineralsweep.serving.ensemble import Classifier, Embeds
+from mineralsweep.serving.familiarity import Seen
+from mineralsweep.serving.workers import MOST_AT_ONCE, cores
+from mineralsweep.tracking import Store, served_model
+from mineralsweep.tracking.trial_run import PREDICTIONS
+
+MOST_SEEN = 2000
+"""Images that the model is asked about, to learn how training images look to it."""
+COMPARED = 16
+"""Images that the compiled model and the trained one are both asked about."""
+TOLERANCE = 1e-3
+"""By which their probabilities may differ."""
+
+Division = tuple[Sequence[int], Sequence[int]]
+
+log = logging.getLogger(__name__)
+
+
+def ensure(store: Store, record: TrialRecord, dataset: Dataset) -> str:
+    """Return the id of a trial's model as it is served; it is made if it is not there yet.
+
+    Args:
+        store: where the trial's run is.
+        record: of a complete trial.
+        dataset: that it was trained on.
+    """
+    found = served_model.find(store, record.run_id)
+    if found is not None:
+        return found
+    with downloaded(f"models:/{record.model_id}") as folder, _scratch() as scratch:
+        package(network.find(folder), scratch / "model", dataset, record.run_id, record.folds)
+        return served_model.log(
+            store, record.run_id, str(record.params["architecture"]), scratch / "model",
+            dataset.catalog.bits,
+        )  # fmt: skip
+
+
+@contextlib.contextmanager
+def _scratch() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="mineralsweep-") as scratch:
+        yield Path(scratch)
+
+
+def package(trained: Path, target: Path, dataset: Dataset, run_id: str, folds: int) -> None:
+    """Write a trained model, with what serving adds to it, into a folder.
+
+    Nothing of the test split is read.
+
+    Args:
+        trained: the trained model's own folder.
+        target: must not be there yet.
+        dataset: that it was trained on.
+        run_id: of its training, which has its answers to images that it had not seen.
+        folds: that the pool was divided into; 1: none.
+    """
+    images = arrays.load(dataset.arrays(network.load(trained).image_size))
+    _compile(trained, target, images[list(dataset.pool()[:COMPARED])])
+    model = network.load(target)
+    divisions = _divisions(model, dataset, folds)
+    rows = sorted({row for division in divisions for part in division for row in part})
+    place = {row: at for at, row in enumerate(rows)}
+    held = [([place[row] for row in own], [place[row] for row in out]) for own, out in divisions]
+    found = familiarity.fit(_seen(model, images, rows), held)
+    digests = [dataset.catalog.images[rows[member]].digest for member in found.reference.members]
+    familiarity.save(found.with_digests(digests), target)
+    probabilities, labels = held_out_answers(run_id, dataset.classes)
+    confidence.save(temperature(probabilities, labels), len(labels), target)
+
+
+def _compile(trained: Path, target: Path, images: Pixels) -> None:
+    """Copy a model, compiled if it can be: if not, it answers as it was trained, but slower."""
+    shutil.copytree(trained, target)
+    try:
+        compile_folder(target)
+        expected = network.load(trained).predict(images)
+        difference = float(np.abs(network.load(target).predict(images) - expected).max())
+        if difference <= TOLERANCE:
+            return
+        reason = f"its probabilities would differ by {difference:.2g}"
+    except Exception as error:  # layers that ONNX has not, a user's own operations
+        reason = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+    log.warning("the model is served as it was trained, not compiled: %s", reason)
+    shutil.rmtree(target)
+    shutil.copytree(trained, target)
+
+
+def _divisions(model: Classifier, dataset: Dataset, folds: int) -> list[Division]:
+    """Return rows that the model's distances are measured from, and rows that they are tested on.
+
+    What is held out, the embedding must not have been trained on. That of a network with folds is
+    its first fold's. That of a probe was trained on no image of the collection: any fold will do.
+    """
+    if folds == 1:
+        return _few([(dataset.split.train, dataset.split.validation)])
+    embedding = [one for one, _ in ensemble.leaves(model) if isinstance(one, Embeds)]
+    divisions = dataset.folds(folds)
+    trained = embedding and isinstance(embedding[0], CompiledNetwork)
+    return _few(divisions[:1] if trained else divisions)
+
+
+def _few(divisions: Sequence[Division]) -> list[Division]:
+    """Leave out images where there are more than MOST_SEEN."""
+    rows = sorted({row for division in divisions for part in division for row in part})
+    if len(rows) <= MOST_SEEN:
+        return list(divisions)
+    order = np.random.default_rng(0).permutation(rows)
+    kept = {int(row) for row in order[:MOST_SEEN]}
+    return [
+        ([row for row in own if row in kept], [row for row in out if row in kept])
+        for own, out in divisions
+    ]
+
+
+def _seen(model: Classifier, images: Pixels, rows: Sequence[int]) -> Seen:
+    """Return how images look, and to the model."""
+    parts = [rows[start : start + MOST_AT_ONCE] for start in range(0, len(rows), MOST_AT_ONCE)]
+
+    def describe(part: Sequence[int]) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+        pixels = np.asarray(images[list(part)])
+        return pyramid(pixels), ensemble.answer(model, pixels)[1]
+
+    with ThreadPoolExecutor(cores()) as threads:
+        described = list(threads.map(describe, parts))
+    embeddings = [one for _, one in described if one is not None]
+    return Seen(
+        np.concatenate([one for one, _ in described]),
+        np.concatenate(embeddings) if embeddings else None,
+    )
+
+
+def held_out_answers(
+    run_id: str, classes: Sequence[str]
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return a trial's answers to images that it had not been trained on, and their labels.
+
+    Returns:
+        float64 (n, classes), and n columns.
+    """
+    text = mlflow.artifacts.load_text(f"runs:/{run_id}/{PREDICTIONS}")
+    table = pd.read_json(io.StringIO(text), orient="split")
+    number = {name: place for place, name in enumerate(classes)}
+    labels = [number[str(label)] for label in table["label"]]
+    return table[[f"p_{name}" for name in classes]].to_numpy(np.float64), np.asarray(labels)
+
+
+def temperature(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
+    """Return the temperature with the least cross-entropy on held-out images.
+
+    Args:
+        probabilities: (n, classes).
+        labels: n columns.
+    """
+    from scipy.optimize import minimize_scalar
+
+    rows = np.arange(len(labels))
+
+    def loss(logarithm: float) -> float:
+        answers = confidence.with_temperature(probabilities, float(np.exp(logarithm)))
+        return float(-np.log(np.maximum(answers[rows, labels], 1e-12)).mean())
+
+    found = minimize_scalar(loss, bounds=np.log(confidence.TEMPERATURES), method="bounded")
+    return float(np.exp(found.x))

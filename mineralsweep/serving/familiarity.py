@@ -1,0 +1,236 @@
+"""Is an image like those that a model was trained on? Distances, and a threshold that was measured.
+
+Two distances tell. The look of an image (`descriptors.pyramid`) from the mean look: Mahalanobis's.
+What the model itself makes of an image, its embedding, from the nearest of the training images.
+Each is divided by what few held-out images exceed; the larger quotient is the novelty.
+"""
+
+from __future__ import annotations
+
+import math
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+FILE = "familiarity.npz"
+FALSE_ALARMS = 0.05
+"""Of images like the training: the share that is to be called unlike it."""
+MOST = 1000
+"""Embeddings that are kept."""
+FAR = 20.0
+"""Standard deviations: what lies further away counts as so far."""
+LARGEST = 2**27
+"""Bytes that the file may unpack to: 128 MiB."""
+
+Rows = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What is known of some images.
+
+    Attributes:
+        looks: float32 (n, columns), of `descriptors.pyramid`.
+        embeddings: float32 (n, columns), of the model; None: it has none.
+    """
+
+    looks: Rows
+    embeddings: Rows | None
+
+    def of(self, rows: Sequence[int]) -> Seen:
+        """Return the same of some of the images."""
+        chosen = list(rows)
+        embeddings = None if self.embeddings is None else self.embeddings[chosen]
+        return Seen(self.looks[chosen], embeddings)
+
+
+@dataclass(frozen=True)
+class _Scale:
+    """Numbers to standard deviations from their mean."""
+
+    mean: Rows
+    deviation: Rows
+
+    @classmethod
+    def fit(cls, numbers: Rows) -> _Scale:
+        deviation = numbers.std(axis=0)
+        return cls(numbers.mean(axis=0), deviation + 1e-6 * float(deviation.mean()) + 1e-12)
+
+    def __call__(self, numbers: Rows) -> Rows:
+        scaled = (numbers - self.mean) / self.deviation
+        return np.asarray(np.clip(scaled, -FAR, FAR), np.float32)
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The images that others are compared with.
+
+    Attributes:
+        look: standardises looks.
+        whitening: (columns, columns): the length of a whitened look is its Mahalanobis distance.
+        embedding: standardises embeddings.
+        embeddings: float16 (at most MOST, columns), standardised; None without.
+        members: which of the images these are.
+    """
+
+    look: _Scale
+    whitening: Rows
+    embedding: _Scale | None
+    embeddings: NDArray[np.float16] | None
+    members: NDArray[np.int64]
+
+    @classmethod
+    def fit(cls, seen: Seen) -> Self:
+        """Fit it to some images, at least 2."""
+        look = _Scale.fit(seen.looks)
+        whitening = _whitening(look(seen.looks))
+        count = len(seen.looks)
+        members = np.arange(count)
+        if count > MOST:
+            members = np.sort(np.random.default_rng(0).permutation(count)[:MOST])
+        if seen.embeddings is None:
+            return cls(look, whitening, None, None, members)
+        scale = _Scale.fit(seen.embeddings)
+        kept = scale(seen.embeddings[members]).astype(np.float16)
+        return cls(look, whitening, scale, kept, members)
+
+    def distances(self, seen: Seen) -> NDArray[np.float64]:
+        """Return the distances of images, (n, 1 or 2): of the look, and of the embedding."""
+        looks = np.linalg.norm(self.look(seen.looks) @ self.whitening, axis=1)
+        if self.embedding is None or seen.embeddings is None:
+            return np.asarray(looks[:, None], np.float64)
+        nearest = [self.nearest(one, 1)[1][0] for one in seen.embeddings]
+        return np.stack([looks, np.asarray(nearest)], axis=1, dtype=np.float64)
+
+    def nearest(self, embedding: Rows, count: int) -> tuple[NDArray[np.int64], Rows]:
+        """Return the members nearest to an image, (columns,), and their distances."""
+        assert self.embedding is not None
+        assert self.embeddings is not None
+        own = self.embedding(embedding)
+        distances = np.linalg.norm(self.embeddings.astype(np.float32) - own, axis=1)
+        order = np.argsort(distances, kind="stable")[:count]
+        return self.members[order], distances[order]
+
+
+def _whitening(scaled: Rows) -> Rows:
+    """Return what whitens standardised numbers; the covariance is shrunk as Ledoit and Wolf say."""
+    from sklearn.covariance import ledoit_wolf  # fitting is no part of answering
+
+    covariance, _ = ledoit_wolf(scaled.astype(np.float64))
+    values, vectors = np.linalg.eigh(covariance)
+    return np.asarray(vectors / np.sqrt(np.maximum(values, 1e-12)), np.float32)
+
+
+@dataclass(frozen=True)
+class Familiarity:
+    """A reference with its thresholds.
+
+    Attributes:
+        reference: the training images.
+        bounds: what each distance is divided by.
+        held_out: images that the bounds were measured on.
+        digests: SHA-256 of the files of the reference's members; empty where they aren't known.
+    """
+
+    reference: Reference
+    bounds: NDArray[np.float64]
+    held_out: int
+    digests: tuple[str, ...] = ()
+
+    def with_digests(self, digests: Sequence[str]) -> Self:
+        """Return it with the digests of its members' files, in their order."""
+        return replace(self, digests=tuple(digests))
+
+    def novelty(self, seen: Seen) -> NDArray[np.float64]:
+        """Return a number an image: above 1 it is unlike the training images."""
+        return np.asarray((self.reference.distances(seen) / self.bounds).max(axis=1))
+
+
+def fit(seen: Seen, divisions: Sequence[tuple[Sequence[int], Sequence[int]]]) -> Familiarity:
+    """Fit a reference, and measure its bounds on images that it does not hold.
+
+    A bound is the quantile that FALSE_ALARMS of new images exceed at most, by the rule of
+    split-conformal prediction (Vovk et al. 2005): of n held-out images, the one of rank
+    (n + 1) (1 - FALSE_ALARMS), rounded up.
+
+    Args:
+        seen: the images.
+        divisions: (rows of the reference, held-out rows); of several, each holds out its own. The
+            reference that is kept has the rows of all.
+    """
+    parts = [Reference.fit(seen.of(own)).distances(seen.of(held)) for own, held in divisions]
+    distances = np.concatenate(parts)
+    single = np.array([bound(column) for column in distances.T]) + 1e-12
+    both = bound((distances / single).max(axis=1))
+    own = sorted({row for rows, _ in divisions for row in rows})
+    reference = Reference.fit(seen.of(own))
+    kept = Reference(
+        reference.look, reference.whitening, reference.embedding, reference.embeddings,
+        np.asarray(own)[reference.members],
+    )  # fmt: skip
+    return Familiarity(kept, single * both, len(distances))
+
+
+def bound(distances: NDArray[np.float64]) -> float:
+    """Return the conformal quantile of held-out distances; of few, their largest."""
+    rank = math.ceil((len(distances) + 1) * (1 - FALSE_ALARMS))
+    return float(np.sort(distances)[min(rank, len(distances)) - 1])
+
+
+def save(familiarity: Familiarity, folder: Path) -> None:
+    """Write it into a folder."""
+    reference = familiarity.reference
+    arrays: dict[str, Any] = {
+        "look_mean": reference.look.mean,
+        "look_deviation": reference.look.deviation,
+        "whitening": reference.whitening,
+        "members": reference.members,
+        "bounds": familiarity.bounds,
+        "held_out": np.asarray(familiarity.held_out),
+        "digests": np.asarray([bytes.fromhex(one) for one in familiarity.digests], "V32"),
+    }
+    if reference.embedding is not None and reference.embeddings is not None:
+        arrays["embedding_mean"] = reference.embedding.mean
+        arrays["embedding_deviation"] = reference.embedding.deviation
+        arrays["embeddings"] = reference.embeddings
+    np.savez_compressed(folder / FILE, **arrays)  # of numbers and bytes: nothing is pickled
+
+
+def load(folder: Path) -> Familiarity | None:
+    """Read what `save` wrote; None where there is none.
+
+    Raises:
+        OSError, ValueError, KeyError: the file is damaged, or unpacks to too much.
+    """
+    path = folder / FILE
+    if not path.exists():
+        return None
+    try:
+        with zipfile.ZipFile(path) as packed:
+            size = sum(entry.file_size for entry in packed.infolist())
+    except zipfile.BadZipFile as error:
+        raise ValueError(f"{path}: is no archive of arrays: {error}") from None
+    if size > LARGEST:
+        raise ValueError(f"{path}: unpacks to {size} bytes; at most {LARGEST} are read")
+    with np.load(path, allow_pickle=False) as kept:
+        with_embeddings = "embeddings" in kept
+        scale = None
+        if with_embeddings:
+            scale = _Scale(kept["embedding_mean"], kept["embedding_deviation"])
+        return Familiarity(
+            Reference(
+                _Scale(kept["look_mean"], kept["look_deviation"]),
+                kept["whitening"],
+                scale,
+                kept["embeddings"] if with_embeddings else None,
+                kept["members"],
+            ),
+            kept["bounds"],
+            int(kept["held_out"]),
+            tuple(bytes(one).hex() for one in kept["digests"]),
+        )
