@@ -13,6 +13,7 @@ from mineralsweep.export import graphs
 from mineralsweep.serving import compiled, ensemble, network, own_code
 from mineralsweep.serving.network import FLIPS_FILE, NETWORK_FILE, Network
 from mineralsweep.serving.probe import BACKBONE_FILE, SAME_FILE, Probe
+from mineralsweep.silence import stderr_silenced
 
 if TYPE_CHECKING:
     from mineralsweep.export.graphs import Graph
@@ -34,7 +35,7 @@ def write(graph: Graph, image_size: tuple[int, int], target: Path) -> None:
 
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
     signature = [tf.TensorSpec((None, *image_size, 3), tf.uint8, name="image")]
-    with warnings.catch_warnings(action="ignore"):
+    with warnings.catch_warnings(action="ignore"), stderr_silenced():
         tf2onnx.convert.from_function(
             tf.function(graph, input_signature=signature),
             input_signature=signature, opset=OPSET, output_path=str(target),

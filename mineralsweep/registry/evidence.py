@@ -146,8 +146,13 @@ def measure(classify: Classify, folder: Path, dataset: Dataset) -> Evidence:
         latency_ms=_latency(classify, [_content(image) for image in tested[:TIMED]]),
         size_bytes=files.size(folder),
         novelty=novelty,
-        temperature=confidence.load(network.find(folder)),
+        temperature=_temperature(folder),
     )
+
+
+def _temperature(folder: Path) -> float:
+    trained = network.within(folder)
+    return 1.0 if trained is None else confidence.load(trained)
 
 
 def ask(

@@ -46,6 +46,8 @@ log = logging.getLogger(__name__)
 def ensure(store: Store, record: TrialRecord, dataset: Dataset) -> str:
     """Return the id of a trial's model as it is served; it is made if it is not there yet.
 
+    A model of another make is served as it is.
+
     Args:
         store: where the trial's run is.
         record: of a complete trial.
@@ -55,7 +57,10 @@ def ensure(store: Store, record: TrialRecord, dataset: Dataset) -> str:
     if found is not None:
         return found
     with downloaded(f"models:/{record.model_id}") as folder, _scratch() as scratch:
-        package(network.find(folder), scratch / "model", dataset, record.run_id, record.folds)
+        trained = network.within(folder)
+        if trained is None:
+            return str(record.model_id)
+        package(trained, scratch / "model", dataset, record.run_id, record.folds)
         return served_model.log(
             store, record.run_id, str(record.params["architecture"]), scratch / "model",
             dataset.catalog.bits,

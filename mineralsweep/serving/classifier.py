@@ -47,8 +47,12 @@ class ImageClassifier(PythonModel):
 
     def load_context(self, context: PythonModelContext) -> None:
         bits = int((context.model_config or {}).get(BITS, FULL))
-        self._served = load(Path(context.artifacts["network"]), bits)
-        self._workers = Workers(self._served.answer)
+        self.serve(load(Path(context.artifacts["network"]), bits))
+
+    def serve(self, served: Served) -> None:
+        """Answer with this model."""
+        self._served = served
+        self._workers = Workers(served.answer)
 
     def predict(
         self,

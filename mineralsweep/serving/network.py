@@ -25,16 +25,22 @@ FLIPS_FILE = "flips.json"
 BATCH = 32
 
 
+def within(folder: Path) -> Path | None:
+    """Return the trained model's own folder within a logged model's files; None: it has none."""
+    found = sorted(folder.rglob(CLASSES_FILE), key=lambda path: len(path.parts))
+    return found[0].parent if found else None
+
+
 def find(folder: Path) -> Path:
-    """Return the trained model's own folder within a logged model's files.
+    """Return what `within` does.
 
     Raises:
         OSError: there is none.
     """
-    found = sorted(folder.rglob(CLASSES_FILE), key=lambda path: len(path.parts))
-    if not found:
+    found = within(folder)
+    if found is None:
         raise OSError(f"{folder}: holds no trained model")
-    return found[0].parent
+    return found
 
 
 def save(

@@ -18,6 +18,7 @@ from mineralsweep.data.decode import decode
 from mineralsweep.serving import classifier as module
 from mineralsweep.serving.classifier import ImageClassifier
 from mineralsweep.serving.network import Network
+from mineralsweep.serving.served import Served
 from tests.pictures import encode, noisy
 
 CLASSES = ("red", "green", "blue")
@@ -35,7 +36,7 @@ by_colour.input_shape = (None, 24, 32, 3)  # type: ignore[attr-defined]
 @pytest.fixture
 def classifier() -> ImageClassifier:
     made = ImageClassifier()
-    made._network = Network(by_colour, CLASSES)
+    made.serve(Served(Network(by_colour, CLASSES)))
     return made
 
 
