@@ -141,6 +141,7 @@ def command_parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
     _reproduce(commands)
     _exclude(commands)
     _add_to_registry(commands)
+    _serve(commands)
     _report(commands)
     _data(commands)
     _environment(commands)
@@ -251,6 +252,22 @@ def _add_to_registry(commands: Any) -> None:
     rollback = _add(commands, "rollback", "registry.rollback", text)
     rollback.add_argument("--reason", metavar="TEXT", help="is written on the version")
     flags.registered(rollback)
+
+
+def _serve(commands: Any) -> None:
+    text = "Serve the champion over HTTP, with a page to try it."
+    parser = _add(commands, "serve", "serve.serve", text)
+    flags.model(parser)
+    flags.add(parser, "--host", str, "ADDRESS", "to listen on (default: 127.0.0.1, this machine)")
+    flags.add(parser, "--port", flags.whole, "N", "default: 5001")
+    flags.add(
+        parser, "--photographs", str, "PATH",
+        "the training images, which the page may then show beside an answer",
+    )  # fmt: skip
+    flags.add(
+        parser, "--refresh", flags.number, "SECONDS",
+        "how often to look whether the alias has moved (default: 10)",
+    )  # fmt: skip
 
 
 def _promote(commands: Any) -> None:

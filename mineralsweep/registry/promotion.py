@@ -218,6 +218,11 @@ def status(versions: Versions) -> dict[str, Any]:
     }
 
 
+def champion_of(versions: Versions, version: str) -> dict[str, Any]:
+    """Return why a version is champion, since when, and what it was judged by."""
+    return _champion(versions, version, versions.history())
+
+
 def _champion(versions: Versions, version: str, history: list[dict[str, str]]) -> dict[str, Any]:
     """Join the decision that made it champion and what it was judged by."""
     took = [one for one in history if one["version"] == version and one["verdict"] != "refused"]

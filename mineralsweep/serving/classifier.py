@@ -42,7 +42,7 @@ class ImageClassifier(PythonModel):
     The images of all requests that are under way are answered by one thread a core.
     """
 
-    _served: Served
+    served: Served
     _workers: Workers[bytes, Answer]
 
     def load_context(self, context: PythonModelContext) -> None:
@@ -51,7 +51,7 @@ class ImageClassifier(PythonModel):
 
     def serve(self, served: Served) -> None:
         """Answer with this model."""
-        self._served = served
+        self.served = served
         self._workers = Workers(served.answer)
 
     def predict(
@@ -97,7 +97,7 @@ class ImageClassifier(PythonModel):
     def _frame(self, answers: Sequence[Answer | UnusableImage], with_reason: bool) -> pd.DataFrame:
         rows = [self._row(one, with_reason) for one in answers]
         columns = ["label", "confidence", "probabilities"]
-        if self._served.familiarity is not None:
+        if self.served.familiarity is not None:
             columns += ["verdict", "novelty"]
         elif with_reason:
             columns.append("verdict")
@@ -109,7 +109,7 @@ class ImageClassifier(PythonModel):
         if isinstance(answer, UnusableImage):
             nothing = dict.fromkeys(("label", "confidence", "probabilities", "novelty"))
             return {**nothing, "verdict": UNUSABLE, "reason": str(answer)}
-        classes = self._served.classifier.classes
+        classes = self.served.classifier.classes
         probabilities = map(float, answer.probabilities)
         return {
             "label": classes[int(answer.probabilities.argmax())],

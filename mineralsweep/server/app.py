@@ -1,0 +1,194 @@
+"""The routes: a page, `/classify`, `/explain`, `/version`, `/metrics`, and all of MLflow's own."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import io
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from fastapi import FastAPI, Request
+from fastapi.responses import FileResponse, JSONResponse, Response
+from mlflow.exceptions import MlflowException
+from mlflow.pyfunc import scoring_server
+from PIL import Image, ImageOps
+from starlette.datastructures import UploadFile
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+from mineralsweep.errors import UnusableImage
+from mineralsweep.server import explain
+from mineralsweep.server.limits import Limited
+from mineralsweep.server.live import LiveModel
+from mineralsweep.server.metrics import Metrics
+
+PAGE = Path(__file__).parent / "page"
+PAGE_FILES = {"page.css": "text/css", "page.js": "text/javascript"}
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self';"
+    " img-src 'self' blob: data:; connect-src 'self'; base-uri 'none'; form-action 'none';"
+    " frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
+THUMBNAIL = 160
+MAX_FILES = 1024
+
+
+def make(
+    live: LiveModel,
+    photographs: Mapping[str, Path] | None = None,
+    hosts: tuple[str, ...] = ("localhost", "127.0.0.1", "[::1]"),
+) -> Limited:
+    """Return the ASGI application.
+
+    Args:
+        live: the model that answers.
+        photographs: SHA-256 of files that may be shown as small pictures -> where they are.
+        hosts: names that a browser may call the server by; "*": any.
+    """
+    app, metrics = FastAPI(docs_url=None, redoc_url=None, openapi_url=None), Metrics()
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(hosts))
+    _page(app)
+    _answers(app, live, metrics, photographs or {})
+
+    @app.get("/version")
+    async def version() -> JSONResponse:
+        return JSONResponse(dict(live.loaded.about))
+
+    @app.get("/metrics")
+    async def counted() -> Response:
+        return Response(metrics.text(live.loaded.uri), media_type="text/plain; version=0.0.4")
+
+    app.mount("/", scoring_server.init(_Counted(live, metrics)))  # type: ignore[arg-type]
+    return Limited(app, metrics)
+
+
+class _Counted:
+    """A live model whose answers are counted, as MLflow's application calls it."""
+
+    def __init__(self, live: LiveModel, metrics: Metrics) -> None:
+        self._live = live
+        self._metrics = metrics
+
+    @property
+    def metadata(self) -> Any:
+        return self._live.metadata
+
+    def predict(self, data: Any, params: dict[str, Any] | None = None) -> pd.DataFrame:
+        answers = self._live.predict(data, params)
+        verdicts = answers["verdict"] if "verdict" in answers else [None] * len(answers)
+        self._metrics.answered(zip(answers["label"], verdicts, strict=True))
+        return answers
+
+
+def _page(app: FastAPI) -> None:
+    @app.get("/")
+    async def page() -> FileResponse:
+        return FileResponse(PAGE / "page.html", headers=HEADERS)
+
+    @app.get("/page/{name}")
+    async def part(name: str) -> Response:
+        if name not in PAGE_FILES:
+            return _error(404, f"no such file: {name}")
+        return FileResponse(PAGE / name, media_type=PAGE_FILES[name], headers=HEADERS)
+
+
+def _answers(
+    app: FastAPI, live: LiveModel, metrics: Metrics, photographs: Mapping[str, Path]
+) -> None:
+    counted = _Counted(live, metrics)
+
+    @app.post("/classify")
+    async def classify(request: Request) -> Response:
+        try:
+            files = await _files(request)
+            answers = await asyncio.to_thread(_classified, counted, files)
+        except (UnusableImage, MlflowException) as error:
+            message = error.message if isinstance(error, MlflowException) else str(error)
+            return _error(400, message)
+        if len(answers) == 1 and answers[0]["reason"]:
+            return _error(400, answers[0]["reason"])
+        about = live.loaded.about
+        return _json({"model": about["uri"], "answers": answers})
+
+    @app.post("/explain")
+    async def explained(request: Request) -> Response:
+        try:
+            ((_, content),) = await _files(request)
+        except (UnusableImage, ValueError):
+            return _error(400, "send one image")
+        loaded = live.loaded
+        if loaded.served is None:
+            return _error(404, "this version was registered by another release: it can't say why")
+        try:
+            heat = await asyncio.to_thread(explain.heat, loaded.served, content)
+            near = await asyncio.to_thread(explain.neighbours, loaded.served, content)
+        except UnusableImage as error:
+            return _error(400, str(error))
+        told = [
+            {
+                "label": loaded.learned.get(one.digest, ""),
+                "distance": one.distance,
+                "picture": await asyncio.to_thread(_thumbnail, photographs.get(one.digest)),
+            }
+            for one in near
+        ]
+        return _json({"heat": heat.tolist(), "nearest": told})
+
+
+async def _files(request: Request) -> list[tuple[str, bytes]]:
+    """Return the images of a request: its body is one, or a form that has some.
+
+    Raises:
+        UnusableImage: there is none.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0]
+    if kind != "multipart/form-data":
+        content = await request.body()
+        if not content:
+            raise UnusableImage("send an image: as the body, or as a file of a form")
+        return [("", content)]
+    async with request.form(max_files=MAX_FILES, max_fields=MAX_FILES) as form:
+        found = [
+            (one.filename or "", await one.read())
+            for _, one in form.multi_items()
+            if isinstance(one, UploadFile)
+        ]
+    if not found:
+        raise UnusableImage("the form has no file; send one: curl -F image=@stone.jpg")
+    return found
+
+
+def _classified(model: _Counted, files: list[tuple[str, bytes]]) -> list[dict[str, Any]]:
+    frame = pd.DataFrame({"image": [content for _, content in files]})
+    answers = model.predict(frame, {"on_error": "answer"})
+    rows = json.loads(answers.to_json(orient="records", double_precision=6))
+    return [{"file": name, "reason": "", **row} for (name, _), row in zip(files, rows, strict=True)]
+
+
+def _thumbnail(path: Path | None) -> str:
+    """Return a small JPEG as a data URI; "" where it may not be shown or can't be read."""
+    if path is None:
+        return ""
+    try:
+        with Image.open(path) as image:
+            image.draft("RGB", (THUMBNAIL, THUMBNAIL))
+            small = ImageOps.exif_transpose(image).convert("RGB")
+    except (OSError, ValueError):
+        return ""
+    small.thumbnail((THUMBNAIL, THUMBNAIL))
+    content = io.BytesIO()
+    small.save(content, "JPEG", quality=80)
+    return f"data:image/jpeg;base64,{base64.b64encode(content.getvalue()).decode()}"
+
+
+def _json(data: Any) -> Response:
+    return JSONResponse(data, headers={"Cache-Control": "no-store"})
+
+
+def _error(status: int, why: str) -> Response:
+    return JSONResponse({"error": why}, status)
