@@ -1,14 +1,17 @@
-"""Stand-ins that keep the real contracts: an executor that trains nothing, a silent listener."""
+"""Stand-ins that keep the real contracts: an executor that trains nothing, a silent listener,
+a model that answers by colour."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from mineralsweep.core.record import TrialRecord
 from mineralsweep.core.trial import EpochReport, FoldResult, TrialResult, TrialSpec
+from mineralsweep.data.decode import decode
 from mineralsweep.executors import Epoch, Event, Failed, Fault, Finished
 from mineralsweep.serving.ensemble import CLASSES_FILE
 from mineralsweep.serving.network import NETWORK_FILE
@@ -156,3 +159,45 @@ class Watcher:
 
     def tick(self) -> None:
         return
+
+
+class FakeModel:
+    """A `app.predict.Model` that answers by the mean red of an image, and remembers.
+
+    Args:
+        uri: its own.
+        novelty: of each image; None: it does not say.
+        refuses: the beginning of contents that it refuses.
+    """
+
+    classes = ("red", "other")
+
+    def __init__(
+        self, uri: str = "models:/m/1", novelty: float | None = None, refuses: bytes = b"\0"
+    ) -> None:
+        self.uri, self._novelty, self._refuses = uri, novelty, refuses
+        self.asked: list[bytes] = []
+        self.batches: list[int] = []
+
+    @property
+    def tells_novelty(self) -> bool:
+        return self._novelty is not None
+
+    def ask(self, contents: Sequence[bytes]) -> list[dict[str, Any] | str]:
+        self.asked += contents
+        self.batches.append(len(contents))
+        return [self._row(content) for content in contents]
+
+    def _row(self, content: bytes) -> dict[str, Any] | str:
+        if content.startswith(self._refuses):
+            return "of a kind that this release did not read"
+        red = float(decode(content, (1, 1)).reshape(3)[0]) / 255
+        row = {
+            "label": "red" if red > 0.5 else "other",
+            "confidence": max(red, 1 - red),
+            "probabilities": {"red": red, "other": 1 - red},
+        }
+        if self._novelty is None:
+            return row
+        verdict = "unlike_training" if self._novelty > 1 else "like_training"
+        return {**row, "verdict": verdict, "novelty": self._novelty}

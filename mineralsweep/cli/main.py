@@ -231,10 +231,7 @@ def _exclude(commands: Any) -> None:
 
 
 def _add_to_registry(commands: Any) -> None:
-    predict = _add(commands, "predict", "registry.predict", "Classify images with the champion.")
-    predict.add_argument("images", nargs="+", metavar="IMAGE", help="image files")
-    flags.model(predict)
-    predict.add_argument("--json", action="store_true", help="print one JSON object a line")
+    _predict(commands)
     text = "Check that a model's files are those that were registered."
     flags.model(_add(commands, "verify", "registry.verify", text))
     text = "Score a model on images that it has not learned from."
@@ -268,6 +265,30 @@ def _serve(commands: Any) -> None:
         parser, "--refresh", flags.number, "SECONDS",
         "how often to look whether the alias has moved (default: 10)",
     )  # fmt: skip
+
+
+def _predict(commands: Any) -> None:
+    parser = _add(
+        commands, "predict", "predict.classify",
+        "Classify images with the champion: files, folders, patterns, tables. Exit code 2: an image"
+        " that was named itself could not be used, or none at all could.",
+    )  # fmt: skip
+    parser.add_argument(
+        "paths", nargs="+", metavar="PATH",
+        help="images; folders and all below them; patterns in quotes, such as 'photos/**/*.jpg';"
+        " tables with a column of files",
+    )  # fmt: skip
+    flags.add(
+        parser, "--csv", str, "FILE", "write a row an image; what is there is not asked again"
+    )
+    parser.add_argument("--again", action="store_true", help="replace the answers in --csv FILE")
+    flags.add(parser, "--sort", str, "FOLDER", "put the images into a folder a class there")
+    way = parser.add_mutually_exclusive_group()
+    way.add_argument("--copy", action="store_true", help="of --sort: copies (default)")
+    way.add_argument("--link", action="store_true", help="of --sort: symbolic links")
+    flags.add(parser, "--column", str, "NAME", "of a table, that names the files (default: file)")
+    flags.model(parser)
+    parser.add_argument("--json", action="store_true", help="print one JSON object a line")
 
 
 def _promote(commands: Any) -> None:

@@ -195,9 +195,9 @@ class Progress:
         left = self._seconds_left()
         until = self._seconds_until_timeout()
         if until is not None and (left is None or until < left):
-            parts.append(f"timeout in {_duration(until)}")
+            parts.append(f"timeout in {duration(until)}")
         elif left is not None:
-            parts.append(f"about {_duration(left)} left")
+            parts.append(f"about {duration(left)} left")
         return " | ".join(parts)
 
     def _seconds_until_timeout(self) -> float | None:
@@ -266,7 +266,7 @@ class _Running:
         return "; ".join(parts)
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

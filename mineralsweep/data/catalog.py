@@ -14,15 +14,8 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from mineralsweep import files
-from mineralsweep.data import depth, looks
-from mineralsweep.data.decode import (
-    DECODER_VERSION,
-    MAX_BYTES,
-    ImageFacts,
-    open_rgb,
-    too_large,
-)
-from mineralsweep.data.formats import HEAD
+from mineralsweep.data import depth, looks, reading
+from mineralsweep.data.decode import DECODER_VERSION, ImageFacts, open_rgb
 from mineralsweep.data.listing import PARTS, Listed, Listing, Part, Rejected, shown
 from mineralsweep.data.work import Say, done, silent, told
 from mineralsweep.errors import DataError, UnusableImage, did_you_mean
@@ -199,17 +192,9 @@ def _examined(
 def _digest(path: Path) -> str | Rejected:
     """Return a file's SHA-256, or why it can't be used."""
     try:
-        # Only regular files: reading a pipe or a device would wait for ever.
-        if not path.is_file():
-            lost = path.is_symlink() and not path.exists()
-            return Rejected(path, "a link to nothing" if lost else "not a regular file")
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            with path.open("rb") as opened:
-                return _refused(path, too_large(opened.read(HEAD), size))
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        return Rejected(path, f"can't be read: {error.strerror or error}")
+        return hashlib.sha256(reading.content(path)).hexdigest()
+    except UnusableImage as error:
+        return _refused(path, error)
 
 
 def _verdict(item: tuple[str, Path]) -> Verdict | None:

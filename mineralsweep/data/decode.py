@@ -51,13 +51,17 @@ class ImageFacts:
     bits: int = 0
 
 
-def inspect(content: bytes) -> ImageFacts:
+def inspect(content: bytes, least: int | None = None) -> ImageFacts:
     """Decode `content` whole and return its facts.
+
+    Args:
+        content: as of `decode`.
+        least: as of `open_rgb`: of a JPEG all bytes are read, and fewer pixels are made.
 
     Raises:
         UnusableImage: as `decode` does.
     """
-    return open_rgb(content)[1]
+    return open_rgb(content, least=least)[1]
 
 
 def decode(content: bytes, size: tuple[int, int] | None = None, bits: int = depth.FULL) -> Pixels:

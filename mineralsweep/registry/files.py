@@ -45,9 +45,9 @@ def verify(uri: str = CHAMPION_URI) -> str:
         InputError: there is no such model in the tracking store, or its files are other ones.
     """
     with reachable(uri):
-        settled = _settled(uri)
-        with downloaded(settled) as folder:
-            expected = _compare(settled, folder)
+        version = _settled(uri)
+        with downloaded(version) as folder:
+            expected = _compare(version, folder)
     if expected is None:
         return f"{uri}: no digest was recorded for it; nothing to compare"
     return f"{uri}: its files are those that were registered (SHA-256 {expected[:16]}...)"
@@ -62,9 +62,9 @@ def fetched(uri: str) -> Iterator[Path]:
     """
     with contextlib.ExitStack() as stack:
         with reachable(uri):
-            settled = _settled(uri)
-            folder = stack.enter_context(downloaded(settled))
-            _compare(settled, folder)
+            version = _settled(uri)
+            folder = stack.enter_context(downloaded(version))
+            _compare(version, folder)
         yield folder
 
 
@@ -148,6 +148,16 @@ def reachable(uri: str) -> Iterator[None]:
             f"model: {uri} can't be loaded: {str(error).splitlines()[0]}; make a champion with"
             " mineralsweep sweep sweeps/quick.yaml, or name another: --model URI"
         ) from error
+
+
+def settled(uri: str) -> str:
+    """Return a model's URI with the version's number, which stays the same model.
+
+    Raises:
+        InputError: there is no such model in the tracking store.
+    """
+    with reachable(uri):
+        return _settled(uri)
 
 
 def _settled(uri: str) -> str:

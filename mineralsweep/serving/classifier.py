@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import math
 import os
 import time
 from collections.abc import Sequence
@@ -23,6 +24,7 @@ from mlflow.pyfunc.model import PythonModel, PythonModelContext
 from mineralsweep.data.decode import BITS, MAX_BYTES
 from mineralsweep.data.depth import FULL
 from mineralsweep.errors import UnusableImage
+from mineralsweep.serving import paths
 from mineralsweep.serving.served import Answer, Served, load
 from mineralsweep.serving.workers import Workers
 
@@ -64,7 +66,8 @@ class ImageClassifier(PythonModel):
 
         Args:
             model_input: one column `image`; each row the bytes of a file of an image, or the same
-                as base64 text. At most 1,024 rows.
+                as base64 text; or the path of one, where that is allowed: see `paths`. At most
+                1,024 rows; where paths are allowed, any number.
             params: `on_error`: what becomes of a request with a row that is no image: "refuse"
                 all of it (default), or "answer" the others.
 
@@ -124,19 +127,20 @@ class ImageClassifier(PythonModel):
 def _rows(model_input: pd.DataFrame) -> list[Any]:
     if COLUMN not in model_input:
         raise _refused(f"column '{COLUMN}' is missing, got {list(map(str, model_input.columns))}")
-    if len(model_input) > MAX_ROWS:
+    if len(model_input) > MAX_ROWS and not paths.allowed():
         raise _refused(f"{len(model_input)} rows; at most {MAX_ROWS} are taken in one request")
     return list(model_input[COLUMN])
 
 
 def _awaited(futures: Sequence[Future[Answer]]) -> list[Answer | UnusableImage]:
     """Wait for the answers, so long as a request may take."""
-    seconds = float(os.environ.get(SECONDS, DEFAULT_SECONDS))
+    seconds = math.inf if paths.allowed() else float(os.environ.get(SECONDS, DEFAULT_SECONDS))
     until = time.monotonic() + seconds
     found: list[Answer | UnusableImage] = []
     for future in futures:
         try:
-            found.append(future.result(max(0.0, until - time.monotonic())))
+            left = until - time.monotonic()
+            found.append(future.result(None if math.isinf(left) else max(0.0, left)))
         except UnusableImage as error:
             found.append(error)
         except TimeoutError:
@@ -165,6 +169,8 @@ def _content(value: Any) -> bytes:
     if isinstance(value, bytes | bytearray | memoryview):
         content = bytes(value)
         return _from_base64(content) or content
+    if isinstance(value, str) and (named := paths.content_of(value)) is not None:
+        return named
     if not isinstance(value, str):
         raise UnusableImage(f"must be bytes or base64 text, got {type(value).__name__}")
     if len(value) > MAX_BYTES * 3 // 2:

@@ -64,7 +64,7 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         (["reproduce", "--set", "budget.trials=3"], "budget.trials=3: is no setting of reproduce"),
         (["resume", "nothing", "--set", "seed=3"], "STUDY: no study 'nothing'"),
         (["train", "--optimizer", "adm"], "--optimizer: unknown name 'adm'; did you mean 'adam'?"),
-        (["predict", "nowhere.jpg"], "nowhere.jpg: No such file or directory"),
+        (["predict", "nowhere.jpg"], "nowhere.jpg: no such file"),
         (["data", "check", "nowhere"], "nowhere: no such folder"),
         (["data", "chekc", "x"], "chekc: unknown command; did you mean 'check'?"),
     ],
@@ -117,9 +117,9 @@ def test_predict_names_each_file_it_cannot_use(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     (tmp_path / "page.jpg").write_text("<html>")
-    message = refused(capsys, "predict", "page.jpg", str(tmp_path))
+    message = refused(capsys, "predict", "page.jpg", "gone.jpg")
     assert "page.jpg: an HTML page" in message
-    assert "is a folder" in message
+    assert "gone.jpg: no such file" in message
 
 
 def test_predict_without_a_champion_says_how_to_make_one(

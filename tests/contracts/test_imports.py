@@ -26,6 +26,7 @@ def loaded(statement: str) -> list[str]:
         "import mineralsweep.executors, mineralsweep.models, mineralsweep.engines",
         "import mineralsweep.report",
         "import mineralsweep.app.sweep, mineralsweep.cli.study, mineralsweep.cli.registry",
+        "import mineralsweep.cli.predict",
     ],
 )
 def test_nothing_heavy_is_loaded(statement: str) -> None:

@@ -128,8 +128,6 @@ def test_perceptual_hashes_are_made_for_a_catalogue_alone(
     """A hash of an image in 24 views takes six times as long as to decode it."""
     import imagehash
 
-    from mineralsweep.cli import registry
-
     hashed: list[int] = []
     real = imagehash.phash
     monkeypatch.setattr(imagehash, "phash", lambda *given: hashed.append(1) or real(*given))
@@ -137,7 +135,15 @@ def test_perceptual_hashes_are_made_for_a_catalogue_alone(
     image = next((folder / "ash").iterdir())
     inspect(image.read_bytes())
     decode(image.read_bytes(), (20, 20))
-    assert registry._usable(image)
+    inspect(image.read_bytes(), 10)
     assert len(hashed) == 0
     catalog_of(folder)
     assert len(hashed) == 2 * 24
+
+
+def test_a_look_at_few_pixels_reads_the_whole_file() -> None:
+    jpeg = encode(noisy(RED, 1, (300, 400)), "JPEG")
+    assert inspect(jpeg, 10) == inspect(jpeg)
+    for cut in (len(jpeg) // 2, len(jpeg) - 100):
+        with pytest.raises(UnusableImage, match="truncated"):
+            inspect(jpeg[:cut], 10)

@@ -57,6 +57,16 @@ def listing(root: Path) -> Listing:
     return walk.listing(files, "folders")
 
 
+def below(root: Path) -> Listing:
+    """List every file below a folder, without classes; what is passed over is as of `listing`.
+
+    Raises:
+        DataError: `root` is no folder, or can't be read.
+    """
+    walk = _Walk(root, _folders(root))
+    return walk.listing([Listed(file, "") for file in walk.files(root)])
+
+
 def _class_first(root: Path, files: list[Listed], walk: _Walk) -> list[Listed]:
     """Return the files with their parts, where each class folder holds those of a split.
 
@@ -218,7 +228,7 @@ class _Walk:
                 continue
             label = unicodedata.normalize("NFC", path.name)
             lost = len(self.rejected)
-            files = self._files(path)
+            files = self.files(path)
             if not files and len(self.rejected) == lost:
                 self.pass_over(path, "empty")
             for file in files:
@@ -226,7 +236,7 @@ class _Walk:
                 group = (Path(label) / inner).as_posix() if inner.parts else ""
                 yield Listed(file, label, part, group)
 
-    def _files(self, top: Path) -> list[Path]:
+    def files(self, top: Path) -> list[Path]:
         def note(error: OSError) -> None:
             reason = f"the folder can't be read: {error.strerror or error}"
             self.rejected.append(Rejected(Path(error.filename), reason))

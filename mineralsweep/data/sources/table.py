@@ -81,14 +81,10 @@ def listing(path: Path, asked: DataSettings) -> Listing:
     folders: dict[Path, dict[str, Path]] = {}
     for (number, _), row, part in zip(lines, rows, parts, strict=True):
         where = f"row {number} of {path.name}"
-        file = _place(path.parent, row["file"]) if row["file"].strip() else path
-        if file == path:
-            rejected.append(Rejected(path, f"{where} names no file"))
-        elif not _exists(file):
-            hint = _meant(path.parent, file, folders) if len(rejected) < HINTED else ""
-            rejected.append(Rejected(file, f"{where} names no file that is there{hint}"))
-        elif file.is_dir():
-            rejected.append(Rejected(file, f"{where} names a folder"))
+        file = _file(path, row["file"])
+        lost = _lost(path, file, folders if len(rejected) < HINTED else None)
+        if lost:
+            rejected.append(Rejected(file, f"{where} {lost}"))
         else:
             found = Listed(file, row["label"], part, row.get("group", ""))
             known = listed.setdefault(file, found)
@@ -113,6 +109,34 @@ def listing(path: Path, asked: DataSettings) -> Listing:
         f"no row of {path.name} names it", True, "column" if any(parts) else "",
         _unused(header, names, lines), _trimmed(lines, names["label"]),
     )  # fmt: skip
+
+
+def named_in(path: Path, column: str | None = None) -> list[Path | Rejected]:
+    """List the files that a table names, in its order; rows that name none are rejected.
+
+    Args:
+        path: a table; its other columns are not looked at.
+        column: of the files; None: the one called file.
+
+    Raises:
+        DataError: the table can't be read, or lacks the column.
+    """
+    header, lines = _read(path)
+    plain = {name.strip().casefold(): name for name in reversed(header)}
+    name = plain.get("file", "file") if column is None else column
+    if name not in header:
+        raise DataError(
+            f"{path}: has no column '{name}'{did_you_mean(name, header)}; say which column names"
+            " the files: --column NAME"
+        )
+    found: list[Path | Rejected] = []
+    folders: dict[Path, dict[str, Path]] = {}
+    for number, line in lines:
+        if any(map(_filled, line.values())):
+            file = _file(path, _text(line[name]))
+            lost = _lost(path, file, folders if len(found) < HINTED else None)
+            found.append(Rejected(file, f"row {number} of {path.name} {lost}") if lost else file)
+    return found
 
 
 Line = dict[str | None, Any]
@@ -215,6 +239,24 @@ def _row(line: Line, names: dict[str, str]) -> dict[str, str]:
 def _text(value: object) -> str:
     missing = value is None or value != value  # Parquet's empty cells: None, or no number
     return "" if missing else str(value)
+
+
+def _file(table: Path, text: str) -> Path:
+    """Return the file that a row means; the table itself where it means none."""
+    return _place(table.parent, text) if text.strip() else table
+
+
+def _lost(table: Path, file: Path, folders: dict[Path, dict[str, Path]] | None) -> str:
+    """Say why what a row names can't be used; "" where it can.
+
+    `folders`: as of `_meant`; None: no hint is looked for.
+    """
+    if file == table:
+        return "names no file"
+    if not _exists(file):
+        hint = "" if folders is None else _meant(table.parent, file, folders)
+        return f"names no file that is there{hint}"
+    return "names a folder" if file.is_dir() else ""
 
 
 def _place(folder: Path, text: str) -> Path:
