@@ -25,9 +25,9 @@ def serve(options: Namespace) -> int:
 
     import uvicorn
 
-    from mineralsweep.server import app
-    from mineralsweep.server.live import LiveModel
     from mineralsweep.tracking import open_store
+    from mineralsweep.web import app
+    from mineralsweep.web.live import LiveModel
 
     say = plain_console().print
     live = LiveModel(open_store(), options.model or DEFAULT_MODEL)

@@ -6,56 +6,29 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-import keras
 import numpy as np
 import pytest
 import skops.io
 from sklearn.dummy import DummyClassifier
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
-from mineralsweep.activations.pooling import LogCovariance
 from mineralsweep.errors import UntrustedModel
 from mineralsweep.serving import probe
 from mineralsweep.serving.ensemble import Ensemble
-from mineralsweep.serving.probe import Probe, StageClassifier
+from mineralsweep.serving.probe import Probe
+from tests import tiny
+from tests.tiny import CLASSES, SIDE
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
-
-SIDE = 24
-CLASSES = ("ash", "beech", "cedar")
-
-
-def network() -> keras.Model:
-    keras.utils.set_random_seed(0)
-    inputs = keras.Input((SIDE, SIDE, 3))
-    fine = keras.layers.Conv2D(5, 3, 2, "same", activation="relu")(inputs / 255.0)
-    coarse = keras.layers.Conv2D(7, 3, 2, "same", activation="relu")(fine)
-    return keras.Model(inputs, [fine, coarse])
 
 
 @pytest.fixture
 def images() -> np.ndarray:
-    return np.random.default_rng(0).integers(0, 256, (21, SIDE, SIDE, 3)).astype(np.uint8)
+    return tiny.images()
 
 
 @pytest.fixture
-def fitted(images: np.ndarray) -> Probe:
-    """Return a probe whose first stage has covariances, and whose second has means."""
-    empty = Probe(network(), (), CLASSES, (SIDE, SIDE), "horizontal", "tiny")
-    fine, coarse = empty.prepare(images)
-    labels = np.arange(len(images)) % 2 * 2  # of beech there was none
-    members = []
-    for stage, views, pooling in (
-        ("fine", fine, LogCovariance.fit(fine, 4)),
-        ("coarse", coarse, None),
-    ):
-        member = StageClassifier(stage, pooling, None)
-        classifier = make_pipeline(StandardScaler(), LogisticRegression(C=0.01))
-        classifier.fit(member.numbers(views), labels)
-        members.append(replace(member, classifier=classifier))
-    return replace(empty, members=tuple(members))
+def fitted() -> Probe:
+    return tiny.probe()
 
 
 def test_a_loaded_probe_answers_the_same(fitted: Probe, images: np.ndarray, tmp_path: Path) -> None:

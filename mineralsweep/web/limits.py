@@ -7,7 +7,7 @@ import time
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mineralsweep.server.metrics import Metrics
+from mineralsweep.web.metrics import Metrics
 
 MAX_REQUEST_BYTES = 256 * 2**20
 MAX_REQUESTS = 128

@@ -20,10 +20,10 @@ from starlette.datastructures import UploadFile
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from mineralsweep.errors import UnusableImage
-from mineralsweep.server import explain
-from mineralsweep.server.limits import Limited
-from mineralsweep.server.live import LiveModel
-from mineralsweep.server.metrics import Metrics
+from mineralsweep.web import explain
+from mineralsweep.web.limits import Limited
+from mineralsweep.web.live import LiveModel
+from mineralsweep.web.metrics import Metrics
 
 PAGE = Path(__file__).parent / "page"
 PAGE_FILES = {"page.css": "text/css", "page.js": "text/javascript"}
