@@ -12,24 +12,15 @@ from mineralsweep import files
 from mineralsweep.machine import typed_in
 from mineralsweep.search.lock import study_locked
 from mineralsweep.search.state import FILE, home
-
-SQLITE = "sqlite:///"
+from mineralsweep.tracking.relocation import Rewritten, rewrite
+from mineralsweep.tracking.store import SQLITE, tracking_uri
 
 
 @dataclass(frozen=True)
 class Relocated:
-    """What was changed.
+    """What was changed: in MLflow's database, and which studies."""
 
-    Attributes:
-        database: MLflow's.
-        rows: how many of its rows, by what they are.
-        backup: the database as it was before; None where nothing was changed.
-        studies: those whose paths were changed.
-    """
-
-    database: Path
-    rows: dict[str, int]
-    backup: Path | None
+    store: Rewritten
     studies: list[str]
 
 
@@ -45,27 +36,29 @@ def relocate(old: Path, new: Path, force: bool = False) -> Relocated:
         InputError: the store is no SQLite file, or is in use, or `new` lacks files; nothing was
             changed. Or a study has a driver: end it, and give the command again.
     """
-    from mineralsweep.tracking import relocation
-    from mineralsweep.tracking.store import tracking_uri
-
     old, new = (Path(os.path.normpath(typed_in() / path)) for path in (old, new))
-    done = relocation.relocate(tracking_uri(), old, new, force)
+    store = rewrite(tracking_uri(), old, new, force)
     studies = [one.parent.name for one in sorted(home().glob(f"studies/*/{FILE}"))
                if _rewritten(one, old, new)]  # fmt: skip
-    return Relocated(done.database, done.rows, done.backup, studies)
+    return Relocated(store, studies)
 
 
 def _rewritten(document: Path, old: Path, new: Path) -> bool:
     """Rewrite a study's paths; say whether there were any."""
+
+    def moved() -> tuple[Any, bool]:
+        there = json.loads(document.read_text())
+        after = _moved(there, old, new)
+        return after, after != there
+
     try:
-        before = json.loads(document.read_text())
+        if not moved()[1]:
+            return False
     except (OSError, ValueError):
         return False  # whoever opens the study is told
-    after = _moved(before, old, new)
-    if after == before:
-        return False
-    with study_locked(document.parent):
-        files.write_atomically(document, lambda path: path.write_text(json.dumps(after, indent=1)))
+    with study_locked(document.parent):  # its driver may have written since
+        text = json.dumps(moved()[0], indent=1)
+        files.write_atomically(document, lambda path: path.write_text(text))
     return True
 
 

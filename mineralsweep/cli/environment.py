@@ -126,12 +126,13 @@ def relocate(options: Namespace) -> int:
     from mineralsweep.app.relocate import relocate
 
     done = relocate(Path(options.old), Path(options.new), options.force)
-    rows = ", ".join(f"{what} {count}" for what, count in done.rows.items())
-    print(f"{done.database}: {'relocated: ' + rows if rows else 'nothing to relocate'}")
+    store = done.store
+    rows = ", ".join(f"{what} {count}" for what, count in store.rows.items())
+    print(f"{store.database}: {'relocated: ' + rows if rows else 'nothing to relocate'}")
     for study in done.studies:
         print(f"Study {study}: relocated too")
-    if done.backup:
-        print(f"As it was before: {done.backup}")
+    if store.backup:
+        print(f"As it was before: {store.backup}")
     print("Next: mineralsweep verify")
     return 0
 

@@ -143,7 +143,7 @@ def promote(options: Namespace) -> int:
 
 def _show(decision: Decision, name: str, study: str, photographs_given: bool) -> None:
     """Print what was decided, and what can be done about it."""
-    from mineralsweep.registry.versions import option_for
+    from mineralsweep.registry.versions import option_for, uri_of
 
     option = option_for(name)
     print(f"{name}: {decision.sentence()}. {decision.why}")
@@ -155,6 +155,7 @@ def _show(decision: Decision, name: str, study: str, photographs_given: bool) ->
                 f"Before: version {decision.against}, alias previous. Back: mineralsweep"
                 f" rollback{option}"
             )
+        print("A server that runs keeps its model: start it again to serve this one.")
         return
     stands = f"version {decision.against}" if decision.against else "nobody"
     print(f"Champion stays {stands}.")
@@ -163,6 +164,8 @@ def _show(decision: Decision, name: str, study: str, photographs_given: bool) ->
             "With the images at hand, the champion is asked about those that it did not learn"
             f" from: mineralsweep promote {decision.version}{option} --data PATH"
         )
+    uri = quote(uri_of(name, decision.version))
+    print(f"To try it: mineralsweep predict PHOTO.jpg --model {uri}")
     for label, command in ways_on(decision, name, study):
         print(f"{label}: {command}")
 
@@ -182,15 +185,15 @@ def ways_on(decision: Decision, name: str, study: str) -> list[tuple[str, str]]:
         name: of the registered model.
         study: that made the version; "" where it is not here to go on with.
     """
-    from mineralsweep.registry.versions import option_for, uri_of
+    from mineralsweep.registry.versions import option_for
 
     option, version = option_for(name), decision.version
-    ways = [("To try it", f"mineralsweep predict PHOTO.jpg --model {quote(uri_of(name, version))}")]
+    ways = []
     if decision.basis in ("not comparable", "drawn sample"):
         ways.append(("The champion's own scores", f"mineralsweep champion{option}"))
         if study:
             keep = f"mineralsweep resume {study} --set gate.model=NAME"
-            ways.append(("To keep both, it under a name of its own", keep))
+            ways.append(("To keep both, register it under another name", keep))
     force = f"mineralsweep promote {version}{option} --force --reason TEXT"
     return [*ways, ("Past the gate", force)]
 

@@ -192,8 +192,9 @@ def reachable(uri: str) -> Iterator[None]:
     try:
         yield
     except (MlflowException, OSError) as error:
+        reason = str(error).splitlines()[0].rstrip(".")
         raise InputError(
-            f"model: {uri} can't be loaded: {str(error).splitlines()[0]}; {_instead_of(uri)}, or"
+            f"model: {uri} can't be loaded: {reason}; {_instead_of(uri)}, or"
             " name another: --model URI"
         ) from error
 
@@ -205,7 +206,8 @@ def _instead_of(uri: str) -> str:
         versions = mlflow.MlflowClient().search_model_versions(f"name = '{name}'")
         if versions and "@" in uri:
             newest = max(int(one.version) for one in versions)
-            return f"version {newest} is there: mineralsweep promote {newest}{option_for(name)}"
+            champion = f"mineralsweep promote {newest}{option_for(name)}"
+            return f"to make version {newest} champion: {champion}"
     return "make a champion with mineralsweep sweep sweeps/quick.yaml"
 
 

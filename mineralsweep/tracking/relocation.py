@@ -67,7 +67,7 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Relocated:
+class Rewritten:
     """What was changed: rows by what they are, and the copy of the database as it was before."""
 
     database: Path
@@ -75,7 +75,7 @@ class Relocated:
     backup: Path | None
 
 
-def relocate(uri: str, old: Path, new: Path, force: bool = False) -> Relocated:
+def rewrite(uri: str, old: Path, new: Path, force: bool = False) -> Rewritten:
     """Have an SQLite store look for its artifacts under `new` where it names `old`.
 
     One transaction, after a copy of the database was written beside it. Nothing else is changed,
@@ -118,7 +118,7 @@ def relocate(uri: str, old: Path, new: Path, force: bool = False) -> Relocated:
             f"{database}: {error}; nothing was changed. End what uses it, and try again"
         ) from error
     counted = dict.fromkeys((one.column.rows, one.column.table, one.rowid) for one in changes)
-    return Relocated(database, dict(Counter(rows for rows, _, _ in counted)), backup)
+    return Rewritten(database, dict(Counter(rows for rows, _, _ in counted)), backup)
 
 
 def _opened(database: Path) -> sqlite3.Connection:
