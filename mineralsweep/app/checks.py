@@ -14,7 +14,8 @@ from mineralsweep import machine
 from mineralsweep.config import Sweep
 from mineralsweep.data.dataset import Dataset, open_dataset
 from mineralsweep.data.profile import concerns
-from mineralsweep.errors import ConfigError, StudyConflict, WeightsUnavailable
+from mineralsweep.data.sources import SOURCES
+from mineralsweep.errors import ConfigError, DataError, StudyConflict, WeightsUnavailable
 from mineralsweep.models import get as get_architecture
 from mineralsweep.models import weights as pretrained
 from mineralsweep.models.backbones import get as get_backbone
@@ -79,6 +80,20 @@ def open_sweep_data(sweep: Sweep, say: Say) -> Dataset:
     for warning in concerns(dataset):
         say(warning)
     return dataset
+
+
+def open_study_data(study: str, sweep: Sweep, say: Say) -> Dataset:
+    """Open the data set of a study that was begun before; it may have been moved since."""
+    try:
+        return open_sweep_data(sweep, say)
+    except DataError as error:
+        source = sweep.data.source
+        if source in SOURCES or Path(source).exists():
+            raise
+        raise DataError(
+            f"{error}. Where it was moved, to go on with study '{study}': mineralsweep resume"
+            f" {study} --set data.source=PATH; where the whole project was: mineralsweep doctor"
+        ) from None
 
 
 UNEVEN = 1.5

@@ -9,7 +9,7 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mineralsweep.app.checks import check_store, open_sweep_data, suited_to_machine
+from mineralsweep.app.checks import check_store, open_study_data, suited_to_machine
 from mineralsweep.core.record import BASELINE, TrialRecord
 from mineralsweep.errors import ConfigError
 from mineralsweep.executors.worker import print_to
@@ -101,6 +101,7 @@ def _evidence(study_or_run: str, say: Say) -> Evidence:
     from mineralsweep.app.session import engine_of
     from mineralsweep.registry import Crowned
     from mineralsweep.tracking import StudyRun, open_store
+    from mineralsweep.tracking.locations import check
 
     store = open_store()
     study = study_or_run
@@ -114,8 +115,11 @@ def _evidence(study_or_run: str, say: Say) -> Evidence:
             f"STUDY: study '{study}' has no champion yet; finish it: mineralsweep resume {study}"
         )
     check_store(state, store)
+    warning = check(store.where(state.run_id))  # the page is written there
+    if warning:
+        say(f"Careful: {warning}")
     sweep = suited_to_machine(state.searched(state.settings()))
-    task = Task(sweep, open_sweep_data(sweep, say).keeping(state.in_test))
+    task = Task(sweep, open_study_data(study, sweep, say).keeping(state.in_test))
     state.check(task.question(), state.storage)
     with study_locked(state.folder):
         records = engine_of(state, task).records()

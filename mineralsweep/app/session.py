@@ -15,6 +15,7 @@ from mineralsweep.app.checks import (
     check_own_networks,
     check_store,
     check_weights,
+    open_study_data,
     open_sweep_data,
     storage_url,
     suited_to_machine,
@@ -158,7 +159,10 @@ def opened(
     started = time.monotonic()
     name = request.name()
     url = storage_url(request.storage)
-    dataset = open_sweep_data(request.sweep, say)
+    if exists(name):
+        dataset = open_study_data(name, request.sweep, say)
+    else:
+        dataset = open_sweep_data(request.sweep, say)
     if request.warm_start and not exists(name):
         State.read(request.warm_start)  # a name that is mistyped begins no study
     with study_locked(folder_of(name), url):
@@ -174,7 +178,7 @@ def opened(
         executor = _executor(task.sweep, state.folder / "logs")
         try:
             # MLflow loads while the workers load TensorFlow.
-            store, other = _store(state, is_new)
+            store, other = _store(state, is_new, say)
             if is_new and request.kind == "sweep":
                 task = _beside_the_champion(state, store, task, say)
             state.sweep = request.sweep.model_dump(mode="json", exclude_unset=True)
@@ -258,22 +262,28 @@ def _check(state: State, task: Task, url: str | None, is_new: bool) -> None:
             raise _elsewhere(state.study, without_password(url))
 
 
-def _store(state: State, is_new: bool) -> tuple[Store, str]:
+def _store(state: State, is_new: bool, say: Say) -> tuple[Store, str]:
     """Open the tracking store; return it with the run that a killed start of this study left.
 
     Raises:
         StudyConflict: the store has a study of this name that was begun elsewhere, or it is not
             the store in which this one was begun.
+        InputError: the folder for its artifacts is not there any more.
     """
     from mineralsweep.tracking import open_store
+    from mineralsweep.tracking.locations import check
 
-    store = open_store()
+    store, other = open_store(), ""
     if state.run_id:
         check_store(state, store)
-        return store.where(state.run_id), ""
-    other = store.run_of_study(state.study)
-    if other and is_new:
-        raise _elsewhere(state.study, f"{store.shown_uri}, run {other}")
+        store = store.where(state.run_id)
+    else:
+        other = store.run_of_study(state.study)
+        if other and is_new:
+            raise _elsewhere(state.study, f"{store.shown_uri}, run {other}")
+    warning = check(store)
+    if warning:
+        say(f"Careful: {warning}")
     return store, other
 
 

@@ -1,4 +1,4 @@
-"""Commands on what is around the package: doctor (this machine), cache (what is kept on disk)."""
+"""Commands on what is around the package: this machine, a moved project, what is kept on disk."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ def doctor(options: Namespace) -> int:
         ("memory", _memory),
         ("gpu", _gpu),
         ("tracking", _tracking),
+        ("artifacts", _artifacts),
         ("weights", _weights),
         ("cache", _cache),
         ("disk", _disk),
@@ -84,6 +85,13 @@ def _tracking() -> str:
     return f"{store.shown_uri} answers; experiment '{store.experiment}'"
 
 
+def _artifacts() -> str:
+    from mineralsweep.tracking import open_store
+    from mineralsweep.tracking.locations import examine
+
+    return examine(open_store())
+
+
 def _weights() -> str:
     here = {name: imagenet_path(one).is_file() for name, one in BACKBONES.items()}
     lacking = [
@@ -111,6 +119,22 @@ def _disk() -> str:
     if free < 2**30:
         raise OSError(f"{free / 2**30:.1f} GiB free here; a sweep may need more")
     return f"{free / 2**30:.0f} GiB free here"
+
+
+def relocate(options: Namespace) -> int:
+    """Have MLflow and the studies look for their files where a moved project is now."""
+    from mineralsweep.app.relocate import relocate
+
+    done = relocate(Path(options.old), Path(options.new), options.force)
+    store = done.store
+    rows = ", ".join(f"{what} {count}" for what, count in store.rows.items())
+    print(f"{store.database}: {'relocated: ' + rows if rows else 'nothing to relocate'}")
+    for study in done.studies:
+        print(f"Study {study}: relocated too")
+    if store.backup:
+        print(f"As it was before: {store.backup}")
+    print("Next: mineralsweep verify")
+    return 0
 
 
 KINDS = {

@@ -335,5 +335,10 @@ def _environment(commands: Any) -> None:
     text = "Show what is kept on disk to save time, or clear it."
     cache = _add(commands, "cache", "environment.cache", text)
     cache.add_argument("--clear", action="store_true", help="remove all of it: it is made again")
+    text = "Have MLflow look for its files where a project is now that was renamed or copied."
+    relocate = _add(commands, "relocate", "environment.relocate", text)
+    relocate.add_argument("old", metavar="OLD", help="the folder that the project was in")
+    relocate.add_argument("new", metavar="NEW", help="the folder that it is in now")
+    relocate.add_argument("--force", action="store_true", help="also where NEW lacks files")
     text = "Show what this machine has and what is missing."
     _add(commands, "doctor", "environment.doctor", text)

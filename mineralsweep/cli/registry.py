@@ -7,6 +7,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Mapping
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from mineralsweep.config import load_gate
@@ -14,6 +15,7 @@ from mineralsweep.core import objective as objectives
 from mineralsweep.data.settings import DataSettings
 from mineralsweep.data.sources import open_catalog
 from mineralsweep.errors import ConfigError, InputError
+from mineralsweep.search.state import exists
 
 if TYPE_CHECKING:
     from mineralsweep.registry import Decision, Versions
@@ -83,7 +85,8 @@ def _standing(state: dict[str, Any]) -> list[str]:
 
 def _numbers(holder: dict[str, Any]) -> list[str]:
     if not holder["test_accuracy"]:
-        return ["  It was never tested."]
+        lost = holder["lost"]
+        return [f"  It was tested: {lost}" if lost else "  It was never tested."]
     return [
         f"  test accuracy {holder['test_accuracy']}; macro F1 {holder['test_macro_f1']}",
         *recalls(holder["recall"]),
@@ -130,13 +133,15 @@ def promote(options: Namespace) -> int:
     if options.json:
         print(decision.to_json())
     else:
-        _show(decision, versions.name, photographs_given=catalog is not None)
+        study = versions.get(version).tags.get("mineralsweep.study", "")
+        study = study if study and exists(study) else ""
+        _show(decision, versions.name, study, photographs_given=catalog is not None)
     return 0 if decision.takes else 1
 
 
-def _show(decision: Decision, name: str, photographs_given: bool) -> None:
+def _show(decision: Decision, name: str, study: str, photographs_given: bool) -> None:
     """Print what was decided, and what can be done about it."""
-    from mineralsweep.registry.versions import option_for
+    from mineralsweep.registry.versions import option_for, uri_of
 
     option = option_for(name)
     print(f"{name}: {decision.sentence()}. {decision.why}")
@@ -148,15 +153,47 @@ def _show(decision: Decision, name: str, photographs_given: bool) -> None:
                 f"Before: version {decision.against}, alias previous. Back: mineralsweep"
                 f" rollback{option}"
             )
+        print("A server that runs keeps its model: start it again to serve this one.")
         return
     stands = f"version {decision.against}" if decision.against else "nobody"
     print(f"Champion stays {stands}.")
-    if decision.basis == "not comparable" and not photographs_given:
+    if _may_be_asked(decision) and not photographs_given:
         print(
             "With the images at hand, the champion is asked about those that it did not learn"
             f" from: mineralsweep promote {decision.version}{option} --data PATH"
         )
-    print(f"Past the gate: mineralsweep promote {decision.version}{option} --force --reason TEXT")
+    uri = quote(uri_of(name, decision.version))
+    print(f"To try it: mineralsweep predict PHOTO.jpg --model {uri}")
+    for label, command in ways_on(decision, name, study):
+        print(f"{label}: {command}")
+
+
+def _may_be_asked(decision: Decision) -> bool:
+    """Say whether answers of the champion are all that a comparison lacks: it knows the classes."""
+    one, other = decision.challenger, decision.champion
+    alike = one and other and one.scores.recall.keys() == other.scores.recall.keys()
+    return decision.basis == "not comparable" and bool(alike)
+
+
+def ways_on(decision: Decision, name: str, study: str) -> list[tuple[str, str]]:
+    """Return what can be done with a version that is not champion, each with its command.
+
+    Args:
+        decision: about the version.
+        name: of the registered model.
+        study: that made the version; "" where it is not here to go on with.
+    """
+    from mineralsweep.registry.versions import option_for
+
+    option, version = option_for(name), decision.version
+    ways = []
+    if decision.basis in ("not comparable", "drawn sample"):
+        ways.append(("The champion's own scores", f"mineralsweep champion{option}"))
+        if study:
+            keep = f"mineralsweep resume {study} --set gate.model=NAME"
+            ways.append(("To keep both, register it under another name", keep))
+    force = f"mineralsweep promote {version}{option} --force --reason TEXT"
+    return [*ways, ("Past the gate", force)]
 
 
 def rollback(options: Namespace) -> int:

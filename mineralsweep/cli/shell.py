@@ -39,6 +39,14 @@ def run_line(run_id: str | None, store: Store) -> str:
     return f"Run: {run_id} in experiment '{store.experiment}', {short_uri(store.uri)}"
 
 
+def with_store(tracking_uri: str) -> str:
+    """Return what stands before a command that is to find a store; "" for MLflow's own default."""
+    shown = short_uri(tracking_uri)
+    if shown == "sqlite:///mlflow.db":
+        return ""
+    return f"MLFLOW_TRACKING_URI={shlex.quote(without_password(tracking_uri))} "
+
+
 def next_commands(tracking_uri: str, serve: str) -> str:
     """Return the lines that end a sweep or a training.
 
@@ -46,10 +54,10 @@ def next_commands(tracking_uri: str, serve: str) -> str:
         tracking_uri: of the store that was written to.
         serve: the model's URI.
     """
-    default = short_uri(tracking_uri) == "sqlite:///mlflow.db"  # MLflow's own default
-    uri = "" if default else shlex.quote(without_password(tracking_uri))
-    with_uri = f"MLFLOW_TRACKING_URI={uri} " if uri else ""
-    compare = f"open {uri}" if uri.startswith("http") else f"{with_uri}mlflow ui"
+    with_uri = with_store(tracking_uri)
+    compare = f"{with_uri}mlflow ui"
+    if tracking_uri.startswith("http"):
+        compare = f"open {shlex.quote(without_password(tracking_uri))}"
     quoted = shlex.quote(serve)
     model = "" if serve == DEFAULT_MODEL else f" --model {quoted}"
     return "\n".join(

@@ -14,7 +14,7 @@ from mineralsweep.app.checks import suited_to_machine
 from mineralsweep.app.session import Request
 from mineralsweep.cli.flags import OVERRIDES, SETTINGS, hyperparameters
 from mineralsweep.cli.progress import following
-from mineralsweep.cli.shell import next_commands, plain_console, run_line
+from mineralsweep.cli.shell import next_commands, plain_console, run_line, with_store
 from mineralsweep.config import Override, Sweep, build, load, pairs, presets
 from mineralsweep.core import objective as objectives
 from mineralsweep.core.record import epoch_named
@@ -159,9 +159,12 @@ def _train(request: Request) -> int:
         for name, text in record.scores(request.sweep.objective).items()
     )
     console.print(f"{architecture.name}, on the validation images: {scores}{kept}")
+    from mineralsweep.registry.versions import option_for
+
     console.print(
         "The test split was not opened. To open it and put this model before the gate:"
-        f" mineralsweep promote models:/{record.model_id}"
+        f" {with_store(store.uri)}mineralsweep promote models:/{record.model_id}"
+        f"{option_for(request.sweep.gate.model)}"
     )
     console.print(run_line(record.run_id, store))
     console.print(next_commands(store.uri, serve=f"models:/{record.model_id}"))
@@ -176,17 +179,17 @@ def _sweep(request: Request) -> int:
     with following(console, suited) as progress:
         outcome = run_sweep(request, progress, progress.say)
     console.print(_leaderboard(outcome, console.width))
-    _show_champion(console, outcome)
+    uri = _show_champion(console, outcome)
     for line in outcome.beside:
         console.print(line)
     console.print(f"Took {outcome.minutes:.1f} minutes.")
-    store, decision = outcome.store, outcome.crowned.decision
+    store = outcome.store
     console.print(run_line(outcome.run_id, store))
     console.print(
-        f"Report: report.html on that run's page; as a file: mineralsweep report {outcome.study}"
+        f"Report: report.html on that run's page; as a file: {with_store(store.uri)}mineralsweep"
+        f" report {outcome.study} --out report.html"
     )
-    stands = "@champion" if decision.takes or decision.against else f"/{decision.version}"
-    console.print(next_commands(store.uri, serve=f"models:/{outcome.sweep.gate.model}{stands}"))
+    console.print(next_commands(store.uri, serve=uri))
     return 0
 
 
@@ -232,16 +235,24 @@ def fitting(rows: DataFrame, width: int) -> tuple[DataFrame, list[str]]:
     return rows.drop(columns=missing), missing
 
 
-def _show_champion(console: Console, outcome: SweepOutcome) -> None:
-    from mineralsweep.cli.registry import freshness, recalls
-    from mineralsweep.registry.versions import option_for
+def _show_champion(console: Console, outcome: SweepOutcome) -> str:
+    """Print the best trial's scores and what the gate said; return its address for the next steps.
+
+    Aliases are asked for now: a study that is resumed tells of a decision that may be an old one.
+    """
+    from mineralsweep.cli.registry import freshness, recalls, ways_on
+    from mineralsweep.registry import Versions
+    from mineralsweep.registry.versions import CHALLENGER, CHAMPION, uri_of
 
     crowned, model = outcome.crowned, outcome.sweep.gate.model
-    best, decision = crowned.record, crowned.decision
-    who, alias = ("Champion", "champion") if decision.takes else ("Best trial", "challenger")
+    best, decision, version = crowned.record, crowned.decision, crowned.version
+    versions = Versions(outcome.store, model)
+    standing = versions.holder(CHAMPION)
+    held = [alias for alias in (CHAMPION, CHALLENGER) if versions.holder(alias) == version]
     lines = [
-        f"{who}: {best.title()}, {best.params['architecture']}"
-        f" -> {model} version {crowned.version}, @{alias}",
+        f"{'Champion' if standing == version else 'Best trial'}: {best.title()},"
+        f" {best.params['architecture']}"
+        f" -> {', '.join([f'{model} version {version}', *(f'@{alias}' for alias in held)])}",
         *(
             f"  test {name.replace('_', ' ')} {objectives.get(name).shown(crowned.scores)}"
             for name in dict.fromkeys((outcome.sweep.objective, "accuracy", "macro_f1"))
@@ -251,10 +262,14 @@ def _show_champion(console: Console, outcome: SweepOutcome) -> None:
         *(f"  Careful: {warning}" for warning in outcome.warnings),
         f"Gate: {decision.sentence()}. {decision.why}",
     ]
-    if not decision.takes:
-        stands = f"version {decision.against}" if decision.against else "nobody"
-        lines.append(
-            f"  Champion stays {stands}. Past the gate: mineralsweep promote {crowned.version}"
-            f"{option_for(model)} --force --reason TEXT"
-        )
+    if standing == version:
+        console.print("\n".join(lines))
+        return f"models:/{model}@{CHAMPION}"
+    who = f"@champion is version {standing}" if standing else "No version is @champion"
+    lines.append(f"  {who}, not version {version}: the commands below name version {version}.")
+    lines += [
+        f"  {label}: {with_store(outcome.store.uri)}{command}"
+        for label, command in ways_on(decision, model, outcome.study)
+    ]
     console.print("\n".join(lines))
+    return uri_of(model, version)

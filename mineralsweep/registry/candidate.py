@@ -23,13 +23,13 @@ from mineralsweep.errors import DataError, InputError
 from mineralsweep.evaluation import Scores, score
 from mineralsweep.registry.evidence import Evidence, ask, digest_of_split, measure
 from mineralsweep.registry.files import (
-    digest_of_folder,
     downloaded,
     fetched,
+    fingerprint,
     open_folder,
     reachable,
 )
-from mineralsweep.registry.versions import DIGEST, MISSING, NAME, Versions, uri_of
+from mineralsweep.registry.versions import MISSING, NAME, Versions, uri_of
 from mineralsweep.tracking import Store
 from mineralsweep.tracking.store import TEST_DIGEST
 
@@ -76,9 +76,9 @@ def _registered(store: Store, model_id: str, name: str) -> tuple[Versions, str]:
     except MlflowException as error:
         raise InputError(f"VERSION: models:/{model_id}: {str(error).splitlines()[0]}") from None
     with reachable(f"models:/{model_id}"), downloaded(f"models:/{model_id}") as folder:
-        files = digest_of_folder(folder)
+        files = fingerprint(folder)
     card = "Registered by hand; see its run for how it was trained."
-    return versions, versions.register(run_id, model_id, card, {DIGEST: files})
+    return versions, versions.register(run_id, model_id, card, files)
 
 
 def evidence_for(versions: Versions, version: str) -> tuple[Evidence, Dataset | None]:
@@ -88,13 +88,17 @@ def evidence_for(versions: Versions, version: str) -> tuple[Evidence, Dataset | 
         The evidence, and the data set where it had to be opened for it.
 
     Raises:
-        InputError: it was never tested, and its data is not where it was, or is other data now.
+        InputError: it was never tested, and its data is not where it was, or is other data now;
+            or it was tested, and its run's files are not there.
     """
     kept = versions.evidence(version)
     if kept is not None:
         return kept, None
     run_id = versions.get(version).run_id or ""
     where = f"version {version} of {versions.name}"
+    lost = versions.lost_evidence(version)
+    if lost:
+        raise InputError(f"VERSION: {where}: {lost}")
     dataset = dataset_of(versions.store, run_id, where)
     uri = uri_of(versions.name, version)
     with reachable(uri), fetched(uri) as folder:

@@ -20,9 +20,9 @@ from mineralsweep.registry.candidate import examine, test_tags
 from mineralsweep.registry.card import card
 from mineralsweep.registry.decision import Decision
 from mineralsweep.registry.evidence import Evidence, ask, digest_of_split
-from mineralsweep.registry.files import digest_of_folder, downloaded, fetched, open_folder
+from mineralsweep.registry.files import downloaded, fetched, fingerprint, open_folder
 from mineralsweep.registry.promotion import Answers, decide
-from mineralsweep.registry.versions import DIGEST, Versions, uri_of
+from mineralsweep.registry.versions import Versions, uri_of
 from mineralsweep.tracking import Store, StudyRun
 from mineralsweep.tracking.client import may_pass
 from mineralsweep.tracking.store import TEST_DIGEST
@@ -100,14 +100,14 @@ def crown(
     versions = Versions(store, rules.model)
     served = packaging.ensure(store, record, dataset)
     with downloaded(f"models:/{served}") as folder:
-        files = digest_of_folder(folder)  # before it is loaded, which writes compiled code
+        files = fingerprint(folder)  # before it is loaded, which writes compiled code
         test = digest_of_split(dataset)
         evidence = versions.kept_evidence(record.run_id, test)
         if evidence is None:
             evidence = examine(versions, record.run_id, folder, dataset, run.run_id)
     scores, openings = evidence.scores(), store.openings(test)
     run.log_test(scores, f"test split, {record.title()}")
-    tags = {**_tags(record, scores, study), DIGEST: files, TEST_DIGEST: test}
+    tags = {**_tags(record, scores, study), **files, TEST_DIGEST: test}
     version = versions.register(
         record.run_id, served, card(record, evidence, dataset, openings), tags
     )
@@ -139,7 +139,7 @@ def answers_from(versions: Versions, catalog: Catalog) -> Answers:
             cause = error.__cause__
             if cause is not None and may_pass(cause) and "404 Client Error" not in str(cause):
                 raise cause from None  # the store is away: nothing is decided by that
-            return {}  # changed files, other classes: it can't be asked
+            raise  # absent or changed files, other classes: it can't be asked
         except (ValueError, TypeError, MlflowException):
             return {}  # another release's, whose code does not run with these libraries
         names = [catalog.classes[column] for column in found.argmax(axis=1)]

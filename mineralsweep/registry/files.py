@@ -13,11 +13,13 @@ from typing import Any
 
 import mlflow
 from mlflow.exceptions import MlflowException
+from mlflow.store.artifact.models_artifact_repo import ModelsArtifactRepository
 from mlflow.store.artifact.utils.models import get_model_name_and_version
 
 import mineralsweep
 from mineralsweep.errors import InputError
-from mineralsweep.registry.versions import CHAMPION_URI, DIGEST
+from mineralsweep.registry.versions import CHAMPION_URI, DIGEST, FILES, option_for
+from mineralsweep.tracking.locations import has_files, path_of, way_on
 
 ADDED_BY_MLFLOW = frozenset({"registered_model_meta"})
 """Written beside a model's files when they are downloaded by a registered name."""
@@ -29,7 +31,8 @@ def load_classifier(uri: str = CHAMPION_URI) -> Any:
     """Load a registered or logged model as MLflow's pyfunc, if it is what was registered.
 
     Raises:
-        InputError: there is no such model in the tracking store, or its files are other ones.
+        InputError: there is no such model in the tracking store, its files are not there, or they
+            are other ones.
     """
     with fetched(uri) as folder:
         return open_folder(folder)
@@ -42,7 +45,8 @@ def verify(uri: str = CHAMPION_URI) -> str:
         What was found, in a sentence.
 
     Raises:
-        InputError: there is no such model in the tracking store, or its files are other ones.
+        InputError: there is no such model in the tracking store, its files are not there, or they
+            are other ones.
     """
     with reachable(uri):
         version = _settled(uri)
@@ -58,7 +62,8 @@ def fetched(uri: str) -> Iterator[Path]:
     """Give a copy of a model's files, compared with those registered; removed afterwards.
 
     Raises:
-        InputError: there is no such model in the tracking store, or its files are other ones.
+        InputError: there is no such model in the tracking store, its files are not there, or they
+            are other ones.
     """
     with contextlib.ExitStack() as stack:
         with reachable(uri):
@@ -70,9 +75,42 @@ def fetched(uri: str) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def downloaded(uri: str) -> Iterator[Path]:
-    """Give a copy of a model's files that is removed afterwards."""
+    """Give a copy of a model's files that is removed afterwards.
+
+    Raises:
+        InputError: where they were kept, there are none.
+    """
     with tempfile.TemporaryDirectory(prefix="mineralsweep-") as scratch:
-        yield Path(mlflow.artifacts.download_artifacts(uri, dst_path=scratch))
+        place = _place(uri)
+        if place is not None and not has_files(place):
+            raise _absent(uri, place, "the folder is empty" if place.is_dir() else "no such folder")
+        folder = Path(mlflow.artifacts.download_artifacts(uri, dst_path=scratch))
+        if not _files(folder):  # MLflow's server answers so where its files are gone
+            raise _absent(uri, place, "there are none")
+        yield folder
+
+
+def _place(uri: str) -> Path | None:
+    """Return the folder of this machine that keeps a model's files; None where they lie elsewhere.
+
+    Raises:
+        MlflowException: there is no such model.
+    """
+    if ModelsArtifactRepository.is_models_uri(uri):
+        return path_of(ModelsArtifactRepository.get_underlying_uri(uri))
+    return path_of(uri)
+
+
+def _absent(uri: str, place: Path | None, what: str) -> InputError:
+    """Return an error that says where files were looked for in vain, and how to go on."""
+    if place is None:
+        where, way = "the artifact store", "bring them back from a copy of it"
+    else:
+        where, way = str(place), way_on(place)
+    return InputError(
+        f"model: {uri}: its files are not in {where} ({what}); {way}; or name another model:"
+        " --model URI"
+    )
 
 
 def open_folder(folder: Path) -> Any:
@@ -129,13 +167,23 @@ def digest_of_folder(folder: Path) -> str:
         OSError: a file can't be read.
     """
     whole = hashlib.sha256()
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        name = path.relative_to(folder).as_posix()
-        if name in ADDED_BY_MLFLOW:
-            continue
+    for path in _files(folder):
         content = hashlib.sha256(path.read_bytes()).hexdigest()
-        whole.update(f"{name}\0{content}\n".encode())
+        whole.update(f"{path.relative_to(folder).as_posix()}\0{content}\n".encode())
     return whole.hexdigest()
+
+
+def _files(folder: Path) -> list[Path]:
+    """Return a model's files, sorted, without what MLflow adds to a copy."""
+    return sorted(
+        path for path in folder.rglob("*")
+        if path.is_file() and path.relative_to(folder).as_posix() not in ADDED_BY_MLFLOW
+    )  # fmt: skip
+
+
+def fingerprint(folder: Path) -> dict[str, str]:
+    """Return the tags that a version's files are compared with later: their digest and number."""
+    return {DIGEST: digest_of_folder(folder), FILES: str(len(_files(folder)))}
 
 
 @contextlib.contextmanager
@@ -144,9 +192,10 @@ def reachable(uri: str) -> Iterator[None]:
     try:
         yield
     except (MlflowException, OSError) as error:
+        reason = str(error).splitlines()[0].rstrip(".")
         raise InputError(
-            f"model: {uri} can't be loaded: {str(error).splitlines()[0]}; make a champion with"
-            " mineralsweep sweep sweeps/quick.yaml, or name another: --model URI"
+            f"model: {uri} can't be loaded: {reason}; {_instead_of(uri)}, or"
+            " name another: --model URI"
         ) from error
 
 
@@ -158,6 +207,18 @@ def settled(uri: str) -> str:
     """
     with reachable(uri):
         return _settled(uri)
+
+
+def _instead_of(uri: str) -> str:
+    """Say what to do where a model can't be found: promote the newest version, or make one."""
+    name = uri.removeprefix("models:/").partition("@")[0]
+    with contextlib.suppress(MlflowException):
+        versions = mlflow.MlflowClient().search_model_versions(f"name = '{name}'")
+        if versions and "@" in uri:
+            newest = max(int(one.version) for one in versions)
+            champion = f"mineralsweep promote {newest}{option_for(name)}"
+            return f"to make version {newest} champion: {champion}"
+    return "make a champion with mineralsweep sweep sweeps/quick.yaml"
 
 
 def _settled(uri: str) -> str:
@@ -172,21 +233,32 @@ def _settled(uri: str) -> str:
 
 
 def _compare(uri: str, folder: Path) -> str | None:
-    """Return the digest recorded at registration, None without one."""
-    expected = _recorded(uri)
-    if expected is not None and digest_of_folder(folder) != expected:
-        raise InputError(
-            f"model: {uri}: its files are not those that were registered: they were changed or"
-            " damaged in the artifact store; nothing of them was run. Register a model anew, or"
-            " name another: --model URI"
-        )
-    return expected
+    """Return the digest recorded at registration, None without one.
+
+    Raises:
+        InputError: the files lack some of those registered, or are other ones.
+    """
+    tags = _recorded(uri)
+    expected = tags.get(DIGEST)
+    if expected is None or digest_of_folder(folder) == expected:
+        return expected
+    there, registered = len(_files(folder)), int(tags.get(FILES, 0))
+    place = _place(uri)
+    if there < registered:
+        raise _absent(uri, place, f"{there} of {registered} are there")
+    if not (folder / "MLmodel").exists():
+        raise _absent(uri, place, "MLmodel is lacking")
+    maybe = "" if registered else ", or some are lacking"  # a version of an earlier release
+    raise InputError(
+        f"model: {uri}: its files in {place or 'the artifact store'} are not those that were"
+        f" registered: they were changed or damaged{maybe}; nothing of them was run. Bring them"
+        " back from a backup, or name another model: --model URI"
+    )
 
 
-def _recorded(uri: str) -> str | None:
-    """Return the digest of a registered version; other URIs name none."""
+def _recorded(uri: str) -> dict[str, str]:
+    """Return the tags of a registered version; none for other URIs."""
     name, _, number = uri.removeprefix("models:/").partition("/")
     if not uri.startswith("models:/") or not number.isdecimal():
-        return None
-    recorded = mlflow.MlflowClient().get_model_version(name, number).tags.get(DIGEST)
-    return None if recorded is None else str(recorded)
+        return {}
+    return dict(mlflow.MlflowClient().get_model_version(name, number).tags)

@@ -64,7 +64,7 @@ def rule(
     rules: Gate,
     answers: Mapping[str, str] | None = None,
     name: str = "the champion",
-    version: str = "VERSION",
+    missing: str = "",
 ) -> Ruling:
     """Judge a challenger against a standing champion.
 
@@ -75,14 +75,14 @@ def rule(
         answers: classes that the champion predicted, by image digest, beside those in its
             evidence.
         name: of the champion, for the sentences.
-        version: of the challenger, for the command that puts it in the champion's place.
+        missing: why answers of the champion are not at hand, "" where none are missed.
     """
     broken = broken_minimums(challenger, rules)
-    others = [] if standing is None else _other_classes(challenger, standing, name, version)
+    others = [] if standing is None else _other_classes(challenger, standing, name)
     if broken:
         return Ruling(False, "minimums", " ".join([*broken, *others]))
     if standing is None:
-        why = f"{name} left no answers of its own to compare with."
+        why = f"{name} left no answers of its own to compare with{_because(missing)}."
         return Ruling(False, "not comparable", why)
     if standing.drawn and not challenger.drawn:
         why = f"{name} knows the drawn sample only: it gives way to a model of photographs."
@@ -92,19 +92,27 @@ def rule(
         return Ruling(False, "drawn sample", why)
     if others:
         return Ruling(False, "not comparable", " ".join(others))
-    return _by_test(challenger, standing, rules, answers or {}, name)
+    return _by_test(challenger, standing, rules, answers or {}, name, missing)
 
 
-def _other_classes(challenger: Evidence, standing: Evidence, name: str, version: str) -> list[str]:
-    """Return a sentence where the two know other classes, with the ways on."""
-    if set(challenger.classes) == set(standing.classes) or challenger.drawn != standing.drawn:
+def _other_classes(challenger: Evidence, standing: Evidence, name: str) -> list[str]:
+    """Return a sentence where the two know other classes: what the comparison lacks."""
+    own, theirs = set(challenger.classes), set(standing.classes)
+    if own == theirs or challenger.drawn != standing.drawn:
         return []
+    lacks = [
+        f"{who} has no answer for {', '.join(sorted(unknown))}"
+        for who, unknown in ((name, own - theirs), ("it", theirs - own))
+        if unknown
+    ]
     return [
         f"It knows the classes {', '.join(challenger.classes)}, and {name} knows"
-        f" {', '.join(standing.classes)}: they can't be compared. If it is to take its place:"
-        f" mineralsweep promote {version} --force --reason TEXT; to keep both, give it a name of"
-        " its own: --set gate.model=NAME."
+        f" {', '.join(standing.classes)}: they can't be compared, for {' and '.join(lacks)}."
     ]
+
+
+def _because(missing: str) -> str:
+    return f": {missing}" if missing else ""
 
 
 def first(challenger: Evidence, rules: Gate) -> Ruling:
@@ -154,6 +162,7 @@ def _by_test(
     rules: Gate,
     answers: Mapping[str, str],
     name: str,
+    missing: str,
 ) -> Ruling:
     """Compare the two on the images that neither has learned from."""
     known = {**answers, **standing.answers()}
@@ -161,7 +170,7 @@ def _by_test(
     if not fair:
         why = (
             f"{name} was tested on other images, and has answered none of this test split that"
-            " it did not learn from: the two can't be compared."
+            f" it did not learn from: the two can't be compared{_because(missing)}."
         )
         return Ruling(False, "not comparable", why)
     alone = one_a_group(challenger, fair)

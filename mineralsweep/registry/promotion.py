@@ -26,7 +26,9 @@ from mineralsweep.registry.versions import (
 
 REPLACED = f"{GATE}replaced_by"
 Answers = Callable[[str, Sequence[str]], Mapping[str, str]]
-"""(a version, images' digests) -> the classes that it predicts, of the images at hand."""
+"""(a version, images' digests) -> the classes that it predicts, of the images at hand.
+
+InputError where it can't be asked: its files are not there, or other ones."""
 
 
 def decide(
@@ -59,8 +61,9 @@ def decide(
         theirs = versions.evidence(standing) if standing else None
         excluded = versions.excluded(standing) if standing else ""
         if standing and not excluded:
-            known = _ask_champion(standing, evidence, theirs, answers)
-            ruling = gate.rule(evidence, theirs, rules, known, f"version {standing}", version)
+            known, missing = _ask_champion(standing, evidence, theirs, answers)
+            missing = missing or versions.lost_evidence(standing)
+            ruling = gate.rule(evidence, theirs, rules, known, f"version {standing}", missing)
         else:
             ruling = gate.first(evidence, rules)
         if excluded and ruling.takes:
@@ -96,14 +99,21 @@ def _stands(versions: Versions, version: str, evidence: Evidence, rules: Gate) -
 
 def _ask_champion(
     standing: str, evidence: Evidence, theirs: Evidence | None, answers: Answers | None
-) -> Mapping[str, str]:
-    """Ask the champion about fair images that it has not been asked about yet."""
+) -> tuple[Mapping[str, str], str]:
+    """Ask the champion about fair images that it has not been asked about yet.
+
+    Returns:
+        Its answers, and why it can't be asked, "" where it can or need not.
+    """
     comparable = theirs is not None and set(theirs.classes) == set(evidence.classes)
     if theirs is None or not comparable or theirs.drawn != evidence.drawn or answers is None:
-        return {}
+        return {}, ""
     told = theirs.answers()
     missing = [image for image in gate.fair_images(evidence, theirs) if image not in told]
-    return answers(standing, missing) if missing else {}
+    try:
+        return (answers(standing, missing) if missing else {}), ""
+    except InputError as error:
+        return {}, str(error)
 
 
 def force(
@@ -246,4 +256,5 @@ def _champion(versions: Versions, version: str, history: list[dict[str, str]]) -
         "data": evidence.source if evidence else "",
         "test_digest": evidence.digest if evidence else "",
         "openings": versions.store.openings(evidence.digest) if evidence else 0,
+        "lost": "" if evidence else versions.lost_evidence(version),
     }

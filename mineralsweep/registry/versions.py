@@ -17,6 +17,7 @@ from mineralsweep.errors import InputError
 from mineralsweep.registry.decision import GATE, Decision, brief, tags_of, with_decisions
 from mineralsweep.registry.evidence import Evidence
 from mineralsweep.tracking import Store
+from mineralsweep.tracking.locations import check, has_files, path_of, way_on
 from mineralsweep.tracking.store import EXCLUDED, TEST_DIGEST, pages
 from mineralsweep.tracking.trial_run import MODEL
 
@@ -29,6 +30,7 @@ CHALLENGER = "challenger"
 CHAMPION_URI = f"models:/{NAME}@{CHAMPION}"
 
 DIGEST = "mineralsweep.files_sha256"
+FILES = "mineralsweep.files"
 HISTORY = f"{GATE}decision."
 EMPTY = dict.fromkeys(("time", "verdict", "version", "against", "by", "note", "why"), "")
 """What a decision in short consists of."""
@@ -150,6 +152,20 @@ class Versions:
         digest = held.tags.get(TEST_DIGEST)
         return self.kept_evidence(held.run_id, digest) if held.run_id and digest else None
 
+    def lost_evidence(self, version: str) -> str:
+        """Say where a tested version's answers were looked for in vain.
+
+        Returns:
+            A sentence without its stop; "" where its run's files are there, or it was never tested.
+        """
+        held = self.get(version)
+        if not held.run_id or TEST_DIGEST not in held.tags:
+            return ""
+        place = path_of(self._client.get_run(held.run_id).info.artifact_uri)
+        if place is None or has_files(place):
+            return ""
+        return f"its answers on the test split are not in {place}; {way_on(place, self.store.uri)}"
+
     def split_of(self, version: str) -> dict[str, Any]:
         """Return how the split of a version's training was asked for: shares and seed."""
         run_id = self.get(version).run_id
@@ -166,9 +182,14 @@ class Versions:
         return self._client.get_run(run_id).data.tags.get(EXCLUDED, "") if run_id else ""
 
     def keep_record(self, decision: Decision) -> None:
-        """Keep a decision's record with its version's run, before the aliases move."""
+        """Keep a decision's record with its version's run, before the aliases move.
+
+        Raises:
+            InputError: the run's files are not where they were.
+        """
         held = self.get(decision.version)
         if held.run_id:
+            check(self.store.where(held.run_id))
             folder = _record_folder(decision.version, 1 + _decisions(held))
             self._client.log_text(held.run_id, decision.to_json(), f"{folder}/promotion.json")
             self._client.log_text(held.run_id, decision.to_markdown(), f"{folder}/promotion.md")

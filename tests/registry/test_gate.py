@@ -126,10 +126,10 @@ def test_other_classes_are_not_compared() -> None:
     assert ruling.basis == "not comparable"
     assert "It knows the classes ash, elm" in ruling.why
     blind = made([False] * 20, classes=("ash", "elm"))
-    ruling = rule(blind, made([True] * 20), Gate(min_accuracy=0.5), version="4")
+    ruling = rule(blind, made([True] * 20), Gate(min_accuracy=0.5), name="version 4")
     assert ruling.basis == "minimums"
     assert "is below gate.min_accuracy" in ruling.why
-    assert "mineralsweep promote 4 --force --reason TEXT" in ruling.why
+    assert "version 4 has no answer for elm and it has no answer for beech" in ruling.why
 
 
 def test_a_champion_that_left_no_answers_is_not_replaced_unseen() -> None:

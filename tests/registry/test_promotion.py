@@ -21,6 +21,7 @@ from mineralsweep.registry.crowning import answers_from
 from mineralsweep.registry.evidence import digest_of_split
 from mineralsweep.registry.files import load_classifier, verify
 from mineralsweep.registry.versions import DIGEST
+from mineralsweep.search.state import State
 from tests import oracle, pictures
 from tests.registry.test_crowning import Sweeping
 
@@ -127,7 +128,27 @@ def test_the_commands_that_are_shown_name_the_model_where_it_is_not_the_default(
     assert "Back: mineralsweep rollback --model 'slow and sure'" in said
     _, said = run("promote", "2", "--model", "slow and sure", "--force", "--reason", "ours")
     assert "see: mineralsweep champion --model 'slow and sure'" in said
-    assert "--model" not in run("promote", "2")[1]
+    assert "mineralsweep promote 2 --force --reason TEXT" in run("promote", "2")[1]
+
+
+def test_photographs_help_only_where_the_champion_knows_the_classes(
+    sweeping: Sweeping, run: Run, tmp_path: Path
+) -> None:
+    folder = pictures.write_classes(
+        tmp_path / "grown", (*sweeping.dataset.classes, "elm"), 20, first=50
+    )
+    grown = open_dataset(DataSettings(str(folder), "40/20/40", 0))
+    crowned = sweeping.end(wrong=0, dataset=grown)
+    assert crowned.decision.basis == "not comparable"
+    assert "version 1 has no answer for elm" in crowned.decision.why
+    code, said = run("promote", crowned.version)
+    assert code == 1
+    assert "--data PATH" not in said
+    assert f"--model models:/mineral-classifier/{crowned.version}" in said
+    assert f"mineralsweep promote {crowned.version} --force --reason TEXT" in said
+    assert "mineralsweep resume" not in said  # its study is not here
+    State("s", "sweep", {}).save()
+    assert "mineralsweep resume s --set gate.model=NAME" in run("promote", crowned.version)[1]
 
 
 def test_no_champion_and_wrong_versions_are_told(sweeping: Sweeping, run: Run) -> None:
