@@ -22,7 +22,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from mineralsweep.errors import UnusableImage
 from mineralsweep.web import explain
 from mineralsweep.web.limits import Limited
-from mineralsweep.web.live import LiveModel
+from mineralsweep.web.live import LiveModel, Loaded
 from mineralsweep.web.metrics import Metrics
 
 PAGE = Path(__file__).parent / "page"
@@ -79,7 +79,11 @@ class _Counted:
         return self._live.metadata
 
     def predict(self, data: Any, params: dict[str, Any] | None = None) -> pd.DataFrame:
-        answers = self._live.predict(data, params)
+        return self.answer(self._live.loaded, data, params)
+
+    def answer(self, loaded: Loaded, data: Any, params: dict[str, Any] | None) -> pd.DataFrame:
+        """Return the answers of the model that is named: another may have come since."""
+        answers: pd.DataFrame = loaded.model.predict(data, params=params)
         verdicts = answers["verdict"] if "verdict" in answers else [None] * len(answers)
         self._metrics.answered(zip(answers["label"], verdicts, strict=True))
         return answers
@@ -106,14 +110,14 @@ def _answers(
     async def classify(request: Request) -> Response:
         try:
             files = await _files(request)
-            answers = await asyncio.to_thread(_classified, counted, files)
+            loaded = live.loaded
+            answers = await asyncio.to_thread(_classified, counted, loaded, files)
         except (UnusableImage, MlflowException) as error:
             message = error.message if isinstance(error, MlflowException) else str(error)
             return _error(400, message)
         if len(answers) == 1 and answers[0]["reason"]:
             return _error(400, answers[0]["reason"])
-        about = live.loaded.about
-        return _json({"model": about["uri"], "answers": answers})
+        return _json({"model": loaded.uri, "answers": answers})
 
     @app.post("/explain")
     async def explained(request: Request) -> Response:
@@ -163,9 +167,11 @@ async def _files(request: Request) -> list[tuple[str, bytes]]:
     return found
 
 
-def _classified(model: _Counted, files: list[tuple[str, bytes]]) -> list[dict[str, Any]]:
+def _classified(
+    model: _Counted, loaded: Loaded, files: list[tuple[str, bytes]]
+) -> list[dict[str, Any]]:
     frame = pd.DataFrame({"image": [content for _, content in files]})
-    answers = model.predict(frame, {"on_error": "answer"})
+    answers = model.answer(loaded, frame, {"on_error": "answer"})
     rows = json.loads(answers.to_json(orient="records", double_precision=6))
     return [{"file": name, "reason": "", **row} for (name, _), row in zip(files, rows, strict=True)]
 

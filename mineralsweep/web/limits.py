@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mineralsweep.web.metrics import Metrics
@@ -14,10 +15,6 @@ MAX_REQUESTS = 128
 """Under way at a time; more are sent away with 503, before their bytes are read."""
 KNOWN = ("/", "/invocations", "/classify", "/explain", "/version", "/metrics", "/ping", "/health")
 """Routes that are counted by their name."""
-
-
-class _TooLarge(Exception):
-    pass
 
 
 class Limited:
@@ -58,27 +55,26 @@ class Limited:
         if length.isdigit() and int(length) > MAX_REQUEST_BYTES:
             await _refuse(send, 413, _too_large(int(length)))
             return
-        taken, begun = 0, False
+        taken, refused = 0, False
 
         async def bounded() -> Message:
-            nonlocal taken
+            nonlocal taken, refused
             message = await receive()
             taken += len(message.get("body", b""))
-            if taken > MAX_REQUEST_BYTES:
-                raise _TooLarge
-            return message
+            if taken > MAX_REQUEST_BYTES and not refused:
+                refused = True
+                await _refuse(send, 413, _too_large(taken))
+            return {"type": "http.disconnect"} if refused else message
 
-        async def noted(message: Message) -> None:
-            nonlocal begun
-            begun = True
-            await send(message)
+        async def unless_refused(message: Message) -> None:
+            if not refused:
+                await send(message)
 
         try:
-            await self._inner(scope, bounded, noted)
-        except _TooLarge:
-            if begun:
+            await self._inner(scope, bounded, unless_refused)
+        except ClientDisconnect:
+            if not refused:
                 raise
-            await _refuse(send, 413, _too_large(taken))
 
 
 def _too_large(size: int) -> str:

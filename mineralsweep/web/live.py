@@ -16,8 +16,6 @@ from mineralsweep.registry.versions import Versions, uri_of
 from mineralsweep.serving.served import Served
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from mineralsweep.tracking import Store
 
 BY_ALIAS = re.compile(r"models:/([^/@]+)@(.+)")
@@ -54,9 +52,9 @@ class Loaded:
 
 
 class LiveModel:
-    """Has the methods of MLflow's pyfunc that its scoring application calls.
+    """A model in memory, and the next one once its alias has moved.
 
-    A request that has begun is answered by the model with which it began.
+    Whoever takes `loaded` keeps that model: a request is answered by the one with which it began.
 
     Args:
         store: where the model is registered.
@@ -78,11 +76,6 @@ class LiveModel:
     @property
     def metadata(self) -> Any:
         return self.loaded.model.metadata
-
-    def predict(self, data: Any, params: dict[str, Any] | None = None) -> pd.DataFrame:
-        """Answer as MLflow's pyfunc does."""
-        answers: pd.DataFrame = self.loaded.model.predict(data, params=params)
-        return answers
 
     def refresh(self) -> bool:
         """Load the version that the alias points to now; say whether it is another one."""

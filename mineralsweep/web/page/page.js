@@ -33,9 +33,11 @@ function probabilities(answer) {
   return list;
 }
 
+const isUnlike = (answer) => answer.verdict === "unlike_training";
+
 function verdict(answer) {
-  if (answer.verdict === "unlike_training") {
-    const text = "None of these, probably: it is unlike the images that the model was trained on.";
+  if (isUnlike(answer)) {
+    const text = "It is unlike the images that the model was trained on: don't trust the label.";
     return make("p", text, { class: "unlike" });
   }
   return make("p", answer.verdict ? "It is like the images that the model was trained on." : "", { class: "soft" });
@@ -80,8 +82,8 @@ function show(file, answer) {
   image.onerror = () => image.replaceWith(make("p", "Your browser can't show this kind of file; the model read it.", { class: "soft" }));
   image.src = URL.createObjectURL(file);
   picture.append(image);
-  const share = (100 * answer.confidence).toFixed(1);
-  told.append(make("h2", `${answer.label}, ${share} %`), verdict(answer), probabilities(answer));
+  const named = `${answer.label}, ${(100 * answer.confidence).toFixed(1)} %`;
+  told.append(make("h2", isUnlike(answer) ? `None of these? (${named})` : named), verdict(answer), probabilities(answer));
   const button = make("button", "Why?", { type: "button" });
   button.onclick = () => explain(file, picture, told, button);
   told.append(button);
@@ -117,6 +119,6 @@ document.addEventListener("paste", (event) => classify([...event.clipboardData.f
 
 fetch("version").then((reply) => reply.json()).then((about) => {
   byId("model").textContent = about.version
-    ? `${about.model} version ${about.version}, champion since ${about.since}. Test accuracy ${about.test_accuracy}.`
+    ? `${about.model} version ${about.version}, champion since ${new Date(about.since).toLocaleDateString()}. Test accuracy ${about.test_accuracy}.`
     : about.uri;
 });
