@@ -180,6 +180,9 @@ class Gate(Strict):
         min_accuracy: on the test split, in [0, 1].
         min_recall: of every class, on the test split, in [0, 1].
         find_every_class: refuses a model that never finds one of its classes on the test split.
+        max_calibration_error: expected calibration error on the test split, in [0, 1].
+        max_false_alarms: share of the test images that may be called unlike the training; what is
+            aimed at is 0.05.
         max_latency_ms: milliseconds an image, through the model as it is served.
         max_size_mb: of the model's files, in 1,000,000 bytes.
     """
@@ -190,5 +193,7 @@ class Gate(Strict):
     min_accuracy: float = Field(default=0.0, ge=0, le=1)
     min_recall: float = Field(default=0.0, ge=0, le=1)
     find_every_class: bool = True
+    max_calibration_error: float = Field(default=1.0, ge=0, le=1)
+    max_false_alarms: float = Field(default=0.5, ge=0, le=1)
     max_latency_ms: float = Field(default=5000.0, gt=0)
     max_size_mb: float = Field(default=1000.0, gt=0)

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from mineralsweep.core import objective as objectives
 from mineralsweep.core.record import TrialRecord
 from mineralsweep.data.dataset import Dataset
-from mineralsweep.evaluation import Scores
-from mineralsweep.evaluation.calibration import Calibration, calibration
+from mineralsweep.evaluation import Proportion, Scores
 from mineralsweep.registry.decision import times
 from mineralsweep.registry.evidence import Evidence
 from mineralsweep.registry.gate import MB
@@ -37,7 +36,6 @@ def _card(
 ) -> str:
     scores = evidence.scores()
     macro_f1 = objectives.get("macro_f1").shown(scores)
-    found = calibration(evidence.probabilities, evidence.labels)
     stale = " Each look makes the score less fresh." if openings > 1 else ""
     sections = (
         f"**{record.params['architecture']}**, {record.title()} of a sweep.",
@@ -48,12 +46,13 @@ def _card(
         f"## Scores on the test split, opened {times(openings)}\n\nAccuracy **{scores.accuracy}**"
         f" (95 % interval), macro F1 {macro_f1}, loss {scores.loss:.3f}."
         f"{stale}\n\n{_recalls(scores, shown)}",
-        f"## Confidence\n\n{_confidence(found)}",
-        f"## Limits\n\n{_limits(scores, shown)}",
+        f"## Confidence\n\n{_confidence(evidence)}",
+        f"## Limits\n\n{_limits(scores, evidence.false_alarms(), shown)}",
         "## How to call it\n\nOne column `image` with the bytes of an image file (JPEG, PNG, GIF,"
         " WebP, TIFF, BMP), or the same in base64. The answer: `label`, `confidence`,"
-        f" `probabilities`. About {evidence.latency_ms:.0f} ms an image where it was"
-        f" measured; {evidence.size_bytes / MB:.1f} MB.\n\n    mineralsweep predict PHOTO.jpg",
+        " `probabilities`, `verdict`, `novelty`. About"
+        f" {evidence.latency_ms:.0f} ms an image where it was measured;"
+        f" {evidence.size_bytes / MB:.1f} MB.\n\n    mineralsweep predict PHOTO.jpg",
         "## Licence\n\nUnknown: nobody has told this toolkit the licence of the photographs, and so"
         " of a model made from them. Find out before you publish either.",
     )
@@ -99,18 +98,29 @@ def _recalls(scores: Scores, most: int) -> str:
     return f"| class | recall [95 % interval], n |\n| --- | --- |\n{rows}{more}"
 
 
-def _confidence(found: Calibration) -> str:
+def _confidence(evidence: Evidence) -> str:
+    found, before = evidence.calibration(), evidence.uncalibrated()
     verdict = (
         "no more than a perfectly calibrated model shows by chance"
         if found.error <= found.chance
         else "more than a perfectly calibrated model shows by chance: don't take it at its word"
     )
-    return f"Expected calibration error {found} (95 % bootstrap interval): {verdict}."
+    told = f"Expected calibration error {found} (95 % bootstrap interval): {verdict}."
+    if before is None:
+        return told
+    return (
+        f"{told} Without the temperature {evidence.temperature:.2f}, which was fitted on held-out"
+        f" images, it would be {before.error:.3f}."
+    )
 
 
-def _limits(scores: Scores, shown: int) -> str:
+def _limits(scores: Scores, false_alarms: Proportion | None, shown: int) -> str:
     limits = [
-        "- It names one of its classes for any image, also for one that shows none of them.",
+        "- It names one of its classes for any image, also for one that shows none of them."
+        if false_alarms is None
+        else "- An image unlike those that it was trained on gets the verdict `unlike_training`;"
+        f" {false_alarms} of the test images did. Another mineral may look like one of its"
+        " classes all the same.",
         "- Its scores hold for images like those of its data: other cameras, lights and sources may"
         " do worse.",
     ]

@@ -20,7 +20,8 @@ from mineralsweep.data.catalog import CatalogImage
 from mineralsweep.data.dataset import Dataset
 from mineralsweep.data.listing import readable
 from mineralsweep.errors import DataError
-from mineralsweep.evaluation import Scores, score
+from mineralsweep.evaluation import Proportion, Scores, score, wilson
+from mineralsweep.evaluation.calibration import Calibration, calibration
 from mineralsweep.serving import confidence, network
 
 BATCH = 32
@@ -75,6 +76,23 @@ class Evidence:
     def scores(self) -> Scores:
         """Return the scores on the test split; their intervals know what belongs together."""
         return score(self.probabilities, self.labels, self.classes, self.groups)
+
+    def calibration(self) -> Calibration:
+        """Return how far confidence and accuracy lie apart, of the answers as they are served."""
+        return calibration(self.probabilities, self.labels)
+
+    def uncalibrated(self) -> Calibration | None:
+        """Return the same of the answers without their temperature; None: they have none."""
+        if self.temperature == 1.0:
+            return None
+        plain = confidence.with_temperature(self.probabilities, 1 / self.temperature)
+        return calibration(plain, self.labels)
+
+    def false_alarms(self) -> Proportion | None:
+        """Return the share of test images called unlike the training; None: not measured."""
+        if not self.novelty:
+            return None
+        return wilson(sum(one > 1.0 for one in self.novelty), len(self.novelty))
 
     def truth(self) -> dict[str, str]:
         """Return each image's class by its digest."""

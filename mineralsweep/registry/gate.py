@@ -143,6 +143,18 @@ def broken_minimums(challenger: Evidence, rules: Gate) -> list[str]:
             f"It never finds {', '.join(blind)} on the test split, which gate.find_every_class"
             " refuses; set it to false where one class may be missed."
         )
+    apart = challenger.calibration()
+    if apart.error > rules.max_calibration_error:
+        broken.append(
+            f"Its expected calibration error {apart} is above gate.max_calibration_error"
+            f" {rules.max_calibration_error:g}."
+        )
+    alarms = challenger.false_alarms()
+    if alarms is not None and alarms.value > rules.max_false_alarms:
+        broken.append(
+            f"It calls {alarms} of the test images unlike the training, more than"
+            f" gate.max_false_alarms {rules.max_false_alarms:g}."
+        )
     if challenger.latency_ms > rules.max_latency_ms:
         broken.append(
             f"It takes {challenger.latency_ms:.0f} ms an image, more than gate.max_latency_ms"

@@ -79,6 +79,9 @@ def calibration(evidence: Evidence) -> dict[str, Any]:
     return {
         "part": part,
         "measured": measured,
+        "before": evidence.answers and evidence.answers.uncalibrated(),
+        "temperature": evidence.answers.temperature if evidence.answers else 1.0,
+        "false_alarms": evidence.answers and evidence.answers.false_alarms(),
         "figure": charts.inline(charts.reliability(measured), "reliability", alt),
     }
 

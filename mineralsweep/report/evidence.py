@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
     from mineralsweep.registry import Crowned
+    from mineralsweep.registry import Evidence as Answers
     from mineralsweep.tracking import Store
 
 
@@ -178,14 +179,19 @@ class Evidence:
         return self.predictions(self.best.number)
 
     @cached_property
-    def test(self) -> Predictions | None:
-        """The champion's answers on the test split, as they were kept when it was opened."""
+    def answers(self) -> Answers | None:
+        """What the champion is judged by, as it was kept when the test split was opened."""
         from mineralsweep.registry import Versions
         from mineralsweep.registry.evidence import digest_of_split
 
         versions = Versions(self.store, self.sweep.gate.model)
         run_id = self.runs[self.best.number].info.run_id
-        answers = versions.kept_evidence(run_id, digest_of_split(self.dataset))
+        return versions.kept_evidence(run_id, digest_of_split(self.dataset))
+
+    @cached_property
+    def test(self) -> Predictions | None:
+        """The champion's answers on the test split."""
+        answers = self.answers
         if answers is None:
             return None
         rows = {image.digest: row for row, image in enumerate(self.dataset.catalog.images)}
