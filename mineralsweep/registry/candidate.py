@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,6 +22,7 @@ from mineralsweep.data.sources import SOURCES
 from mineralsweep.data.work import Say, silent
 from mineralsweep.errors import DataError, InputError
 from mineralsweep.evaluation import Scores, score
+from mineralsweep.registry import packaging
 from mineralsweep.registry.evidence import Evidence, ask, digest_of_split, measure
 from mineralsweep.registry.files import (
     downloaded,
@@ -32,6 +34,8 @@ from mineralsweep.registry.files import (
 from mineralsweep.registry.versions import MISSING, NAME, Versions, uri_of
 from mineralsweep.tracking import Store
 from mineralsweep.tracking.store import TEST_DIGEST
+
+log = logging.getLogger(__name__)
 
 LOGGED = re.compile(r"models:/(m-[0-9a-f]{32})")
 
@@ -75,10 +79,21 @@ def _registered(store: Store, model_id: str, name: str) -> tuple[Versions, str]:
         run_id = store.client.get_logged_model(model_id).source_run_id or ""
     except MlflowException as error:
         raise InputError(f"VERSION: models:/{model_id}: {str(error).splitlines()[0]}") from None
-    with reachable(f"models:/{model_id}"), downloaded(f"models:/{model_id}") as folder:
+    served = _as_served(store, run_id, model_id)
+    with reachable(f"models:/{served}"), downloaded(f"models:/{served}") as folder:
         files = fingerprint(folder)
     card = "Registered by hand; see its run for how it was trained."
-    return versions, versions.register(run_id, model_id, card, files)
+    return versions, versions.register(run_id, served, card, files)
+
+
+def _as_served(store: Store, run_id: str, model_id: str) -> str:
+    """Return the id of a model made ready to serve; its own where its data is not at hand."""
+    try:
+        dataset = dataset_of(store, run_id, f"models:/{model_id}")
+        return packaging.ensure(store, run_id, model_id, dataset, packaging.folds_of(run_id))
+    except (InputError, MlflowException, OSError) as error:
+        log.warning("it is served as it was trained, not calibrated: %s", error)
+        return model_id
 
 
 def evidence_for(versions: Versions, version: str) -> tuple[Evidence, Dataset | None]:

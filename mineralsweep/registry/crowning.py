@@ -98,7 +98,8 @@ def crown(
     """
     rules = rules or Gate()
     versions = Versions(store, rules.model)
-    served = packaging.ensure(store, record, dataset)
+    assert record.model_id is not None  # complete trials have logged one
+    served = packaging.ensure(store, record.run_id, record.model_id, dataset, record.folds)
     with downloaded(f"models:/{served}") as folder:
         files = fingerprint(folder)  # before it is loaded, which writes compiled code
         test = digest_of_split(dataset)

@@ -16,7 +16,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mineralsweep.core.record import TrialRecord
 from mineralsweep.data import arrays
 from mineralsweep.data.dataset import Dataset
 from mineralsweep.data.decode import Pixels
@@ -43,28 +42,27 @@ Division = tuple[Sequence[int], Sequence[int]]
 log = logging.getLogger(__name__)
 
 
-def ensure(store: Store, record: TrialRecord, dataset: Dataset) -> str:
+def ensure(store: Store, run_id: str, model_id: str, dataset: Dataset, folds: int) -> str:
     """Return the id of a trial's model as it is served; it is made if it is not there yet.
 
     A model of another make is served as it is.
 
     Args:
         store: where the trial's run is.
-        record: of a complete trial.
+        run_id: of a complete trial.
+        model_id: of the model that it logged.
         dataset: that it was trained on.
+        folds: that the pool was divided into; 1: none.
     """
-    found = served_model.find(store, record.run_id)
+    found = served_model.find(store, run_id)
     if found is not None:
         return found
-    with downloaded(f"models:/{record.model_id}") as folder, _scratch() as scratch:
+    with downloaded(f"models:/{model_id}") as folder, _scratch() as scratch:
         trained = network.within(folder)
         if trained is None:
-            return str(record.model_id)
-        package(trained, scratch / "model", dataset, record.run_id, record.folds)
-        return served_model.log(
-            store, record.run_id, str(record.params["architecture"]), scratch / "model",
-            dataset.catalog.bits,
-        )  # fmt: skip
+            return model_id
+        package(trained, scratch / "model", dataset, run_id, folds)
+        return served_model.log(store, run_id, scratch / "model", dataset.catalog.bits)
 
 
 @contextlib.contextmanager
@@ -168,11 +166,21 @@ def held_out_answers(
     Returns:
         float64 (n, classes), and n columns.
     """
-    text = mlflow.artifacts.load_text(f"runs:/{run_id}/{PREDICTIONS}")
-    table = pd.read_json(io.StringIO(text), orient="split")
+    table = _predictions(run_id)
     number = {name: place for place, name in enumerate(classes)}
     labels = [number[str(label)] for label in table["label"]]
     return table[[f"p_{name}" for name in classes]].to_numpy(np.float64), np.asarray(labels)
+
+
+def _predictions(run_id: str) -> pd.DataFrame:
+    text = mlflow.artifacts.load_text(f"runs:/{run_id}/{PREDICTIONS}")
+    return pd.read_json(io.StringIO(text), orient="split")
+
+
+def folds_of(run_id: str) -> int:
+    """Return into how many folds a trial's pool was divided; 1: none, or it is not known."""
+    table = _predictions(run_id)
+    return int(table["fold"].max()) if "fold" in table else 1
 
 
 def temperature(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> float:

@@ -20,6 +20,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import set_model
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
+from threadpoolctl import threadpool_limits
 
 from mineralsweep.data.decode import BITS, MAX_BYTES
 from mineralsweep.data.depth import FULL
@@ -52,7 +53,11 @@ class ImageClassifier(PythonModel):
         self.serve(load(Path(context.artifacts["network"]), bits))
 
     def serve(self, served: Served) -> None:
-        """Answer with this model."""
+        """Answer with this model, each image on one thread.
+
+        Threads of NumPy's within that of an image would only fight with those of the others.
+        """
+        threadpool_limits(1)
         self.served = served
         self._workers = Workers(served.answer)
 

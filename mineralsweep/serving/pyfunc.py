@@ -25,7 +25,7 @@ PACKAGE = Path(mineralsweep.__file__).parent
 CLASSIFIER = PACKAGE / "serving" / "classifier.py"
 """What MLflow runs to load a model."""
 
-REQUIREMENTS = ("mlflow", "numpy", "pandas", "pillow", "pillow-heif")
+REQUIREMENTS = ("mlflow", "numpy", "pandas", "pillow", "pillow-heif", "threadpoolctl")
 """What serving any model needs beside this package, whose code travels with the model."""
 
 ON_ERROR, REFUSE = "on_error", "refuse"

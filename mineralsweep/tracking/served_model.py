@@ -23,22 +23,20 @@ def find(store: Store, run_id: str) -> str | None:
     return found
 
 
-def log(store: Store, run_id: str, architecture: str, packaged: Path, bits: int) -> str:
+def log(store: Store, run_id: str, packaged: Path, bits: int) -> str:
     """Log a packaged model with a trial's run, and return its id.
 
     Args:
         store: where the run is.
         run_id: of the trial.
-        architecture: goes into the model's metadata.
         packaged: the model's folder.
         bits: as of `pyfunc.save`.
     """
     client = store.client
     run = client.get_run(run_id)
-    model = client.create_logged_model(
-        run.info.experiment_id, NAME, run_id, params=dict(run.data.params)
-    )
-    upload(store, model, run_id, architecture, packaged, bits)
+    params = dict(run.data.params)
+    model = client.create_logged_model(run.info.experiment_id, NAME, run_id, params=params)
+    upload(store, model, run_id, params.get("architecture", ""), packaged, bits)
     client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
     return str(model.model_id)
 
