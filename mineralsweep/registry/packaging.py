@@ -90,7 +90,7 @@ def package(trained: Path, target: Path, dataset: Dataset, run_id: str, folds: i
     rows = sorted({row for division in divisions for part in division for row in part})
     place = {row: at for at, row in enumerate(rows)}
     held = [([place[row] for row in own], [place[row] for row in out]) for own, out in divisions]
-    found = familiarity.fit(_seen(model, images, rows), held)
+    found = familiarity.fit(describe(model, images, rows), held)
     digests = [dataset.catalog.images[rows[member]].digest for member in found.reference.members]
     familiarity.save(found.with_digests(digests), target)
     probabilities, labels = held_out_answers(run_id, dataset.classes)
@@ -141,16 +141,16 @@ def _few(divisions: Sequence[Division]) -> list[Division]:
     ]
 
 
-def _seen(model: Classifier, images: Pixels, rows: Sequence[int]) -> Seen:
-    """Return how images look, and to the model."""
+def describe(model: Classifier, images: Pixels, rows: Sequence[int]) -> Seen:
+    """Return how some rows of images look, and to the model."""
     parts = [rows[start : start + MOST_AT_ONCE] for start in range(0, len(rows), MOST_AT_ONCE)]
 
-    def describe(part: Sequence[int]) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+    def asked(part: Sequence[int]) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
         pixels = np.asarray(images[list(part)])
         return pyramid(pixels), ensemble.answer(model, pixels)[1]
 
     with ThreadPoolExecutor(cores()) as threads:
-        described = list(threads.map(describe, parts))
+        described = list(threads.map(asked, parts))
     embeddings = [one for _, one in described if one is not None]
     return Seen(
         np.concatenate([one for one, _ in described]),
