@@ -1,0 +1,177 @@
+"""What is registered: compiled, calibrated, and told what it has seen; never of the test split."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mineralsweep.data.dataset import Dataset, open_dataset
+from mineralsweep.data.settings import DataSettings
+from mineralsweep.registry import packaging
+from mineralsweep.registry.packaging import folds_of, held_out_answers, package
+from mineralsweep.serving import confidence, familiarity, network, probe, served
+from mineralsweep.serving.compiled import CompiledNetwork, CompiledProbe
+from mineralsweep.serving.network import Network
+from mineralsweep.tracking import Store, open_store, served_model
+from mineralsweep.tracking.trial_run import PREDICTIONS
+from tests import tiny
+
+pytestmark = [
+    pytest.mark.usefixtures("store_made"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning"),
+]
+
+
+@pytest.fixture
+def store() -> Store:
+    return open_store()
+
+
+@pytest.fixture
+def dataset(make_folder: Callable[..., Path]) -> Dataset:
+    return open_dataset(DataSettings(str(make_folder(20)), "60/20/20", 0))
+
+
+def run_with_answers(store: Store, dataset: Dataset, rows: tuple[int, ...], folds: int = 1) -> str:
+    """Return a run whose answers are right on all images but one, and always 0.6 sure."""
+    run_id = str(store.client.create_run(store.experiment_id).info.run_id)
+    labels = dataset.labels()
+    table = pd.DataFrame({"label": [dataset.classes[labels[row]] for row in rows]})
+    for place, name in enumerate(dataset.classes):
+        table[f"p_{name}"] = [0.6 if labels[row] == place else 0.2 for row in rows]
+    table.loc[0, "label"] = dataset.classes[(labels[rows[0]] + 1) % 3]
+    if folds > 1:
+        table["fold"] = [1 + at % folds for at in range(len(rows))]
+    store.log_table(run_id, table, PREDICTIONS)
+    return run_id
+
+
+def a_network(folder: Path) -> Path:
+    network.save(tiny.network(), tiny.CLASSES, folder)
+    return folder
+
+
+def a_probe(folder: Path) -> Path:
+    probe.save(tiny.probe(), folder)
+    return folder
+
+
+def digests(dataset: Dataset, rows: tuple[int, ...]) -> set[str]:
+    return {dataset.catalog.images[row].digest for row in rows}
+
+
+def test_a_network_of_one_split(store: Store, dataset: Dataset, tmp_path: Path) -> None:
+    rows = dataset.split.validation
+    run_id = run_with_answers(store, dataset, rows)
+    package(a_network(tmp_path / "n"), tmp_path / "s", dataset, run_id, 1)
+    model = served.load(tmp_path / "s")
+    assert isinstance(model.classifier, CompiledNetwork)
+    assert model.temperature < 1  # it is right in 11 of 12, and 0.6 sure
+    known = model.familiarity
+    assert known is not None
+    assert known.held_out == len(rows)
+    assert set(known.digests) == digests(dataset, dataset.split.train)
+    answer = model.classify(tiny.images(1))[0]
+    assert answer.verdict == served.UNLIKE_TRAINING  # noise
+    assert answer.probabilities.sum() == pytest.approx(1, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("made", "kind", "share"), [(a_network, CompiledNetwork, 3), (a_probe, CompiledProbe, 1)]
+)
+def test_with_folds_no_image_is_held_out_that_the_embedding_was_trained_on(
+    store: Store,
+    dataset: Dataset,
+    tmp_path: Path,
+    made: Callable[[Path], Path],
+    kind: type,
+    share: int,
+) -> None:
+    pool = dataset.pool()
+    run_id = run_with_answers(store, dataset, pool, folds=3)
+    assert folds_of(run_id) == 3
+    package(made(tmp_path / "n"), tmp_path / "s", dataset, run_id, 3)
+    model = served.load(tmp_path / "s")
+    assert isinstance(model.classifier, kind)
+    assert model.familiarity is not None
+    assert model.familiarity.held_out == len(pool) // share
+    assert set(model.familiarity.digests) <= digests(dataset, pool)
+    assert not set(model.familiarity.digests) & digests(dataset, dataset.split.test)
+
+
+def test_what_can_t_be_compiled_answers_as_it_was_trained(
+    store: Store,
+    dataset: Dataset,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def fail(folder: Path) -> None:
+        next(folder.rglob("*.keras")).unlink()
+        raise NotImplementedError("no such operation")
+
+    monkeypatch.setattr(packaging, "compile_folder", fail)
+    run_id = run_with_answers(store, dataset, dataset.split.validation)
+    with caplog.at_level(logging.WARNING):
+        package(a_network(tmp_path / "n"), tmp_path / "s", dataset, run_id, 1)
+    assert "no such operation" in caplog.text
+    model = served.load(tmp_path / "s")
+    assert isinstance(model.classifier, Network)
+    assert model.familiarity is not None
+    assert model.classify(tiny.images(1))[0].novelty is not None
+
+
+def test_a_compiled_model_that_answers_otherwise_is_not_served(
+    store: Store,
+    dataset: Dataset,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(packaging, "TOLERANCE", -1.0)
+    run_id = run_with_answers(store, dataset, dataset.split.validation)
+    package(a_network(tmp_path / "n"), tmp_path / "s", dataset, run_id, 1)
+    assert "would differ by" in caplog.text
+    assert isinstance(served.load(tmp_path / "s").classifier, Network)
+
+
+def test_only_so_many_images_are_looked_at(
+    store: Store, dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(packaging, "MOST_SEEN", 20)
+    run_id = run_with_answers(store, dataset, dataset.split.validation)
+    package(a_network(tmp_path / "n"), tmp_path / "s", dataset, run_id, 1)
+    known = familiarity.load(tmp_path / "s")
+    assert known is not None
+    assert len(known.digests) + known.held_out == 20
+
+
+def test_the_held_out_answers_are_read_as_they_were_written(store: Store, dataset: Dataset) -> None:
+    rows = dataset.split.validation
+    run_id = run_with_answers(store, dataset, rows)
+    probabilities, labels = held_out_answers(run_id, dataset.classes)
+    expected = [dataset.labels()[row] for row in rows]
+    assert (probabilities.argmax(axis=1) == np.array(expected)).all()
+    assert (labels != np.array(expected)).sum() == 1
+    assert folds_of(run_id) == 1
+
+
+def test_a_served_model_is_made_once_and_a_half_written_one_goes(
+    store: Store, dataset: Dataset, tmp_path: Path
+) -> None:
+    run_id = run_with_answers(store, dataset, dataset.split.validation)
+    left = store.client.create_logged_model(store.experiment_id, served_model.NAME, run_id)
+    assert served_model.find(store, run_id) is None
+    package(a_network(tmp_path / "n"), tmp_path / "s", dataset, run_id, 1)
+    made = served_model.log(store, run_id, tmp_path / "s", dataset.catalog.bits)
+    assert made != left.model_id
+    assert served_model.find(store, run_id) == made
+    wanted = f"source_run_id = '{run_id}'"
+    there = store.client.search_logged_models([store.experiment_id], filter_string=wanted)
+    assert [one.model_id for one in there] == [made]
+    assert confidence.load(tmp_path / "s") != 1.0
