@@ -25,7 +25,7 @@ from tests.pictures import encode, noisy
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 CLASSES = ("a", "b", "c")
-MOST_BYTES = 100_000
+MOST_BYTES = 140_000
 IMAGE = encode(noisy((220, 30, 30), 1), "JPEG")
 
 ANSWER = """
