@@ -142,6 +142,7 @@ def command_parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
     _exclude(commands)
     _add_to_registry(commands)
     _serve(commands)
+    _watch(commands)
     _report(commands)
     _data(commands)
     _environment(commands)
