@@ -142,6 +142,7 @@ def command_parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
     _exclude(commands)
     _add_to_registry(commands)
     _serve(commands)
+    _watch(commands)
     _report(commands)
     _data(commands)
     _environment(commands)
@@ -265,6 +266,22 @@ def _serve(commands: Any) -> None:
         parser, "--refresh", flags.number, "SECONDS",
         "how often to look whether the alias has moved (default: 10)",
     )  # fmt: skip
+    flags.add(parser, "--log", str, "FILE", "write answers to an SQLite file, for watch")
+    flags.add(parser, "--log-images", str, "FOLDER", "keep the images too, under their digest")
+    flags.add(
+        parser, "--log-images-mb", flags.whole, "N",
+        "keep no more images once that folder holds so much (default: 1000)",
+    )  # fmt: skip
+
+
+def _watch(commands: Any) -> None:
+    parser = _add(
+        commands, "watch", "watch.watch",
+        "Compare a server's answers with those to the test images. Exit code 1: they differ.",
+    )  # fmt: skip
+    parser.add_argument("file", metavar="FILE", help="of mineralsweep serve --log")
+    flags.add(parser, "--since", str, "WHEN", "answers from then on: 7d, 12h, or 2026-01-31")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def _predict(commands: Any) -> None:

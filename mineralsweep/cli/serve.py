@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import ipaddress
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from pathlib import Path
+from shlex import quote
+from typing import TYPE_CHECKING
 
 from mineralsweep.cli.shell import DEFAULT_MODEL, plain_console
 from mineralsweep.data.settings import DataSettings
 from mineralsweep.data.sources import open_catalog
 from mineralsweep.errors import ConfigError
 
+if TYPE_CHECKING:
+    from mineralsweep.web.answer_log import AnswerLog
+
 HOST, PORT = "127.0.0.1", 5001
 REFRESH_SECONDS = 10.0
+LOG_IMAGES_MB = 1000
 
 
 def serve(options: Namespace) -> int:
@@ -21,6 +28,7 @@ def serve(options: Namespace) -> int:
     host, port = options.host or HOST, options.port or PORT
     if not 0 < port < 65536:
         raise ConfigError(f"--port: must be from 1 to 65535, got {port}")
+    megabytes = _megabytes(options)
     photographs = _photographs(options.photographs) if options.photographs else {}
 
     import uvicorn
@@ -30,6 +38,7 @@ def serve(options: Namespace) -> int:
     from mineralsweep.web.live import LiveModel
 
     say = plain_console().print
+    log = _log(options, megabytes, say)
     live = LiveModel(open_store(), options.model or DEFAULT_MODEL)
     live.follow(options.refresh or REFRESH_SECONDS, say)
     hosts = ("localhost", "127.0.0.1", "[::1]") if is_loopback(host) else ("*",)
@@ -41,12 +50,40 @@ def serve(options: Namespace) -> int:
     say(f"  one image:         curl --data-binary @PHOTO.jpg {shown}/classify")
     say(f"  many, by MLflow:   {shown}/invocations")
     say(f"  which model:       {shown}/version     counters: {shown}/metrics")
+    if log is not None:
+        say(f"  answers are logged: mineralsweep watch {quote(options.log)}")
     say("Ctrl-C ends it.")
-    uvicorn.run(
-        app.make(live, photographs, hosts), host=host, port=port, log_level="warning",
-        access_log=False, timeout_keep_alive=30,
-    )  # fmt: skip
+    with log or nullcontext():
+        uvicorn.run(
+            app.make(live, photographs, hosts, log), host=host, port=port, log_level="warning",
+            access_log=False, timeout_keep_alive=30,
+        )  # fmt: skip
     return 0
+
+
+def _megabytes(options: Namespace) -> int:
+    """Return how much the folder of logged images may hold.
+
+    Raises:
+        ConfigError: a flag of the log lacks another.
+    """
+    if options.log_images and not options.log:
+        raise ConfigError("--log-images: needs --log FILE")
+    if options.log_images_mb is not None and not options.log_images:
+        raise ConfigError("--log-images-mb: needs --log-images FOLDER")
+    megabytes: int = LOG_IMAGES_MB if options.log_images_mb is None else options.log_images_mb
+    if megabytes < 1:
+        raise ConfigError(f"--log-images-mb: must be 1 or more, got {megabytes}")
+    return megabytes
+
+
+def _log(options: Namespace, megabytes: int, say: Callable[[str], None]) -> AnswerLog | None:
+    from mineralsweep.web.answer_log import AnswerLog, ImageFolder
+
+    if not options.log:
+        return None
+    images = ImageFolder(Path(options.log_images), megabytes) if options.log_images else None
+    return AnswerLog(Path(options.log), say, images)
 
 
 def is_loopback(host: str) -> bool:

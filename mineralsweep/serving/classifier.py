@@ -160,16 +160,19 @@ def _awaited(futures: Sequence[Future[Answer]]) -> list[Answer | UnusableImage]:
 
 def _content_or_error(value: Any) -> bytes | UnusableImage:
     try:
-        return _content(value)
+        return file_in(value)
     except UnusableImage as error:
         return error
 
 
-def _content(value: Any) -> bytes:
+def file_in(value: Any) -> bytes:
     """Return the file in a row.
 
     MLflow decodes base64 for some request forms (dataframe_split, dataframe_records) and hands
     its text on, as text or bytes, for others (inputs, instances). No image file is base64.
+
+    Raises:
+        UnusableImage: there is none in it.
     """
     if isinstance(value, bytes | bytearray | memoryview):
         content = bytes(value)
@@ -188,6 +191,8 @@ def _content(value: Any) -> bytes:
 
 def _from_base64(text: bytes) -> bytes:
     """Decode base64, broken into lines or behind a data: prefix too; b"" where it is not that."""
+    if not text[:16].isascii():  # as JPEG and PNG begin: the rest need not be looked at
+        return b""
     if text.startswith(b"data:"):
         text = text.partition(b",")[2]
     try:

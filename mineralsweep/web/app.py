@@ -21,6 +21,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from mineralsweep.errors import UnusableImage
 from mineralsweep.web import explain
+from mineralsweep.web.answer_log import AnswerLog
 from mineralsweep.web.limits import Limited
 from mineralsweep.web.live import LiveModel, Loaded
 from mineralsweep.web.metrics import Metrics
@@ -42,6 +43,7 @@ def make(
     live: LiveModel,
     photographs: Mapping[str, Path] | None = None,
     hosts: tuple[str, ...] = ("localhost", "127.0.0.1", "[::1]"),
+    log: AnswerLog | None = None,
 ) -> Limited:
     """Return the ASGI application.
 
@@ -49,11 +51,14 @@ def make(
         live: the model that answers.
         photographs: SHA-256 of files that may be shown as small pictures -> where they are.
         hosts: names that a browser may call the server by; "*": any.
+        log: takes what is answered.
     """
     app, metrics = FastAPI(docs_url=None, redoc_url=None, openapi_url=None), Metrics()
+    if log is not None:
+        metrics.follow(log)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(hosts))
     _page(app)
-    _answers(app, live, metrics, photographs or {})
+    _answers(app, live, _Counted(live, metrics, log, "/classify"), photographs or {})
 
     @app.get("/version")
     async def version() -> JSONResponse:
@@ -63,16 +68,21 @@ def make(
     async def counted() -> Response:
         return Response(metrics.text(live.loaded.uri), media_type="text/plain; version=0.0.4")
 
-    app.mount("/", scoring_server.init(_Counted(live, metrics)))  # type: ignore[arg-type]
+    invoked = _Counted(live, metrics, log, "/invocations")
+    app.mount("/", scoring_server.init(invoked))  # type: ignore[arg-type]
     return Limited(app, metrics)
 
 
 class _Counted:
-    """A live model whose answers are counted, as MLflow's application calls it."""
+    """A live model whose answers are counted and logged, as MLflow's application calls it."""
 
-    def __init__(self, live: LiveModel, metrics: Metrics) -> None:
+    def __init__(
+        self, live: LiveModel, metrics: Metrics, log: AnswerLog | None, route: str
+    ) -> None:
         self._live = live
         self._metrics = metrics
+        self._log = log
+        self._route = route
 
     @property
     def metadata(self) -> Any:
@@ -86,6 +96,8 @@ class _Counted:
         answers: pd.DataFrame = loaded.model.predict(data, params=params)
         verdicts = answers["verdict"] if "verdict" in answers else [None] * len(answers)
         self._metrics.answered(zip(answers["label"], verdicts, strict=True))
+        if self._log is not None:
+            self._log.add(data, answers, loaded.uri, self._route)
         return answers
 
 
@@ -102,10 +114,8 @@ def _page(app: FastAPI) -> None:
 
 
 def _answers(
-    app: FastAPI, live: LiveModel, metrics: Metrics, photographs: Mapping[str, Path]
+    app: FastAPI, live: LiveModel, counted: _Counted, photographs: Mapping[str, Path]
 ) -> None:
-    counted = _Counted(live, metrics)
-
     @app.post("/classify")
     async def classify(request: Request) -> Response:
         try:

@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.registry import Collector
 
 BUCKETS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
+
+
+class Dropping(Protocol):
+    """A log that counts the answers which it lost."""
+
+    dropped: int
+
+
+class _Dropped(Collector):
+    def __init__(self, log: Dropping) -> None:
+        self._log = log
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        text = "Answers that could not be logged"
+        yield CounterMetricFamily("mineralsweep_log_dropped", text, self._log.dropped)
 
 
 class Metrics:
@@ -48,6 +65,10 @@ class Metrics:
         """Count images; each has a label and a verdict, either may be None."""
         for label, verdict in answers:
             self._images.labels(label or "", verdict or "").inc()
+
+    def follow(self, log: Dropping) -> None:
+        """Count what a log drops."""
+        self._registry.register(_Dropped(log))
 
     def text(self, uri: str) -> bytes:
         """Return all of it, as Prometheus reads it; `uri`: of the model that answers now."""
