@@ -157,6 +157,11 @@ class AnswerLog:
         self._writer = threading.Thread(target=self._work, daemon=True)
         self._writer.start()
 
+    @property
+    def keeps(self) -> str:
+        """What is kept of an image that is asked about: its answer, or the image too."""
+        return "the answer" if self._images is None else "the image and the answer"
+
     def add(self, data: Any, answers: pd.DataFrame, version: str, route: str) -> None:
         """Take the answers to one request; never waits, never raises.
 

@@ -62,7 +62,7 @@ def make(
 
     @app.get("/version")
     async def version() -> JSONResponse:
-        return JSONResponse(dict(live.loaded.about))
+        return JSONResponse({**live.loaded.about, "keeps": log.keeps if log else "nothing"})
 
     @app.get("/metrics")
     async def counted() -> Response:

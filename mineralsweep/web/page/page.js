@@ -121,4 +121,5 @@ fetch("version").then((reply) => reply.json()).then((about) => {
   byId("model").textContent = about.version
     ? `${about.model} version ${about.version}, champion since ${new Date(about.since).toLocaleDateString()}. Test accuracy ${about.test_accuracy}.`
     : about.uri;
+  byId("keeps").textContent = `It keeps ${about.keeps}.`;
 });
