@@ -66,6 +66,7 @@ def next_commands(tracking_uri: str, serve: str) -> str:
             *_activation(),
             f"  {compare}",
             f"  {with_uri}mineralsweep predict PHOTO.jpg{model}",
+            f"  {with_uri}mineralsweep serve{model}",
             f"  {with_uri}mlflow models serve -m {quoted} --env-manager local --port 5001",
         ]
     )
