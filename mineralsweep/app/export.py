@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import tempfile
 import time
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -189,7 +190,8 @@ def compare(
     from mineralsweep.export.parity import Parity, same_labels
     from mineralsweep.registry.evidence import ask
 
-    answer = script.load(folder)
+    with warnings.catch_warnings(action="ignore"):  # TensorFlow's, of its LiteRT interpreter
+        answer = script.load(folder)
     ask(classify, images[:1], classes)  # the first answer of each makes ready for the others
     answer(np.zeros((1, *size, 3), np.uint8))
     started = time.perf_counter()

@@ -16,7 +16,8 @@ from PIL import Image, ImageOps
 
 def pixels(path: Path, height: int, width: int) -> Any:
     """Read an image as the model takes it: uint8 (height, width, 3), RGB in [0, 255]."""
-    image = ImageOps.exif_transpose(Image.open(path))
+    with Image.open(path) as opened:
+        image = ImageOps.exif_transpose(opened)
     if image.has_transparency_data:
         ground = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(ground, image.convert("RGBA"))
@@ -42,7 +43,7 @@ def load(folder: Path) -> Callable[[Any], Any]:
     import keras
 
     model = keras.saving.load_model(folder / "model.keras")
-    return lambda images: np.asarray(model(images, training=False))
+    return lambda images: model.predict_on_batch(images)
 
 
 if __name__ == "__main__":

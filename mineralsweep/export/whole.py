@@ -101,7 +101,7 @@ def _answer(one: Classifier, name: str, images: Any, prepared: dict[str, Any]) -
     """
     if isinstance(one, Network):
         seen, mean = views(images, one.flips)
-        return mean(_renamed(one.model, name)(seen, training=False))
+        return mean(each(_renamed(one.model, name)(seen, training=False))[0])
     assert isinstance(one, Probe)
     if one.prepared_as not in prepared:
         seen, mean = views(images, one.flips)

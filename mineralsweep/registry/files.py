@@ -146,7 +146,7 @@ def reachable(uri: str) -> Iterator[None]:
     except (MlflowException, OSError) as error:
         raise InputError(
             f"model: {uri} can't be loaded: {str(error).splitlines()[0]}; make a champion with"
-            " mineralsweep sweep sweeps/quick.yaml, or name another: --model URI"
+            " mineralsweep sweep sweeps/quick.yaml, or name another model"
         ) from error
 
 
