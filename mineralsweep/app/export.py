@@ -20,6 +20,7 @@ from mineralsweep.data.dataset import Dataset
 from mineralsweep.data.decode import Pixels, decode
 from mineralsweep.data.listing import readable
 from mineralsweep.errors import ConfigError, InputError
+from mineralsweep.silence import stderr_silenced
 
 if TYPE_CHECKING:
     from mineralsweep.export.parity import Parity
@@ -190,10 +191,10 @@ def compare(
     from mineralsweep.export.parity import Parity, same_labels
     from mineralsweep.registry.evidence import ask
 
-    with warnings.catch_warnings(action="ignore"):  # TensorFlow's, of its LiteRT interpreter
-        answer = script.load(folder)
     ask(classify, images[:1], classes)  # the first answer of each makes ready for the others
-    answer(np.zeros((1, *size, 3), np.uint8))
+    with warnings.catch_warnings(action="ignore"), stderr_silenced():  # TensorFlow greets here too
+        answer = script.load(folder)
+        answer(np.zeros((1, *size, 3), np.uint8))
     started = time.perf_counter()
     served = ask(classify, images, classes)
     between = time.perf_counter()
