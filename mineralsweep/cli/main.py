@@ -98,6 +98,9 @@ def _options(words: Sequence[str]) -> argparse.Namespace | None:
     parser = command_parser(words)
     options: argparse.Namespace
     options, unknown = parser.parse_known_args(words)
+    if "places" in options and not any(word.startswith("-") for word in unknown):
+        options.places += unknown  # argparse takes one row of them; a flag may stand between
+        unknown = []
     if unknown:
         options.parser.refuse_unknown(unknown)
     if options.command is None:
@@ -143,6 +146,7 @@ def command_parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
     _add_to_registry(commands)
     _serve(commands)
     _watch(commands)
+    _export(commands)
     _report(commands)
     _data(commands)
     _environment(commands)
@@ -282,6 +286,22 @@ def _watch(commands: Any) -> None:
     parser.add_argument("file", metavar="FILE", help="of mineralsweep serve --log")
     flags.add(parser, "--since", str, "WHEN", "answers from then on: 7d, 12h, or 2026-01-31")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def _export(commands: Any) -> None:
+    parser = _add(
+        commands, "export", "export.run",
+        "Write the champion to a folder, in another format or for Docker. Exit code 1: the exported"
+        " model names other classes than the served one.",
+    )  # fmt: skip
+    parser.usage = "%(prog)s [MODEL-URI] --format FORMAT OUT"
+    parser.add_argument(
+        "places", nargs="+", metavar="OUT",
+        help="the folder to write; before it, MODEL-URI names another model than the champion",
+    )  # fmt: skip
+    parser.add_argument(
+        "--format", required=True, metavar="FORMAT", help="onnx, litert, keras or docker"
+    )
 
 
 def _predict(commands: Any) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mineralsweep.activations.pooling import centre, each
-from mineralsweep.core.recipe import AXES
+from mineralsweep.core.recipe import AXES, Flips
 from mineralsweep.serving.network import Network
 from mineralsweep.serving.probe import Probe, StageClassifier
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     import keras
     import tensorflow as tf
 
-Graph = Callable[["tf.Tensor"], list["tf.Tensor"]]
-"""uint8 (n, height, width, 3) -> tensors whose first dimension is n."""
+Graph = Callable[["tf.Tensor"], "list[tf.Tensor] | dict[str, tf.Tensor]"]
+"""uint8 (n, height, width, 3) -> tensors whose first dimension is n, which may have names."""
 
 
 def of_network(network: Network) -> Graph:
@@ -67,53 +67,61 @@ def of_probes(probes: Sequence[Probe]) -> Graph:
     def graph(images: tf.Tensor) -> list[tf.Tensor]:
         seen, mean = views(images, first.flips)
         stages = [tf.cast(one, tf.float32) for one in each(first.network(seen, training=False))]
-        pooled = [
-            mean(_pooled(stage, member))
+        found = [
+            mean(pooled(stage, member))
             for probe in probes
             for stage, member in zip(stages, probe.members, strict=True)
         ]
-        return [*pooled, mean(tf.reduce_mean(stages[-1], (1, 2)))]
+        return [*found, mean(tf.reduce_mean(stages[-1], (1, 2)))]
 
     return graph
 
 
-def views(images: tf.Tensor, flips: str) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
+def views(images: Any, flips: Flips) -> tuple[Any, Callable[[Any], Any]]:
     """Return the mirror images that are answered together, and what takes means over them.
 
     They stand one after the other: float32 (views * n, height, width, 3).
-    """
-    import tensorflow as tf
 
-    pixels = tf.cast(images, tf.float32)
+    Args:
+        images: a tensor of TensorFlow, or a symbolic one of Keras; so in the functions below.
+        flips: which mirror images.
+    """
+    from keras import ops
+
+    pixels = ops.cast(images, "float32")
     mirrored = {axis: slice(None, None, -1) for axis in (1, 2)}
     turned = [
         pixels[tuple(mirrored[axis] if axis in axes else slice(None) for axis in range(4))]
-        for axes in AXES[flips]  # type: ignore[index]
+        for axes in AXES[flips]
     ]
 
-    def mean(numbers: tf.Tensor) -> tf.Tensor:
-        return tf.add_n(tf.split(numbers, len(turned))) / float(len(turned))
+    def mean(numbers: Any) -> Any:
+        return ops.mean(ops.reshape(numbers, (len(turned), -1, *numbers.shape[1:])), axis=0)
 
-    return (tf.concat(turned, 0), mean) if len(turned) > 1 else (pixels, tf.identity)
+    return (ops.concatenate(turned, 0), mean) if len(turned) > 1 else (pixels, lambda one: one)
 
 
-def _pooled(activations: tf.Tensor, member: StageClassifier) -> tf.Tensor:
-    """Return what `StageClassifier.numbers` is worked out from, of one view."""
-    import tensorflow as tf
+def pooled(activations: Any, member: StageClassifier) -> Any:
+    """Return what `StageClassifier.numbers` is worked out from, of one view.
+
+    Means, then deviations: (n, 2 * channels); or covariances of the principal channels, of the
+    whole and of its centre: (n, regions, k, k).
+    """
+    from keras import ops
 
     if member.pooling is None:
-        mean, variance = tf.nn.moments(activations, axes=(1, 2))
-        return tf.concat([mean, tf.sqrt(tf.maximum(variance, 0.0))], axis=1)
-    projected = tf.einsum("nhwc,ck->nhwk", activations, np.asarray(member.pooling.directions))
+        mean, variance = ops.moments(activations, (1, 2))
+        return ops.concatenate([mean, ops.sqrt(ops.maximum(variance, 0.0))], 1)
+    projected = ops.matmul(activations, np.asarray(member.pooling.directions))
     rows, columns = centre(*projected.shape[1:3])
     regions = (projected, projected[:, rows, columns])
-    return tf.stack([_covariance(region) for region in regions], axis=1)
+    return ops.stack([_covariance(region) for region in regions], 1)
 
 
-def _covariance(region: tf.Tensor) -> tf.Tensor:
-    import tensorflow as tf
+def _covariance(region: Any) -> Any:
+    from keras import ops
 
     _, height, width, channels = region.shape
-    flat = tf.reshape(region, (-1, height * width, channels))
-    centred = flat - tf.reduce_mean(flat, axis=1, keepdims=True)
-    return tf.matmul(centred, centred, transpose_a=True) / float(height * width)
+    flat = ops.reshape(region, (-1, height * width, channels))
+    centred = flat - ops.mean(flat, axis=1, keepdims=True)
+    return ops.matmul(ops.transpose(centred, (0, 2, 1)), centred) / float(height * width)

@@ -19,6 +19,7 @@ from mineralsweep.models.architecture import (
 )
 from mineralsweep.models.backbones import BACKBONES, Backbone, Border
 from mineralsweep.models.probe import BACKBONE, PENALTY, POOLING, stages_of
+from mineralsweep.models.roots import square_root
 from mineralsweep.models.trunk import PRINCIPAL, STANDARDIZED, Hyperparameters, Trunk
 
 if TYPE_CHECKING:
@@ -145,30 +146,9 @@ def _power(x: Any) -> Any:
     whole = float(side) * (1.0 + RIDGE)
     x = (covariance / variance + RIDGE * eye) / whole
     for steps in ROOTS:
-        x = _root(x, eye, steps)
+        x, _ = square_root(x, eye, steps)
     power = 1.0 / 2 ** len(ROOTS)
     return layers.Flatten(dtype="float32")(x * ops.power(whole * variance, power))
-
-
-def _root(matrix: Any, eye: Any, steps: int) -> Any:
-    """Return the square root of symmetric matrices with eigenvalues in (0, 1].
-
-    Newton and Schulz's coupled iteration (Higham, Functions of Matrices, 2008, eq. 6.35).
-    """
-    from keras import ops
-
-    root, inverse = matrix, None
-    for _ in range(steps):
-        if inverse is None:
-            correction = ops.subtract(1.5 * eye, 0.5 * matrix)
-            root, inverse = ops.matmul(matrix, correction), correction
-            continue
-        product = ops.matmul(inverse, root)
-        root, inverse = (
-            1.5 * root - 0.5 * ops.matmul(root, product),
-            1.5 * inverse - 0.5 * ops.matmul(product, inverse),
-        )
-    return root
 
 
 def parts(hyperparameters: Hyperparameters) -> int:

@@ -194,8 +194,7 @@ def reachable(uri: str) -> Iterator[None]:
     except (MlflowException, OSError) as error:
         reason = str(error).splitlines()[0].rstrip(".")
         raise InputError(
-            f"model: {uri} can't be loaded: {reason}; {_instead_of(uri)}, or"
-            " name another: --model URI"
+            f"model: {uri} can't be loaded: {reason}; {_instead_of(uri)}, or name another model"
         ) from error
 
 
