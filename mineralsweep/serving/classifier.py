@@ -95,6 +95,14 @@ class ImageClassifier(PythonModel):
             raise _refused("; ".join(f"row {row}: {error}" for row, error in wrong.items()))
         return self._frame(answers, with_reason=on_error == ANSWER)
 
+    def rows(self, contents: Sequence[bytes]) -> list[dict[str, Any]]:
+        """Return what `predict` does with "answer", a mapping an image: for who needs no table.
+
+        Raises:
+            MlflowException: as `predict` does.
+        """
+        return [self._row(one) for one in self._answers(contents)]
+
     def _answers(self, values: Sequence[Any]) -> list[Answer | UnusableImage]:
         contents = [_content_or_error(value) for value in values]
         usable = [one for one in contents if not isinstance(one, UnusableImage)]
@@ -103,7 +111,7 @@ class ImageClassifier(PythonModel):
         return [one if isinstance(one, UnusableImage) else next(found) for one in contents]
 
     def _frame(self, answers: Sequence[Answer | UnusableImage], with_reason: bool) -> pd.DataFrame:
-        rows = [self._row(one, with_reason) for one in answers]
+        rows = [self._row(one) for one in answers]
         columns = ["label", "confidence", "probabilities"]
         if self.served.familiarity is not None:
             columns += ["verdict", "novelty"]
@@ -113,7 +121,7 @@ class ImageClassifier(PythonModel):
             columns.append("reason")
         return pd.DataFrame({name: [row[name] for row in rows] for name in columns})
 
-    def _row(self, answer: Answer | UnusableImage, with_reason: bool) -> dict[str, Any]:
+    def _row(self, answer: Answer | UnusableImage) -> dict[str, Any]:
         if isinstance(answer, UnusableImage):
             nothing = dict.fromkeys(("label", "confidence", "probabilities", "novelty"))
             return {**nothing, "verdict": UNUSABLE, "reason": str(answer)}

@@ -100,6 +100,19 @@ class _Counted:
             self._log.add(data, answers, loaded.uri, self._route)
         return answers
 
+    def rows(self, loaded: Loaded, contents: list[bytes]) -> list[dict[str, Any]]:
+        """Return an answer an image; without tables, which cost a tenth of a small model's time."""
+        if loaded.classifier is None:
+            frame = pd.DataFrame({"image": contents})
+            answers = self.answer(loaded, frame, {"on_error": "answer"})
+            return [{"reason": "", **row} for row in json.loads(answers.to_json(orient="records"))]
+        rows: list[dict[str, Any]] = loaded.classifier.rows(contents)
+        self._metrics.answered((row["label"], row["verdict"]) for row in rows)
+        if self._log is not None:
+            frame = pd.DataFrame({"image": contents})
+            self._log.add(frame, pd.DataFrame(rows), loaded.uri, self._route)
+        return rows
+
 
 def _page(app: FastAPI) -> None:
     @app.get("/")
@@ -136,11 +149,11 @@ def _answers(
         except (UnusableImage, ValueError):
             return _error(400, "send one image")
         loaded = live.loaded
-        if loaded.served is None:
+        if loaded.classifier is None:
             return _error(404, "this version was registered by another release: it can't say why")
         try:
-            heat = await asyncio.to_thread(explain.heat, loaded.served, content)
-            near = await asyncio.to_thread(explain.neighbours, loaded.served, content)
+            heat = await asyncio.to_thread(explain.heat, loaded.classifier.served, content)
+            near = await asyncio.to_thread(explain.neighbours, loaded.classifier.served, content)
         except UnusableImage as error:
             return _error(400, str(error))
         told = [
@@ -180,10 +193,8 @@ async def _files(request: Request) -> list[tuple[str, bytes]]:
 def _classified(
     model: _Counted, loaded: Loaded, files: list[tuple[str, bytes]]
 ) -> list[dict[str, Any]]:
-    frame = pd.DataFrame({"image": [content for _, content in files]})
-    answers = model.answer(loaded, frame, {"on_error": "answer"})
-    rows = json.loads(answers.to_json(orient="records", double_precision=6))
-    return [{"file": name, "reason": "", **row} for (name, _), row in zip(files, rows, strict=True)]
+    rows = model.rows(loaded, [content for _, content in files])
+    return [{"file": name, **row} for (name, _), row in zip(files, rows, strict=True)]
 
 
 def _thumbnail(path: Path | None) -> str:

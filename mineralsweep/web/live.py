@@ -42,13 +42,10 @@ class Loaded:
     learned: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def served(self) -> Served | None:
+    def classifier(self) -> Any | None:
         """What answers within the pyfunc; None: it is of another release, or another make."""
-        try:
-            inner = self.model.unwrap_python_model().served
-        except AttributeError:
-            return None
-        return inner if isinstance(inner, Served) else None
+        inner = self.model.unwrap_python_model()
+        return inner if isinstance(getattr(inner, "served", None), Served) else None
 
 
 class LiveModel:
