@@ -6,9 +6,10 @@ model, and which of the graph's answers are its own.
 
 from __future__ import annotations
 
-import functools
 import json
 import os
+import threading
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,9 +48,22 @@ class Graph:
         return answers
 
 
-@functools.lru_cache(maxsize=16)
-def _graph(file: Path, modified_ns: int) -> Graph:
-    """Load a graph once for all that share it."""
+_GRAPHS: weakref.WeakValueDictionary[tuple[Path, int], Graph] = weakref.WeakValueDictionary()
+"""Those in use: a server that loads one model after the other must not keep them all."""
+_LOADING = threading.Lock()
+
+
+def _graph(file: Path) -> Graph:
+    """Return the graph in a file: one for all that share it."""
+    key = file, file.stat().st_mtime_ns
+    with _LOADING:
+        graph = _GRAPHS.get(key)
+        if graph is None:
+            graph = _GRAPHS[key] = _read(file)
+        return graph
+
+
+def _read(file: Path) -> Graph:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -158,7 +172,7 @@ def load(folder: Path) -> CompiledNetwork | CompiledProbe:
     file = (folder / str(settings["graph"])).resolve()
     if not file.is_relative_to(root_of(folder).resolve()):
         raise ValueError(f"{folder / SETTINGS_FILE}: must lead to a graph of the same model")
-    graph = _graph(file, file.stat().st_mtime_ns)
+    graph = _graph(file)
     classes = tuple(json.loads((folder / CLASSES_FILE).read_text()))
     if not probe.is_probe(folder):
         return CompiledNetwork(graph, classes, str(file))

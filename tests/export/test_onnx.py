@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 from typing import get_args
 
@@ -77,6 +79,17 @@ def test_votes_over_folds_share_a_graph_and_their_embedding_is_the_first_one_s(
     first = ensemble.leaves(loaded)[0][0]
     assert isinstance(first, CompiledNetwork)
     np.testing.assert_array_equal(embedding, first.embedding(first.prepare(images)))
+
+
+def test_a_graph_is_shared_while_it_is_in_use_and_freed_after(tmp_path: Path) -> None:
+    network.save(tiny.network(), tiny.CLASSES, tmp_path / "n")
+    compile_folder(tmp_path / "n")
+    first, second = (compiled.load(tmp_path / "n") for _ in range(2))
+    assert first.graph is second.graph
+    gone = weakref.ref(first.graph)
+    del first, second
+    gc.collect()
+    assert gone() is None
 
 
 def test_a_graph_of_another_model_is_not_read(tmp_path: Path) -> None:
