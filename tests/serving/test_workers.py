@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
+import weakref
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -96,3 +98,22 @@ def test_what_was_cancelled_is_not_answered() -> None:
     first[0].result(10)
     assert workers.submit([3])[0].result(10) == 3
     assert asked == [1, 3]
+
+
+def test_the_threads_end_and_what_answers_is_freed_when_nobody_holds_the_workers() -> None:
+    class Model:
+        def answer(self, tasks: Sequence[int]) -> list[int]:
+            return list(tasks)
+
+    model, others = Model(), set(threading.enumerate())
+    workers = Workers(model.answer, threads=3)
+    assert workers.submit([1])[0].result(10) == 1
+    own = set(threading.enumerate()) - others
+    assert len(own) == 3
+    gone = weakref.ref(model)
+    del workers, model
+    gc.collect()
+    for one in own:
+        one.join(10)
+    assert not any(one.is_alive() for one in own)
+    assert gone() is None
