@@ -131,7 +131,7 @@ def _earlier(text: str, best: TrialRecord, rules: Gate) -> Crowned | None:
     with contextlib.suppress(ValueError, KeyError, TypeError):  # none, or another release's
         earlier = Crowned.from_json(text)
         same = (earlier.record.number, earlier.record.run_id) == (best.number, best.run_id)
-        if same and earlier.decision.rules == rules.model_dump():
+        if same and type(rules)(**earlier.decision.rules) == rules:  # an older one has fewer
             return earlier
     return None
 

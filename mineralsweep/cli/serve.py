@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 from argparse import Namespace
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
@@ -14,6 +15,7 @@ from mineralsweep.cli.shell import DEFAULT_MODEL, plain_console
 from mineralsweep.data.settings import DataSettings
 from mineralsweep.data.sources import open_catalog
 from mineralsweep.errors import ConfigError
+from mineralsweep.serving.paths import READ_PATHS
 
 if TYPE_CHECKING:
     from mineralsweep.web.answer_log import AnswerLog
@@ -25,9 +27,14 @@ LOG_IMAGES_MB = 1000
 
 def serve(options: Namespace) -> int:
     """Serve a registered model until it is stopped."""
-    host, port = options.host or HOST, options.port or PORT
+    host = options.host or HOST
+    port = PORT if options.port is None else options.port
+    seconds = REFRESH_SECONDS if options.refresh is None else options.refresh
     if not 0 < port < 65536:
         raise ConfigError(f"--port: must be from 1 to 65535, got {port}")
+    if seconds <= 0:
+        raise ConfigError(f"--refresh: must be more than 0 seconds, got {seconds:g}")
+    os.environ.pop(READ_PATHS, None)  # for a batch on this machine; never for who asks a server
     megabytes = _megabytes(options)
     photographs = _photographs(options.photographs) if options.photographs else {}
 
@@ -40,8 +47,8 @@ def serve(options: Namespace) -> int:
     say = plain_console().print
     log = _log(options, megabytes, say)
     live = LiveModel(open_store(), options.model or DEFAULT_MODEL)
-    live.follow(options.refresh or REFRESH_SECONDS, say)
-    hosts = ("localhost", "127.0.0.1", "[::1]") if is_loopback(host) else ("*",)
+    live.follow(seconds, say)
+    hosts = ("localhost", "127.0.0.1", "[::1]", host) if is_loopback(host) else ("*",)
     shown = f"http://{'localhost' if is_loopback(host) else host}:{port}"
     say(f"{live.title()} answers on {shown}")
     if not is_loopback(host):

@@ -79,6 +79,9 @@ def _registered(store: Store, model_id: str, name: str) -> tuple[Versions, str]:
         run_id = store.client.get_logged_model(model_id).source_run_id or ""
     except MlflowException as error:
         raise InputError(f"VERSION: models:/{model_id}: {str(error).splitlines()[0]}") from None
+    made_before = versions.of_model(model_id)
+    if made_before:
+        return versions, made_before
     served = _as_served(store, run_id, model_id)
     with reachable(f"models:/{served}"), downloaded(f"models:/{served}") as folder:
         files = fingerprint(folder)
@@ -90,7 +93,8 @@ def _as_served(store: Store, run_id: str, model_id: str) -> str:
     """Return the id of a model made ready to serve; its own where its data is not at hand."""
     try:
         dataset = dataset_of(store, run_id, f"models:/{model_id}")
-        return packaging.ensure(store, run_id, model_id, dataset, packaging.folds_of(run_id))
+        folds = packaging.folds_of(run_id, dataset)
+        return packaging.ensure(store, run_id, model_id, dataset, folds)
     except (InputError, MlflowException, OSError) as error:
         log.warning("it is served as it was trained, not calibrated: %s", error)
         return model_id

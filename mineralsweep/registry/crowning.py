@@ -99,7 +99,9 @@ def crown(
     rules = rules or Gate()
     versions = Versions(store, rules.model)
     assert record.model_id is not None  # complete trials have logged one
-    served = packaging.ensure(store, record.run_id, record.model_id, dataset, record.folds)
+    served = record.model_id
+    if not versions.of_model(served):  # an earlier release registered the trial's own
+        served = packaging.ensure(store, record.run_id, served, dataset, record.folds)
     with downloaded(f"models:/{served}") as folder:
         files = fingerprint(folder)  # before it is loaded, which writes compiled code
         test = digest_of_split(dataset)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import io
+import json
 import logging
 import shutil
 import tempfile
@@ -16,10 +16,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mineralsweep import files
 from mineralsweep.data import arrays
 from mineralsweep.data.dataset import Dataset
 from mineralsweep.data.decode import Pixels
 from mineralsweep.descriptors.pyramid import pyramid
+from mineralsweep.errors import InputError
 from mineralsweep.export.onnx import compile_folder
 from mineralsweep.registry.files import downloaded
 from mineralsweep.serving import confidence, ensemble, familiarity, network
@@ -32,6 +34,9 @@ from mineralsweep.tracking.trial_run import PREDICTIONS
 
 MOST_SEEN = 2000
 """Images that the model is asked about, to learn how training images look to it."""
+FEWEST = 10
+"""Images to measure distances from, and as many to set the threshold on; with fewer there is no
+verdict."""
 COMPARED = 16
 """Images that the compiled model and the trained one are both asked about."""
 TOLERANCE = 1e-3
@@ -54,9 +59,11 @@ def ensure(store: Store, run_id: str, model_id: str, dataset: Dataset, folds: in
         dataset: that it was trained on.
         folds: that the pool was divided into; 1: none.
     """
-    found = served_model.find(store, run_id)
-    if found is not None:
-        return found
+    with files.one_at_a_time(f"served {store.uri} {run_id}"):
+        return served_model.find(store, run_id) or _made(store, run_id, model_id, dataset, folds)
+
+
+def _made(store: Store, run_id: str, model_id: str, dataset: Dataset, folds: int) -> str:
     with downloaded(f"models:/{model_id}") as folder, _scratch() as scratch:
         trained = network.within(folder)
         if trained is None:
@@ -90,9 +97,10 @@ def package(trained: Path, target: Path, dataset: Dataset, run_id: str, folds: i
     rows = sorted({row for division in divisions for part in division for row in part})
     place = {row: at for at, row in enumerate(rows)}
     held = [([place[row] for row in own], [place[row] for row in out]) for own, out in divisions]
-    found = familiarity.fit(describe(model, images, rows), held)
-    digests = [dataset.catalog.images[rows[member]].digest for member in found.reference.members]
-    familiarity.save(found.with_digests(digests), target)
+    if len(held[0][0]) >= FEWEST and sum(len(out) for _, out in held) >= FEWEST:
+        found = familiarity.fit(describe(model, images, rows), held)
+        members = [dataset.catalog.images[rows[place]] for place in found.reference.members]
+        familiarity.save(found.with_digests([one.digest for one in members]), target)
     probabilities, labels = held_out_answers(run_id, dataset.classes)
     confidence.save(temperature(probabilities, labels), len(labels), target)
 
@@ -173,18 +181,29 @@ def held_out_answers(
 
 
 def _predictions(run_id: str) -> pd.DataFrame:
-    text = mlflow.artifacts.load_text(f"runs:/{run_id}/{PREDICTIONS}")
-    return pd.read_json(io.StringIO(text), orient="split")
+    told = json.loads(mlflow.artifacts.load_text(f"runs:/{run_id}/{PREDICTIONS}"))
+    return pd.DataFrame(told["data"], columns=told["columns"])
 
 
-def folds_of(run_id: str) -> int:
-    """Return into how many folds a trial's pool was divided; 1: none, or it is not known."""
+def folds_of(run_id: str, dataset: Dataset) -> int:
+    """Return into how many folds a trial's pool was divided; 1: none.
+
+    Raises:
+        InputError: it is not known: the folds were repeated.
+    """
     table = _predictions(run_id)
-    return int(table["fold"].max()) if "fold" in table else 1
+    if "fold" in table:
+        return int(table["fold"].max())
+    if len(table) > len(dataset.split.validation):
+        raise InputError(f"run {run_id}: its folds were repeated; how many they are is not known")
+    return 1
 
 
 def temperature(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
     """Return the temperature with the least cross-entropy on held-out images.
+
+    The truth counts as (n + 1) / (n + 2), as Platt 1999 has it: a few images that are all right
+    are no reason to be certain. Where none is wrong, it is at least 1.
 
     Args:
         probabilities: (n, classes).
@@ -192,11 +211,14 @@ def temperature(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -
     """
     from scipy.optimize import minimize_scalar
 
-    rows = np.arange(len(labels))
+    count, classes = probabilities.shape
+    truth = np.full((count, classes), 1 / (count + 2) / max(classes - 1, 1))
+    truth[np.arange(count), labels] = (count + 1) / (count + 2)
 
     def loss(logarithm: float) -> float:
         answers = confidence.with_temperature(probabilities, float(np.exp(logarithm)))
-        return float(-np.log(np.maximum(answers[rows, labels], 1e-12)).mean())
+        return float(-(truth * np.log(np.maximum(answers, 1e-12))).sum(axis=1).mean())
 
     found = minimize_scalar(loss, bounds=np.log(confidence.TEMPERATURES), method="bounded")
-    return float(np.exp(found.x))
+    all_right = (probabilities.argmax(axis=1) == labels).all()
+    return max(1.0, float(np.exp(found.x))) if all_right else float(np.exp(found.x))

@@ -72,15 +72,20 @@ class Versions:
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
-        for version in self.every():  # a search does not fill in their model_id
-            if version.tags.get(MODEL) == model_id:
-                return str(version.version)
+        made_before = self.of_model(model_id)
+        if made_before:
+            return made_before
         source = self._client.get_logged_model(model_id).artifact_location
         made = self._client.create_model_version(
             self.name, source, run_id, {**tags, MODEL: model_id}, description=card,
             model_id=model_id,
         )  # fmt: skip
         return str(made.version)
+
+    def of_model(self, model_id: str) -> str:
+        """Return the version that was made of a logged model, "" where there is none."""
+        made = (str(one.version) for one in self.every() if one.tags.get(MODEL) == model_id)
+        return next(made, "")
 
     def every(self) -> list[ModelVersion]:
         """Return every version, the newest first."""

@@ -20,13 +20,13 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import set_model
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
-from threadpoolctl import threadpool_limits
 
 from mineralsweep.data.decode import BITS, MAX_BYTES
 from mineralsweep.data.depth import FULL
 from mineralsweep.errors import UnusableImage
 from mineralsweep.serving import paths
 from mineralsweep.serving.served import Answer, Served, load
+from mineralsweep.serving.threads import keep_apart
 from mineralsweep.serving.workers import Workers
 
 COLUMN = "image"
@@ -47,17 +47,14 @@ class ImageClassifier(PythonModel):
 
     served: Served
     _workers: Workers[bytes, Answer]
+    _begun = False
 
     def load_context(self, context: PythonModelContext) -> None:
         bits = int((context.model_config or {}).get(BITS, FULL))
         self.serve(load(Path(context.artifacts["network"]), bits))
 
     def serve(self, served: Served) -> None:
-        """Answer with this model, each image on one thread.
-
-        Threads of NumPy's within that of an image would only fight with those of the others.
-        """
-        threadpool_limits(1)
+        """Answer with this model."""
         self.served = served
         self._workers = Workers(served.answer)
 
@@ -106,9 +103,16 @@ class ImageClassifier(PythonModel):
     def _answers(self, values: Sequence[Any]) -> list[Answer | UnusableImage]:
         contents = [_content_or_error(value) for value in values]
         usable = [one for one in contents if not isinstance(one, UnusableImage)]
+        self._begin()
         futures = self._workers.submit(usable)
         found = iter(_awaited(futures))
         return [one if isinstance(one, UnusableImage) else next(found) for one in contents]
+
+    def _begin(self) -> None:
+        """With the first request: by then it is known whether this process is a server."""
+        if not self._begun:
+            self._begun = True
+            keep_apart()
 
     def _frame(self, answers: Sequence[Answer | UnusableImage], with_reason: bool) -> pd.DataFrame:
         rows = [self._row(one) for one in answers]
@@ -119,7 +123,9 @@ class ImageClassifier(PythonModel):
             columns.append("verdict")
         if with_reason:
             columns.append("reason")
-        return pd.DataFrame({name: [row[name] for row in rows] for name in columns})
+        # As objects None stays None: of NaN, MLflow's server makes what is no JSON.
+        kind = object if any(isinstance(one, UnusableImage) for one in answers) else None
+        return pd.DataFrame({name: [row[name] for row in rows] for name in columns}, dtype=kind)
 
     def _row(self, answer: Answer | UnusableImage) -> dict[str, Any]:
         if isinstance(answer, UnusableImage):

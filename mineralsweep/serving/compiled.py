@@ -149,7 +149,7 @@ def save_settings(folder: Path, graph: Path, start: int = 0, channels: Sequence[
         start, channels: of a probe: where its answers start, and how many each stage has.
     """
     settings = {
-        "graph": os.path.relpath(graph, folder),
+        "graph": Path(os.path.relpath(graph, folder)).as_posix(),
         "start": start,
         "channels": list(channels),
     }

@@ -38,7 +38,7 @@ class Answer:
         """LIKE_TRAINING or UNLIKE_TRAINING; None where it was not measured."""
         if self.novelty is None:
             return None
-        return UNLIKE_TRAINING if self.novelty > 1.0 else LIKE_TRAINING
+        return LIKE_TRAINING if self.novelty <= 1.0 else UNLIKE_TRAINING
 
 
 @dataclass(frozen=True)
@@ -58,16 +58,20 @@ class Served:
     familiarity: Familiarity | None = None
 
     def answer(self, contents: Sequence[bytes]) -> list[Answer | Exception]:
-        """Answer files of images; in the place of one that can't be used stands UnusableImage."""
-        decoded = [self._decode(content) for content in contents]
-        usable = [one for one in decoded if not isinstance(one, UnusableImage)]
-        answers = iter(self.classify(np.stack(usable)) if usable else [])
-        return [one if isinstance(one, UnusableImage) else next(answers) for one in decoded]
+        """Answer files of images.
 
-    def _decode(self, content: bytes) -> Pixels | UnusableImage:
+        In the place of one that can't be used stands UnusableImage; of one for which the memory did
+        not suffice, MemoryError: it costs the others nothing.
+        """
+        decoded = [self._decode(content) for content in contents]
+        usable = [one for one in decoded if not isinstance(one, Exception)]
+        answers = iter(self.classify(np.stack(usable)) if usable else [])
+        return [one if isinstance(one, Exception) else next(answers) for one in decoded]
+
+    def _decode(self, content: bytes) -> Pixels | Exception:
         try:
             return decode(content, self.classifier.image_size, self.bits)
-        except UnusableImage as error:
+        except (UnusableImage, MemoryError) as error:
             return error
 
     def classify(self, images: Pixels) -> list[Answer]:

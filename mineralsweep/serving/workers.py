@@ -89,7 +89,9 @@ def _work(waiting: Waiting, answer: Callable[[Any], Any], threads: int) -> None:
 
 def _answer(answer: Callable[[Any], Any], wanted: Sequence[Any]) -> None:
     try:
-        results = answer([task for task, _ in wanted])
+        results = list(answer([task for task, _ in wanted]))
+        if len(results) != len(wanted):
+            raise ValueError(f"{len(results)} results for {len(wanted)} tasks")
     except Exception as error:
         results = [error] * len(wanted)
     for (_, future), result in zip(wanted, results, strict=True):

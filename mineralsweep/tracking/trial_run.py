@@ -180,7 +180,7 @@ class TrialRun:
             "confidence": result.probabilities.max(axis=1).astype(float).round(4).tolist(),
         }
         for i, name in enumerate(classes):
-            table[f"p_{name}"] = result.probabilities[:, i].astype(float).round(4).tolist()
+            table[f"p_{name}"] = result.probabilities[:, i].astype(float).round(6).tolist()
         if predicted.folds:
             table["fold"] = list(predicted.folds)
         self._store.log_table(self.run_id, pd.DataFrame(table), PREDICTIONS)

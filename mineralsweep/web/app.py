@@ -6,23 +6,24 @@ import asyncio
 import base64
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 from fastapi import FastAPI, Request
 from fastapi.responses import FileResponse, JSONResponse, Response
 from mlflow.exceptions import MlflowException
 from mlflow.pyfunc import scoring_server
-from PIL import Image, ImageOps
 from starlette.datastructures import UploadFile
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
+from mineralsweep.data.decode import open_rgb
 from mineralsweep.errors import UnusableImage
 from mineralsweep.web import explain
 from mineralsweep.web.answer_log import AnswerLog
-from mineralsweep.web.limits import Limited
+from mineralsweep.web.limits import MAX_REQUESTS, Limited
 from mineralsweep.web.live import LiveModel, Loaded
 from mineralsweep.web.metrics import Metrics
 
@@ -37,6 +38,12 @@ HEADERS = {
 }
 THUMBNAIL = 160
 MAX_FILES = 1024
+WAITING = ThreadPoolExecutor(MAX_REQUESTS, "waiting")
+"""Threads that wait for answers; the work is done by others, one a core."""
+EXPLAINING = ThreadPoolExecutor(1, "explaining")
+"""An explanation takes fifty answers: one at a time, so that the others are not kept waiting."""
+
+T = TypeVar("T")
 
 
 def make(
@@ -67,6 +74,9 @@ def make(
     @app.get("/metrics")
     async def counted() -> Response:
         return Response(metrics.text(live.loaded.uri), media_type="text/plain; version=0.0.4")
+
+    for path in ("/docs", "/redoc", "/openapi.json"):  # MLflow's load scripts from elsewhere
+        app.get(path)(_absent)
 
     invoked = _Counted(live, metrics, log, "/invocations")
     app.mount("/", scoring_server.init(invoked))  # type: ignore[arg-type]
@@ -134,7 +144,7 @@ def _answers(
         try:
             files = await _files(request)
             loaded = live.loaded
-            answers = await asyncio.to_thread(_classified, counted, loaded, files)
+            answers = await _in(WAITING, _classified, counted, loaded, files)
         except (UnusableImage, MlflowException) as error:
             message = error.message if isinstance(error, MlflowException) else str(error)
             return _error(400, message)
@@ -150,21 +160,25 @@ def _answers(
             return _error(400, "send one image")
         loaded = live.loaded
         if loaded.classifier is None:
-            return _error(404, "this version was registered by another release: it can't say why")
+            return _error(404, "this version can't explain its answers")
         try:
-            heat = await asyncio.to_thread(explain.heat, loaded.classifier.served, content)
-            near = await asyncio.to_thread(explain.neighbours, loaded.classifier.served, content)
+            heat = await _in(EXPLAINING, explain.heat, loaded.classifier.served, content)
+            near = await _in(EXPLAINING, explain.neighbours, loaded.classifier.served, content)
         except UnusableImage as error:
             return _error(400, str(error))
         told = [
             {
                 "label": loaded.learned.get(one.digest, ""),
                 "distance": one.distance,
-                "picture": await asyncio.to_thread(_thumbnail, photographs.get(one.digest)),
+                "picture": await _in(EXPLAINING, _thumbnail, photographs.get(one.digest)),
             }
             for one in near
         ]
         return _json({"heat": heat.tolist(), "nearest": told})
+
+
+async def _in(threads: ThreadPoolExecutor, function: Callable[..., T], *arguments: Any) -> T:
+    return await asyncio.get_running_loop().run_in_executor(threads, function, *arguments)
 
 
 async def _files(request: Request) -> list[tuple[str, bytes]]:
@@ -173,7 +187,7 @@ async def _files(request: Request) -> list[tuple[str, bytes]]:
     Raises:
         UnusableImage: there is none.
     """
-    kind = request.headers.get("content-type", "").partition(";")[0]
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "multipart/form-data":
         content = await request.body()
         if not content:
@@ -202,15 +216,17 @@ def _thumbnail(path: Path | None) -> str:
     if path is None:
         return ""
     try:
-        with Image.open(path) as image:
-            image.draft("RGB", (THUMBNAIL, THUMBNAIL))
-            small = ImageOps.exif_transpose(image).convert("RGB")
-    except (OSError, ValueError):
+        small, _ = open_rgb(path.read_bytes(), least=THUMBNAIL)
+    except (OSError, UnusableImage):
         return ""
     small.thumbnail((THUMBNAIL, THUMBNAIL))
     content = io.BytesIO()
     small.save(content, "JPEG", quality=80)
     return f"data:image/jpeg;base64,{base64.b64encode(content.getvalue()).decode()}"
+
+
+async def _absent() -> Response:
+    return _error(404, "there is no such page")
 
 
 def _json(data: Any) -> Response:

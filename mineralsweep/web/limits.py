@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
+from urllib.parse import urlsplit
 
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -13,6 +15,10 @@ from mineralsweep.web.metrics import Metrics
 MAX_REQUEST_BYTES = 256 * 2**20
 MAX_REQUESTS = 128
 """Under way at a time; more are sent away with 503, before their bytes are read."""
+GONE = 499
+"""How a request is counted whose client went away before it was answered."""
+ALWAYS = ("/ping", "/health", "/metrics", "/version")
+"""Routes that are answered however many requests are under way."""
 KNOWN = ("/", "/invocations", "/classify", "/explain", "/version", "/metrics", "/ping", "/health")
 """Routes that are counted by their name."""
 
@@ -29,7 +35,7 @@ class Limited:
         if scope["type"] != "http":
             await self._inner(scope, receive, send)
             return
-        started, status = time.perf_counter(), 500
+        started, status = time.perf_counter(), GONE
 
         async def noted(message: Message) -> None:
             nonlocal status
@@ -47,11 +53,16 @@ class Limited:
             self._metrics.ended(route, status, time.perf_counter() - started)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._under_way > MAX_REQUESTS:
+        sent = {name: value.decode("latin-1") for name, value in scope["headers"]}
+        foreign = _foreign(scope, sent)
+        if foreign:
+            await _refuse(send, *foreign)
+            return
+        if self._under_way > MAX_REQUESTS and scope["path"] not in ALWAYS:
             why = f"{MAX_REQUESTS} requests are under way; try again in a second"
             await _refuse(send, 503, why, {"retry-after": "1"})
             return
-        length = dict(scope["headers"]).get(b"content-length", b"0")
+        length = sent.get(b"content-length", "0")
         if length.isdigit() and int(length) > MAX_REQUEST_BYTES:
             await _refuse(send, 413, _too_large(int(length)))
             return
@@ -70,11 +81,21 @@ class Limited:
             if not refused:
                 await send(message)
 
-        try:
+        # Of one that went away, or was refused, nobody waits for an answer.
+        with contextlib.suppress(ClientDisconnect):
             await self._inner(scope, bounded, unless_refused)
-        except ClientDisconnect:
-            if not refused:
-                raise
+
+
+def _foreign(scope: Scope, headers: dict[bytes, str]) -> tuple[int, str] | None:
+    """Return why a request is refused by its headers alone: a status and a sentence."""
+    if scope["method"] != "POST":
+        return None
+    origin = headers.get(b"origin", "")
+    if origin and urlsplit(origin).netloc != headers.get(b"host"):
+        return 403, "a page of another server may not ask this one"
+    if scope["path"] == "/invocations" and b"content-type" not in headers:
+        return 415, "say what it is: -H 'Content-Type: application/json'"
+    return None
 
 
 def _too_large(size: int) -> str:

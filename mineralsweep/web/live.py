@@ -91,9 +91,10 @@ class LiveModel:
                 time.sleep(seconds)
                 try:
                     if self.refresh():
-                        say(f"{self.title()} answers now")
+                        say(f"now answering: {self.title()}")
                 except Exception as error:  # the model in memory goes on
-                    say(f"can't look for another version: {str(error).splitlines()[0]}")
+                    reason = next(iter(str(error).splitlines()), type(error).__name__)
+                    say(f"can't look for another version: {reason}")
 
         if self._versions is not None:
             threading.Thread(target=watch, daemon=True).start()

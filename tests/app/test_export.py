@@ -65,7 +65,7 @@ def registered(trained: Path, dataset: Dataset) -> tuple[Store, str]:
     confidence.save(TEMPERATURE, 10, served)
     model_id = ensure_model(store, run_id, "tiny", trained, {}, 0)
     store.log(run_id, tags={MODEL: model_id})
-    served_id = served_model.log(store, run_id, "tiny", served, dataset.catalog.bits)
+    served_id = served_model.log(store, run_id, served, dataset.catalog.bits)
     with downloaded(f"models:/{served_id}") as folder:
         digest = digest_of_folder(folder)
     versions = Versions(store)

@@ -12,6 +12,7 @@ import pytest
 
 from mineralsweep.data.dataset import Dataset, open_dataset
 from mineralsweep.data.settings import DataSettings
+from mineralsweep.errors import InputError
 from mineralsweep.registry import packaging
 from mineralsweep.registry.packaging import folds_of, held_out_answers, package
 from mineralsweep.serving import confidence, familiarity, network, probe, served
@@ -94,7 +95,7 @@ def test_with_folds_no_image_is_held_out_that_the_embedding_was_trained_on(
 ) -> None:
     pool = dataset.pool()
     run_id = run_with_answers(store, dataset, pool, folds=3)
-    assert folds_of(run_id) == 3
+    assert folds_of(run_id, dataset) == 3
     package(made(tmp_path / "n"), tmp_path / "s", dataset, run_id, 3)
     model = served.load(tmp_path / "s")
     assert isinstance(model.classifier, kind)
@@ -144,6 +145,7 @@ def test_only_so_many_images_are_looked_at(
     store: Store, dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(packaging, "MOST_SEEN", 20)
+    monkeypatch.setattr(packaging, "FEWEST", 1)
     run_id = run_with_answers(store, dataset, dataset.split.validation)
     package(a_network(tmp_path / "n"), tmp_path / "s", dataset, run_id, 1)
     known = familiarity.load(tmp_path / "s")
@@ -158,7 +160,33 @@ def test_the_held_out_answers_are_read_as_they_were_written(store: Store, datase
     expected = [dataset.labels()[row] for row in rows]
     assert (probabilities.argmax(axis=1) == np.array(expected)).all()
     assert (labels != np.array(expected)).sum() == 1
-    assert folds_of(run_id) == 1
+    assert folds_of(run_id, dataset) == 1
+
+
+def test_repeated_folds_of_which_the_number_is_not_known_are_not_guessed(
+    store: Store, dataset: Dataset
+) -> None:
+    run_id = run_with_answers(store, dataset, dataset.pool())
+    with pytest.raises(InputError, match="repeated"):
+        folds_of(run_id, dataset)
+
+
+def test_classes_that_look_like_numbers_stay_names(store: Store) -> None:
+    run_id = str(store.client.create_run(store.experiment_id).info.run_id)
+    table = pd.DataFrame({"label": ["01", "1.0"], "p_01": [0.9, 0.2], "p_1.0": [0.1, 0.8]})
+    store.log_table(run_id, table, PREDICTIONS)
+    probabilities, labels = held_out_answers(run_id, ("01", "1.0"))
+    assert labels.tolist() == [0, 1]
+    assert probabilities.tolist() == [[0.9, 0.1], [0.2, 0.8]]
+
+
+def test_with_few_held_out_images_there_is_no_verdict(
+    store: Store, make_folder: Callable[..., Path], tmp_path: Path
+) -> None:
+    few = open_dataset(DataSettings(str(make_folder(10)), "60/20/20", 0))
+    run_id = run_with_answers(store, few, few.split.validation)
+    package(a_network(tmp_path / "n"), tmp_path / "s", few, run_id, 1)
+    assert served.load(tmp_path / "s").familiarity is None
 
 
 def test_a_served_model_is_made_once_and_a_half_written_one_goes(

@@ -22,6 +22,13 @@ def test_the_temperature_undoes_too_much_and_too_little_confidence(sure: float) 
     assert temperature(told.astype(float), LABELS) == pytest.approx(sure, rel=0.08)
 
 
+def test_a_few_answers_that_are_all_right_are_no_reason_to_be_certain() -> None:
+    told = np.tile([[0.6, 0.3, 0.1]], (30, 1))
+    assert temperature(told, np.zeros(30, int)) == 1.0
+    one_wrong = np.array([1, *[0] * 29])
+    assert 0.2 < temperature(told, one_wrong) < 1.0
+
+
 def test_the_order_stays_and_rows_add_up_to_1() -> None:
     for value in (0.1, 0.7, 2.0, 10.0):
         told = with_temperature(TRUE, value)

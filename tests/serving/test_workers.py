@@ -117,3 +117,10 @@ def test_the_threads_end_and_what_answers_is_freed_when_nobody_holds_the_workers
         one.join(10)
     assert not any(one.is_alive() for one in own)
     assert gone() is None
+
+
+def test_a_wrong_number_of_results_is_an_error_of_that_batch_alone() -> None:
+    workers = Workers[int, int](lambda tasks: [1, 2] if 0 in tasks else [1], threads=1)
+    with pytest.raises(ValueError, match="2 results for 1"):
+        workers.submit([0])[0].result(10)
+    assert workers.submit([1])[0].result(10) == 1

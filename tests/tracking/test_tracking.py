@@ -130,7 +130,8 @@ def test_the_model_holds_code_signature_and_explicit_requirements(
         assert name in requirements
     model = mlflow.models.Model.load(str(folder))
     assert model.signature.inputs.input_names() == ["image"]
-    assert model.signature.outputs.input_names() == ["label", "confidence", "probabilities"]
+    names = ["label", "confidence", "probabilities", "verdict", "novelty", "reason"]
+    assert model.signature.outputs.input_names() == names
 
 
 def test_system_metrics_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:

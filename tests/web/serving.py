@@ -105,8 +105,12 @@ def ask(
     told = {name.lower(): value for name, value in reply.getheaders()}
     connection.close()
     if told.get("content-type", "").startswith("application/json"):
-        content = json.loads(content) if content.strip() else None
+        content = json.loads(content, parse_constant=no_json) if content.strip() else None
     return reply.status, content, told
+
+
+def no_json(text: str) -> None:
+    raise ValueError(f"{text} is no JSON")
 
 
 def form(*files: tuple[str, bytes]) -> tuple[bytes, str]:

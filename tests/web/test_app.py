@@ -80,6 +80,15 @@ def test_a_bad_image_costs_the_others_nothing_in_a_form_and_by_a_parameter(port:
         status, told, _ = ask(port, "POST", "/invocations", sent, Content_Type=JSON)
         assert status == wanted
     assert [one["verdict"] == "unusable" for one in told["predictions"]] == [False, True]
+    assert told["predictions"][1]["label"] is None  # NaN is no JSON
+
+
+def test_what_its_headers_forbid_is_refused(port: int) -> None:
+    foreign = ask(port, "POST", "/classify", IMAGE, Origin="http://evil.example")
+    assert foreign[0] == 403
+    own = ask(port, "POST", "/classify", IMAGE, Origin=f"http://127.0.0.1:{port}")
+    assert own[0] == 200
+    assert ask(port, "POST", "/invocations", b"{}")[0] == 415
 
 
 @pytest.mark.parametrize(
@@ -139,7 +148,9 @@ def test_the_page_loads_nothing_from_elsewhere(port: int) -> None:
     for name in ("page.css", "page.js"):
         assert f'"page/{name}"'.encode() in page
         assert ask(port, "GET", f"/page/{name}")[0] == 200
-    assert b"//" not in page.replace(b"http://127.0.0.1:5001/classify", b"")
+    assert b"//" not in page
+    for path in ("/docs", "/redoc", "/openapi.json"):
+        assert ask(port, "GET", path)[0] == 404
     assert ask(port, "GET", "/page/..%2fapp.py")[0] == 404
 
 
@@ -172,6 +183,7 @@ def test_too_many_requests_at_a_time_are_sent_away(
     monkeypatch.setattr(limits, "MAX_REQUESTS", 0)
     status, told, headers = ask(port, "POST", "/classify", IMAGE)
     assert (status, headers["retry-after"]) == (503, "1")
+    assert ask(port, "GET", "/ping")[0] == 200  # whoever looks whether it lives is answered
     assert "try again" in told["error"]
 
 

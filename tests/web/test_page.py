@@ -61,7 +61,7 @@ def test_an_image_is_dropped_answered_and_explained(address: str, browser: Any, 
     page.on("request", lambda request: asked.append(request.url))
     page.goto(address)
     page.get_by_text("version 1").wait_for()
-    page.get_by_text("It keeps nothing.").wait_for()
+    page.get_by_text("The server keeps nothing.").wait_for()
     bytes_of = page.evaluate_handle(
         """(numbers) => {
           const data = new DataTransfer();

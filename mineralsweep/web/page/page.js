@@ -40,7 +40,7 @@ function verdict(answer) {
     const text = "It is unlike the images that the model was trained on: don't trust the label.";
     return make("p", text, { class: "unlike" });
   }
-  return make("p", answer.verdict ? "It is like the images that the model was trained on." : "", { class: "soft" });
+  return make("p", answer.verdict ? "It looks like the images that the model was trained on. Something else can look the same." : "", { class: "soft" });
 }
 
 function paint(canvas, heat) {
@@ -59,10 +59,12 @@ async function explain(file, picture, told, button) {
     const canvas = make("canvas", "", { role: "img", "aria-label": "Where it looked: the orange places speak for the answer." });
     paint(canvas, found.heat);
     picture.append(canvas);
+    const heading = make("h3", "Why", { tabindex: "-1" });
+    told.append(heading, make("p", "Orange: what speaks for the answer.", { class: "soft" }));
     button.remove();
-    told.append(make("p", "Orange: what speaks for the answer.", { class: "soft" }));
+    heading.focus();
     if (!found.nearest.length) return;
-    told.append(make("h3", "The training images nearest to it"));
+    told.append(make("p", "The training images nearest to it:"));
     const list = make("ul", "", { class: "near" });
     for (const one of found.nearest) {
       const item = make("li");
@@ -81,6 +83,7 @@ function show(file, answer) {
   const image = make("img", "", { alt: file.name || "your image" });
   image.onerror = () => image.replaceWith(make("p", "Your browser can't show this kind of file; the model read it.", { class: "soft" }));
   image.src = URL.createObjectURL(file);
+  image.onload = () => URL.revokeObjectURL(image.src);
   picture.append(image);
   const named = `${answer.label}, ${(100 * answer.confidence).toFixed(1)} %`;
   told.append(make("h2", isUnlike(answer) ? `None of these? (${named})` : named), verdict(answer), probabilities(answer));
@@ -98,7 +101,8 @@ async function classify(files) {
     try {
       const told = await sent("classify", file);
       show(file, told.answers[0]);
-      say(`${file.name || "The image"}: ${told.answers[0].label}.`);
+      const answer = told.answers[0], name = file.name || "The image";
+      say(isUnlike(answer) ? `${name}: unlike the training images; maybe ${answer.label}.` : `${name}: ${answer.label}.`);
     } catch (error) {
       wrong.push(`${file.name || "the image"}: ${error.message}`);
     }
@@ -118,8 +122,11 @@ document.addEventListener("drop", (event) => {
 document.addEventListener("paste", (event) => classify([...event.clipboardData.files]));
 
 fetch("version").then((reply) => reply.json()).then((about) => {
-  byId("model").textContent = about.version
-    ? `${about.model} version ${about.version}, champion since ${new Date(about.since).toLocaleDateString()}. Test accuracy ${about.test_accuracy}.`
-    : about.uri;
-  byId("keeps").textContent = `It keeps ${about.keeps}.`;
-});
+  const since = new Date(about.since);
+  byId("model").textContent = [
+    about.version ? `${about.model} version ${about.version}` : about.uri,
+    about.version && !isNaN(since) ? `since ${since.toLocaleDateString()}` : "",
+    about.test_accuracy ? `test accuracy ${about.test_accuracy}` : "",
+  ].filter(Boolean).join(", ");
+  byId("keeps").textContent = `The server keeps ${about.keeps}.`;
+}).catch(() => say("The server does not answer.", true));
