@@ -31,6 +31,7 @@ from mineralsweep.serving.workers import Workers
 
 COLUMN = "image"
 MAX_ROWS = 1024
+URL_SAFE = bytes.maketrans(b"-_", b"+/")
 ON_ERROR = "on_error"
 REFUSE, ANSWER = "refuse", "answer"
 UNUSABLE = "unusable"
@@ -71,7 +72,7 @@ class ImageClassifier(PythonModel):
                 as base64 text; or the path of one, where that is allowed: see `paths`. At most
                 1,024 rows; where paths are allowed, any number.
             params: `on_error`: what becomes of a request with a row that is no image: "refuse"
-                all of it (default), or "answer" the others.
+                all of it (default), or "answer" the others, as where paths are allowed.
 
         Returns:
             One row an image: `label`, `confidence` in [0, 1], and `probabilities`, a mapping of
@@ -86,6 +87,8 @@ class ImageClassifier(PythonModel):
         on_error = (params or {}).get(ON_ERROR, REFUSE)
         if on_error not in (REFUSE, ANSWER):
             raise _refused(f"{ON_ERROR}: must be {REFUSE} or {ANSWER}, got '{on_error}'")
+        if paths.allowed():  # a batch, whose command has no way to say what is wanted
+            on_error = ANSWER
         answers = self._answers(_rows(model_input))
         wrong = {row: one for row, one in enumerate(answers) if isinstance(one, UnusableImage)}
         if wrong and on_error == REFUSE:
@@ -204,13 +207,14 @@ def file_in(value: Any) -> bytes:
 
 
 def _from_base64(text: bytes) -> bytes:
-    """Decode base64, broken into lines or behind a data: prefix too; b"" where it is not that."""
+    """Decode base64, in lines, behind a data: prefix, or as URLs have it; b"" of what is none."""
     if not text[:16].isascii():  # as JPEG and PNG begin: the rest need not be looked at
         return b""
     if text.startswith(b"data:"):
         text = text.partition(b",")[2]
+    text = b"".join(text.split()).translate(URL_SAFE)
     try:
-        return base64.b64decode(b"".join(text.split()), validate=True)
+        return base64.b64decode(text + b"=" * (-len(text) % 4), validate=True)
     except (binascii.Error, ValueError):
         return b""
 

@@ -69,6 +69,7 @@ def test_bytes_and_base64_in_any_dress_give_the_same(classifier: ImageClassifier
         wrapped,
         text.encode(),
         f"data:image/jpeg;base64,{text}",
+        base64.urlsafe_b64encode(JPEG).decode().rstrip("="),
     ]
     answers = ask(classifier, *dresses)
     assert answers["confidence"].nunique() == 1
@@ -150,3 +151,19 @@ def test_nothing_is_unpickled(tmp_path: Path) -> None:
             assert "joblib" not in text
         assert "allow_pickle=True" not in text
         assert "safe_mode=False" not in text
+
+
+def test_names_of_files_are_read_where_that_is_allowed_and_bad_ones_cost_the_others_nothing(
+    classifier: ImageClassifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.jpg").write_bytes(JPEG)
+    (tmp_path / "b.txt").write_text("hello")
+    with pytest.raises(MlflowException, match="row 0: the text is not base64"):
+        ask(classifier, "a.jpg")
+    monkeypatch.setenv("MINERALSWEEP_READ_PATHS", "1")
+    monkeypatch.setattr(module, "MAX_ROWS", 2)
+    answers = ask(classifier, "a.jpg", str(tmp_path / "a.jpg"), "b.txt")
+    assert answers["label"].tolist() == ["red", "red", None]
+    assert answers["verdict"].tolist() == [None, None, "unusable"]
+    assert answers["reason"].tolist()[:2] == ["", ""]
+    assert "text" in answers["reason"][2]
