@@ -75,8 +75,8 @@ def _read(file: Path) -> Graph:
 
 
 @dataclass(frozen=True)
-class CompiledNetwork:
-    """A network; its graph answers with the probabilities, and maybe an embedding."""
+class Compiled:
+    """What prepares images by a graph; `prepared_as` is the graph's file."""
 
     graph: Graph
     classes: tuple[str, ...]
@@ -91,7 +91,16 @@ class CompiledNetwork:
         return self.answer(self.prepare(images))
 
     def prepare(self, images: Pixels) -> Answers:
+        """Return all that the graph answers."""
         return self.graph.run(images)
+
+    def answer(self, prepared: Answers) -> NDArray[np.float32]:
+        """Answer what `prepare` gave with float32 (n, classes)."""
+        raise NotImplementedError
+
+
+class CompiledNetwork(Compiled):
+    """A network; its graph answers with the probabilities, and maybe an embedding."""
 
     def answer(self, prepared: Answers) -> NDArray[np.float32]:
         return prepared[0]
@@ -101,29 +110,15 @@ class CompiledNetwork:
 
 
 @dataclass(frozen=True)
-class CompiledProbe:
+class CompiledProbe(Compiled):
     """A probe; its graph answers with what is pooled of each stage, and an embedding.
 
     Attributes:
         start: the place of its first stage among the graph's answers.
     """
 
-    graph: Graph
     members: tuple[StageClassifier, ...]
-    classes: tuple[str, ...]
-    prepared_as: str
     start: int
-
-    @property
-    def image_size(self) -> tuple[int, int]:
-        return self.graph.image_size
-
-    def predict(self, images: Pixels) -> NDArray[np.float32]:
-        """Answer uint8 (n, height, width, 3) in [0, 255] with float32 (n, classes)."""
-        return self.answer(self.prepare(images))
-
-    def prepare(self, images: Pixels) -> Answers:
-        return self.graph.run(images)
 
     def answer(self, prepared: Answers) -> NDArray[np.float32]:
         own = prepared[self.start : self.start + len(self.members)]
@@ -177,4 +172,4 @@ def load(folder: Path) -> CompiledNetwork | CompiledProbe:
     if not probe.is_probe(folder):
         return CompiledNetwork(graph, classes, str(file))
     members = probe.load_members(folder, settings["channels"])
-    return CompiledProbe(graph, members, classes, str(file), int(settings["start"]))
+    return CompiledProbe(graph, classes, str(file), members, int(settings["start"]))

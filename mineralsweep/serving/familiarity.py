@@ -8,7 +8,6 @@ Each is divided by what few held-out images exceed; the larger quotient is the n
 from __future__ import annotations
 
 import math
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +15,8 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+
+from mineralsweep.serving import trust
 
 FILE = "familiarity.npz"
 FALSE_ALARMS = 0.05
@@ -210,13 +211,7 @@ def load(folder: Path) -> Familiarity | None:
     path = folder / FILE
     if not path.exists():
         return None
-    try:
-        with zipfile.ZipFile(path) as packed:
-            size = sum(entry.file_size for entry in packed.infolist())
-    except zipfile.BadZipFile as error:
-        raise ValueError(f"{path}: is no archive of arrays: {error}") from None
-    if size > LARGEST:
-        raise ValueError(f"{path}: unpacks to {size} bytes; at most {LARGEST} are read")
+    trust.check_unpacked(path, LARGEST)
     with np.load(path, allow_pickle=False) as kept:
         with_embeddings = "embeddings" in kept
         scale = None

@@ -237,23 +237,12 @@ def load_members(folder: Path, channels: Sequence[int]) -> tuple[StageClassifier
         OSError, ValueError, KeyError: the folder lacks a file, or one is damaged.
     """
     stages: list[str] = json.loads((folder / SETTINGS_FILE).read_text())["stages"]
-    _check_size(folder / POOLING_FILE)
+    trust.check_unpacked(folder / POOLING_FILE, LARGEST_POOLING)
     with np.load(folder / POOLING_FILE, allow_pickle=False) as arrays:
         return tuple(
             _member(folder, stage, count, arrays)
             for stage, count in zip(stages, channels, strict=True)
         )
-
-
-def _check_size(path: Path) -> None:
-    """Raise ValueError where an archive of arrays is damaged, or unpacks to too much."""
-    try:
-        with zipfile.ZipFile(path) as packed:
-            size = sum(entry.file_size for entry in packed.infolist())
-    except zipfile.BadZipFile as error:
-        raise ValueError(f"{path}: is no archive of arrays: {error}") from None
-    if size > LARGEST_POOLING:
-        raise ValueError(f"{path}: unpacks to {size} bytes; at most {LARGEST_POOLING} are read")
 
 
 def _member(folder: Path, stage: str, channels: int, arrays: Any) -> StageClassifier:

@@ -93,6 +93,17 @@ def _check_names(path: Path) -> None:
             )
 
 
+def check_unpacked(path: Path, most: int) -> None:
+    """Raise ValueError where an archive of arrays is damaged, or unpacks to over `most` bytes."""
+    try:
+        with zipfile.ZipFile(path) as packed:
+            size = sum(entry.file_size for entry in packed.infolist())
+    except zipfile.BadZipFile as error:
+        raise ValueError(f"{path}: is no archive of arrays: {error}") from None
+    if size > most:
+        raise ValueError(f"{path}: unpacks to {size} bytes; at most {most} are read")
+
+
 def _nodes(schema: Any) -> Iterator[dict[str, Any]]:
     waiting = [schema]
     while waiting:
