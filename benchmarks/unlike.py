@@ -82,7 +82,7 @@ def _share(model: object, images: Sequence[Pixels]) -> str:
 def _left_out(served: Served, settings: DataSettings) -> Mapping[str, str]:
     """Return the share of each class, where the others alone are known."""
     from mineralsweep.data import arrays
-    from mineralsweep.registry.packaging import describe
+    from mineralsweep.registry.seen import describe
 
     dataset = open_dataset(settings)
     images, labels = arrays.load(dataset.arrays(served.classifier.image_size)), dataset.labels()

@@ -151,7 +151,8 @@ def _as_trained(store: Store, uri: str, packaged: Path, run_id: str) -> Iterator
 def _images(store: Store, uri: str, run_id: str) -> tuple[Sequence[CatalogImage], int, str]:
     """Return images to compare two models on, the bits of their samples, and which they are.
 
-    The test split is not read: whoever looks at it, for whatever reason, opens it.
+    The test images are among them only where the model's answers to them are kept: asking it again
+    then tells nothing that is not known.
     """
     from mineralsweep.data.settings import DataSettings
     from mineralsweep.data.sources import open_catalog
@@ -164,12 +165,32 @@ def _images(store: Store, uri: str, run_id: str) -> tuple[Sequence[CatalogImage]
         step = max(1, len(catalog.images) // MOST_COMPARED)
         chosen = catalog.images[::step][:MOST_COMPARED]
         return chosen, catalog.bits, f"{len(chosen)} drawn; its own are not where they were"
-    validation, train = dataset.split.validation, dataset.split.train
-    rows = [*validation, *train][:MOST_COMPARED]
-    seen = min(len(validation), len(rows))
-    told = f"{dataset.name}: validation {seen}, training {len(rows) - seen}, test 0"
+    test = dataset.split.test if _tested(store, uri, dataset) else ()
+    parts = {"test": test, "validation": dataset.split.validation, "training": dataset.split.train}
+    rows: list[int] = []
+    counts = []
+    for name, part in parts.items():
+        taken = part[: MOST_COMPARED - len(rows)]
+        rows += taken
+        counts.append(f"{name} {len(taken)}")
     images = dataset.catalog.images
+    told = f"{dataset.name}: {', '.join(counts)}"
     return [images[row] for row in rows], dataset.catalog.bits, told
+
+
+def _tested(store: Store, uri: str, dataset: Dataset) -> bool:
+    """Say whether a registered model's answers to a data set's test images are kept."""
+    from mineralsweep.registry.candidate import LOGGED, find
+    from mineralsweep.registry.evidence import digest_of_split
+
+    if LOGGED.fullmatch(uri):
+        return False
+    try:
+        versions, version = find(store, uri)
+    except InputError:  # no registered version: runs:/, a folder
+        return False
+    kept = versions.evidence(version)
+    return kept is not None and kept.digest == digest_of_split(dataset)
 
 
 def compare(

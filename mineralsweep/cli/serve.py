@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import socket
 from argparse import Namespace
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
@@ -49,7 +50,7 @@ def serve(options: Namespace) -> int:
     live = LiveModel(open_store(), options.model or DEFAULT_MODEL)
     live.follow(seconds, say)
     hosts = ("localhost", "127.0.0.1", "[::1]", host) if is_loopback(host) else ("*",)
-    shown = f"http://{'localhost' if is_loopback(host) else host}:{port}"
+    shown = f"http://{_reached_at(host)}:{port}"
     say(f"{live.title()} answers on {shown}")
     if not is_loopback(host):
         say("Everybody who reaches this address may ask it: there is no login.")
@@ -99,6 +100,20 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _reached_at(host: str) -> str:
+    """Return the name or address that people type to reach a host."""
+    if is_loopback(host):
+        return "localhost"
+    if host not in ("0.0.0.0", "::"):  # noqa: S104 - what it means is told, not bound
+        return f"[{host}]" if ":" in host else host
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as outward:
+        try:
+            outward.connect(("192.0.2.1", 9))  # for documentation (RFC 5737); nothing is sent
+        except OSError:
+            return socket.gethostname()
+        return str(outward.getsockname()[0])
 
 
 def _photographs(path: str) -> Mapping[str, Path]:

@@ -17,8 +17,8 @@ FEW_GROUPS = 12
 
 
 @dataclass(frozen=True)
-class Proportion:
-    """A share of n cases in [0, 1], with its 95 % Wilson interval."""
+class Estimate:
+    """A number estimated from n cases, with its 95 % interval."""
 
     value: float
     low: float
@@ -27,6 +27,10 @@ class Proportion:
 
     def __str__(self) -> str:
         return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}], n = {self.n}"
+
+
+class Proportion(Estimate):
+    """A share of n cases in [0, 1], with its Wilson interval."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from mineralsweep.evaluation.scores import CONFIDENCE
+from mineralsweep.evaluation.scores import CONFIDENCE, Estimate
 
 PERMUTATIONS = 9_999
 """Of the chi-square test: the smallest p is 0.0001."""
@@ -36,17 +36,8 @@ class Shift:
         return self.corrected < 1 - CONFIDENCE
 
 
-@dataclass(frozen=True)
-class Mean:
-    """The mean of n numbers, with its 95 % interval by Student's t."""
-
-    value: float
-    low: float
-    high: float
-    n: int
-
-    def __str__(self) -> str:
-        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}], n = {self.n}"
+class Mean(Estimate):
+    """The mean of n numbers, with its interval by Student's t."""
 
 
 def mean(numbers: NDArray[np.float64]) -> Mean:

@@ -22,7 +22,7 @@ from mineralsweep.data.sources import SOURCES
 from mineralsweep.data.work import Say, silent
 from mineralsweep.errors import DataError, InputError
 from mineralsweep.evaluation import Scores, score
-from mineralsweep.registry import packaging
+from mineralsweep.registry import held_out, packaging
 from mineralsweep.registry.evidence import Evidence, ask, digest_of_split, measure
 from mineralsweep.registry.files import (
     downloaded,
@@ -93,7 +93,7 @@ def _as_served(store: Store, run_id: str, model_id: str) -> str:
     """Return the id of a model made ready to serve; its own where its data is not at hand."""
     try:
         dataset = dataset_of(store, run_id, f"models:/{model_id}")
-        folds = packaging.folds_of(run_id, dataset)
+        folds = held_out.folds(run_id, dataset)
         return packaging.ensure(store, run_id, model_id, dataset, folds)
     except (InputError, MlflowException, OSError) as error:
         log.warning("it is served as it was trained, not calibrated: %s", error)

@@ -3,46 +3,28 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from pathlib import Path
 
-import mlflow
 import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
 
 from mineralsweep import files
 from mineralsweep.data import arrays
 from mineralsweep.data.dataset import Dataset
 from mineralsweep.data.decode import Pixels
-from mineralsweep.descriptors.pyramid import pyramid
-from mineralsweep.errors import InputError
 from mineralsweep.export.onnx import compile_folder
+from mineralsweep.registry import held_out, seen, temperature
 from mineralsweep.registry.files import downloaded
-from mineralsweep.serving import confidence, ensemble, familiarity, network
-from mineralsweep.serving.compiled import CompiledNetwork
-from mineralsweep.serving.ensemble import Classifier, Embeds
-from mineralsweep.serving.familiarity import Seen
-from mineralsweep.serving.workers import MOST_AT_ONCE, cores
+from mineralsweep.serving import confidence, familiarity, network
 from mineralsweep.tracking import Store, served_model
-from mineralsweep.tracking.trial_run import PREDICTIONS
 
-MOST_SEEN = 2000
-"""Images that the model is asked about, to learn how training images look to it."""
-FEWEST = 10
-"""Images to measure distances from, and as many to set the threshold on; with fewer there is no
-verdict."""
 COMPARED = 16
 """Images that the compiled model and the trained one are both asked about."""
 TOLERANCE = 1e-3
 """By which their probabilities may differ."""
-
-Division = tuple[Sequence[int], Sequence[int]]
 
 log = logging.getLogger(__name__)
 
@@ -93,16 +75,11 @@ def package(trained: Path, target: Path, dataset: Dataset, run_id: str, folds: i
     images = arrays.load(dataset.arrays(network.load(trained).image_size))
     _compile(trained, target, images[list(dataset.pool()[:COMPARED])])
     model = network.load(target)
-    divisions = _divisions(model, dataset, folds)
-    rows = sorted({row for division in divisions for part in division for row in part})
-    place = {row: at for at, row in enumerate(rows)}
-    held = [([place[row] for row in own], [place[row] for row in out]) for own, out in divisions]
-    if len(held[0][0]) >= FEWEST and sum(len(out) for _, out in held) >= FEWEST:
-        found = familiarity.fit(describe(model, images, rows), held)
-        members = [dataset.catalog.images[rows[place]] for place in found.reference.members]
-        familiarity.save(found.with_digests([one.digest for one in members]), target)
-    probabilities, labels = held_out_answers(run_id, dataset.classes)
-    confidence.save(temperature(probabilities, labels), len(labels), target)
+    known = seen.measured(model, images, dataset, folds)
+    if known is not None:
+        familiarity.save(known, target)
+    probabilities, labels = held_out.answers(run_id, dataset.classes)
+    confidence.save(temperature.fit(probabilities, labels), len(labels), target)
 
 
 def _compile(trained: Path, target: Path, images: Pixels) -> None:
@@ -120,105 +97,3 @@ def _compile(trained: Path, target: Path, images: Pixels) -> None:
     log.warning("the model is served as it was trained, not compiled: %s", reason)
     shutil.rmtree(target)
     shutil.copytree(trained, target)
-
-
-def _divisions(model: Classifier, dataset: Dataset, folds: int) -> list[Division]:
-    """Return rows that the model's distances are measured from, and rows that they are tested on.
-
-    What is held out, the embedding must not have been trained on. That of a network with folds is
-    its first fold's. That of a probe was trained on no image of the collection: any fold will do.
-    """
-    if folds == 1:
-        return _few([(dataset.split.train, dataset.split.validation)])
-    embedding = [one for one, _ in ensemble.leaves(model) if isinstance(one, Embeds)]
-    divisions = dataset.folds(folds)
-    trained = embedding and isinstance(embedding[0], CompiledNetwork)
-    return _few(divisions[:1] if trained else divisions)
-
-
-def _few(divisions: Sequence[Division]) -> list[Division]:
-    """Leave out images where there are more than MOST_SEEN."""
-    rows = sorted({row for division in divisions for part in division for row in part})
-    if len(rows) <= MOST_SEEN:
-        return list(divisions)
-    order = np.random.default_rng(0).permutation(rows)
-    kept = {int(row) for row in order[:MOST_SEEN]}
-    return [
-        ([row for row in own if row in kept], [row for row in out if row in kept])
-        for own, out in divisions
-    ]
-
-
-def describe(model: Classifier, images: Pixels, rows: Sequence[int]) -> Seen:
-    """Return how some rows of images look, and to the model."""
-    parts = [rows[start : start + MOST_AT_ONCE] for start in range(0, len(rows), MOST_AT_ONCE)]
-
-    def asked(part: Sequence[int]) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
-        pixels = np.asarray(images[list(part)])
-        return pyramid(pixels), ensemble.answer(model, pixels)[1]
-
-    with ThreadPoolExecutor(cores()) as threads:
-        described = list(threads.map(asked, parts))
-    embeddings = [one for _, one in described if one is not None]
-    return Seen(
-        np.concatenate([one for one, _ in described]),
-        np.concatenate(embeddings) if embeddings else None,
-    )
-
-
-def held_out_answers(
-    run_id: str, classes: Sequence[str]
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Return a trial's answers to images that it had not been trained on, and their labels.
-
-    Returns:
-        float64 (n, classes), and n columns.
-    """
-    table = _predictions(run_id)
-    number = {name: place for place, name in enumerate(classes)}
-    labels = [number[str(label)] for label in table["label"]]
-    return table[[f"p_{name}" for name in classes]].to_numpy(np.float64), np.asarray(labels)
-
-
-def _predictions(run_id: str) -> pd.DataFrame:
-    told = json.loads(mlflow.artifacts.load_text(f"runs:/{run_id}/{PREDICTIONS}"))
-    return pd.DataFrame(told["data"], columns=told["columns"])
-
-
-def folds_of(run_id: str, dataset: Dataset) -> int:
-    """Return into how many folds a trial's pool was divided; 1: none.
-
-    Raises:
-        InputError: it is not known: the folds were repeated.
-    """
-    table = _predictions(run_id)
-    if "fold" in table:
-        return int(table["fold"].max())
-    if len(table) > len(dataset.split.validation):
-        raise InputError(f"run {run_id}: its folds were repeated; how many they are is not known")
-    return 1
-
-
-def temperature(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
-    """Return the temperature with the least cross-entropy on held-out images.
-
-    The truth counts as (n + 1) / (n + 2), as Platt 1999 has it: a few images that are all right
-    are no reason to be certain. Where none is wrong, it is at least 1.
-
-    Args:
-        probabilities: (n, classes).
-        labels: n columns.
-    """
-    from scipy.optimize import minimize_scalar
-
-    count, classes = probabilities.shape
-    truth = np.full((count, classes), 1 / (count + 2) / max(classes - 1, 1))
-    truth[np.arange(count), labels] = (count + 1) / (count + 2)
-
-    def loss(logarithm: float) -> float:
-        answers = confidence.with_temperature(probabilities, float(np.exp(logarithm)))
-        return float(-(truth * np.log(np.maximum(answers, 1e-12))).sum(axis=1).mean())
-
-    found = minimize_scalar(loss, bounds=np.log(confidence.TEMPERATURES), method="bounded")
-    all_right = (probabilities.argmax(axis=1) == labels).all()
-    return max(1.0, float(np.exp(found.x))) if all_right else float(np.exp(found.x))

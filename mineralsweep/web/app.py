@@ -104,6 +104,8 @@ class _Counted:
     def answer(self, loaded: Loaded, data: Any, params: dict[str, Any] | None) -> pd.DataFrame:
         """Return the answers of the model that is named: another may have come since."""
         answers: pd.DataFrame = loaded.model.predict(data, params=params)
+        if "label" not in answers:  # of another make: MLflow serves any model
+            return answers
         verdicts = answers["verdict"] if "verdict" in answers else [None] * len(answers)
         self._metrics.answered(zip(answers["label"], verdicts, strict=True))
         if self._log is not None:
@@ -115,6 +117,8 @@ class _Counted:
         if loaded.classifier is None:
             frame = pd.DataFrame({"image": contents})
             answers = self.answer(loaded, frame, {"on_error": "answer"})
+            if "label" not in answers:
+                raise UnusableImage(f"{loaded.uri} is no mineralsweep model: ask /invocations")
             return [{"reason": "", **row} for row in json.loads(answers.to_json(orient="records"))]
         rows: list[dict[str, Any]] = loaded.classifier.rows(contents)
         self._metrics.answered((row["label"], row["verdict"]) for row in rows)

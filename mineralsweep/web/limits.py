@@ -1,7 +1,8 @@
-"""What a server takes at most: bytes a request, and requests at a time."""
+"""What a server takes at most: bytes and seconds a request, bytes and requests at a time."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import time
@@ -13,6 +14,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from mineralsweep.web.metrics import Metrics
 
 MAX_REQUEST_BYTES = 256 * 2**20
+MAX_BYTES = 1024 * 2**20
+"""Of all requests that are under way."""
+RECEIVE_SECONDS = 120.0
+"""A request may take so long to come."""
 MAX_REQUESTS = 128
 """Under way at a time; more are sent away with 503, before their bytes are read."""
 GONE = 499
@@ -30,6 +35,7 @@ class Limited:
         self._inner = inner
         self._metrics = metrics
         self._under_way = 0
+        self.bytes_under_way = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -66,24 +72,63 @@ class Limited:
         if length.isdigit() and int(length) > MAX_REQUEST_BYTES:
             await _refuse(send, 413, _too_large(int(length)))
             return
-        taken, refused = 0, False
-
-        async def bounded() -> Message:
-            nonlocal taken, refused
-            message = await receive()
-            taken += len(message.get("body", b""))
-            if taken > MAX_REQUEST_BYTES and not refused:
-                refused = True
-                await _refuse(send, 413, _too_large(taken))
-            return {"type": "http.disconnect"} if refused else message
-
-        async def unless_refused(message: Message) -> None:
-            if not refused:
-                await send(message)
-
+        body = _Body(self, receive, send)
         # Of one that went away, or was refused, nobody waits for an answer.
-        with contextlib.suppress(ClientDisconnect):
-            await self._inner(scope, bounded, unless_refused)
+        try:
+            with contextlib.suppress(ClientDisconnect):
+                await self._inner(scope, body.receive, body.send_unless_refused)
+        finally:
+            self.bytes_under_way -= body.taken
+
+
+class _Body:
+    """The body of one request as it comes; past a limit the request is refused.
+
+    Attributes:
+        taken: bytes that came so far.
+    """
+
+    def __init__(self, limited: Limited, receive: Receive, send: Send) -> None:
+        self.taken = 0
+        self._limited = limited
+        self._receive = receive
+        self._send = send
+        self._whole = self._refused = False
+        self._until = asyncio.get_running_loop().time() + RECEIVE_SECONDS
+
+    async def receive(self) -> Message:
+        """Return what comes next; to the application a refused client is one that went away."""
+        if not self._refused:
+            try:
+                # After the whole body comes, some time, that the client went away.
+                async with asyncio.timeout_at(None if self._whole else self._until):
+                    message = await self._receive()
+            except TimeoutError:
+                why = f"the request did not come whole in {RECEIVE_SECONDS:g} s"
+                await self._refuse(408, why)
+            else:
+                self._whole = not message.get("more_body", False)
+                await self._count(len(message.get("body", b"")))
+                if not self._refused:
+                    return message
+        return {"type": "http.disconnect"}
+
+    async def send_unless_refused(self, message: Message) -> None:
+        if not self._refused:
+            await self._send(message)
+
+    async def _count(self, size: int) -> None:
+        self.taken += size
+        self._limited.bytes_under_way += size
+        if self.taken > MAX_REQUEST_BYTES:
+            await self._refuse(413, _too_large(self.taken))
+        elif self._limited.bytes_under_way > MAX_BYTES:
+            why = f"{MAX_BYTES} bytes are under way; try again in a second"
+            await self._refuse(503, why, {"retry-after": "1"})
+
+    async def _refuse(self, status: int, why: str, headers: dict[str, str] | None = None) -> None:
+        self._refused = True
+        await _refuse(self._send, status, why, headers)
 
 
 def _foreign(scope: Scope, headers: dict[bytes, str]) -> tuple[int, str] | None:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 BY_ALIAS = re.compile(r"models:/([^/@]+)@(.+)")
 
+LONGEST_WAIT = 600.0
+"""Seconds from one try to the next, while a version can't be loaded."""
+
 Say = Callable[[str], None]
 Load = Callable[[str], Any]
 """A model's URI -> MLflow's pyfunc."""
@@ -87,12 +90,15 @@ class LiveModel:
         """Refresh every so many seconds, in a thread that ends with the process."""
 
         def watch() -> None:
+            wait = seconds
             while True:
-                time.sleep(seconds)
+                time.sleep(wait)
                 try:
                     if self.refresh():
                         say(f"now answering: {self.title()}")
+                    wait = seconds
                 except Exception as error:  # the model in memory goes on
+                    wait = max(seconds, min(2 * wait, LONGEST_WAIT))  # a try may be a download
                     reason = next(iter(str(error).splitlines()), type(error).__name__)
                     say(f"can't look for another version: {reason}")
 

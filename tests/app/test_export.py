@@ -28,6 +28,7 @@ from mineralsweep.errors import ConfigError, InputError
 from mineralsweep.export import classify, docker
 from mineralsweep.export.onnx import compile_folder
 from mineralsweep.registry import CHAMPION_URI, Versions
+from mineralsweep.registry.candidate import evidence_for
 from mineralsweep.registry.evidence import digest_of_split
 from mineralsweep.registry.files import digest_of_folder, downloaded
 from mineralsweep.registry.versions import CHAMPION, DIGEST
@@ -81,32 +82,55 @@ def champion(photos: Dataset, tmp_path: Path) -> tuple[Store, str]:
     return registered(tmp_path / "trained", photos)
 
 
-def test_the_champion_is_exported_and_compared_without_its_test_images(
-    champion: tuple[Store, str], photos: Dataset, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[str] = []
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return what grows by the digests of the images that two models are compared on."""
+    digests: list[str] = []
     compare = module.compare
 
     def watched(classify: Any, folder: Path, images: Any, *rest: Any) -> Any:
-        asked.extend(image.digest for image in images)
+        digests.extend(image.digest for image in images)
         return compare(classify, folder, images, *rest)
 
     monkeypatch.setattr(module, "compare", watched)
+    return digests
+
+
+def of_test(photos: Dataset) -> set[str]:
+    return {photos.catalog.images[row].digest for row in photos.split.test}
+
+
+def test_a_model_that_was_never_tested_is_compared_without_its_test_images(
+    champion: tuple[Store, str], photos: Dataset, asked: list[str]
+) -> None:
     done = export(None, "onnx", Path("out"), quiet)
     assert done.uri == "models:/mineral-classifier/1"
     parity = json.loads((done.folder / "parity.json").read_text())
     assert (parity["compared"], parity["same_labels"], parity["read_alike"]) == (24, 24, 24)
     assert parity["largest_difference"] < 1e-4
-    assert "validation 6, training 18, test 0" in parity["images"]
-    tested = {photos.catalog.images[row].digest for row in photos.split.test}
+    assert "test 0, validation 6, training 18" in parity["images"]
     assert len(asked) == 24
-    assert not tested & set(asked)
+    assert not of_test(photos) & set(asked)
     assert champion[0].openings(digest_of_split(photos)) == 0
     labels = json.loads((done.folder / "labels.json").read_text())
     assert labels["temperature"] == TEMPERATURE
     images = np.random.default_rng(0).integers(0, 256, (5, 24, 24, 3)).astype(np.uint8)
     expected = confidence.with_temperature(a_network().predict(images), TEMPERATURE)
     np.testing.assert_allclose(classify.load(done.folder)(images), expected, atol=1e-4)
+
+
+def test_a_tested_model_is_compared_on_the_test_images_and_this_opens_nothing(
+    champion: tuple[Store, str], photos: Dataset, asked: list[str]
+) -> None:
+    versions = Versions(champion[0])
+    evidence_for(versions, "1")
+    assert champion[0].openings(digest_of_split(photos)) == 1
+    done = export(None, "onnx", Path("out"), quiet)
+    assert done.parity is not None
+    assert "test 6, validation 6, training 18" in done.parity.images
+    assert done.parity.same_labels == 30
+    assert set(asked[:6]) == of_test(photos)
+    assert champion[0].openings(digest_of_split(photos)) == 1
 
 
 def test_where_its_images_are_gone_drawn_ones_take_their_place(

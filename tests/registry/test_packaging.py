@@ -13,8 +13,8 @@ import pytest
 from mineralsweep.data.dataset import Dataset, open_dataset
 from mineralsweep.data.settings import DataSettings
 from mineralsweep.errors import InputError
-from mineralsweep.registry import packaging
-from mineralsweep.registry.packaging import folds_of, held_out_answers, package
+from mineralsweep.registry import held_out, packaging, seen
+from mineralsweep.registry.packaging import package
 from mineralsweep.serving import confidence, familiarity, network, probe, served
 from mineralsweep.serving.compiled import CompiledNetwork, CompiledProbe
 from mineralsweep.serving.network import Network
@@ -62,20 +62,29 @@ def a_probe(folder: Path) -> Path:
     return folder
 
 
+@pytest.fixture
+def packaged(store: Store, dataset: Dataset, tmp_path: Path) -> Callable[[], Path]:
+    """Return what packages a network of one split, and returns its folder."""
+
+    def made() -> Path:
+        run_id = run_with_answers(store, dataset, dataset.split.validation)
+        package(a_network(tmp_path / "n"), tmp_path / "s", dataset, run_id, 1)
+        return tmp_path / "s"
+
+    return made
+
+
 def digests(dataset: Dataset, rows: tuple[int, ...]) -> set[str]:
     return {dataset.catalog.images[row].digest for row in rows}
 
 
-def test_a_network_of_one_split(store: Store, dataset: Dataset, tmp_path: Path) -> None:
-    rows = dataset.split.validation
-    run_id = run_with_answers(store, dataset, rows)
-    package(a_network(tmp_path / "n"), tmp_path / "s", dataset, run_id, 1)
-    model = served.load(tmp_path / "s")
+def test_a_network_of_one_split(dataset: Dataset, packaged: Callable[[], Path]) -> None:
+    model = served.load(packaged())
     assert isinstance(model.classifier, CompiledNetwork)
     assert model.temperature < 1  # it is right in 11 of 12, and 0.6 sure
     known = model.familiarity
     assert known is not None
-    assert known.held_out == len(rows)
+    assert known.held_out == len(dataset.split.validation)
     assert set(known.digests) == digests(dataset, dataset.split.train)
     answer = model.classify(tiny.images(1))[0]
     assert answer.verdict == served.UNLIKE_TRAINING  # noise
@@ -95,7 +104,7 @@ def test_with_folds_no_image_is_held_out_that_the_embedding_was_trained_on(
 ) -> None:
     pool = dataset.pool()
     run_id = run_with_answers(store, dataset, pool, folds=3)
-    assert folds_of(run_id, dataset) == 3
+    assert held_out.folds(run_id, dataset) == 3
     package(made(tmp_path / "n"), tmp_path / "s", dataset, run_id, 3)
     model = served.load(tmp_path / "s")
     assert isinstance(model.classifier, kind)
@@ -106,9 +115,7 @@ def test_with_folds_no_image_is_held_out_that_the_embedding_was_trained_on(
 
 
 def test_what_can_t_be_compiled_answers_as_it_was_trained(
-    store: Store,
-    dataset: Dataset,
-    tmp_path: Path,
+    packaged: Callable[[], Path],
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -117,38 +124,30 @@ def test_what_can_t_be_compiled_answers_as_it_was_trained(
         raise NotImplementedError("no such operation")
 
     monkeypatch.setattr(packaging, "compile_folder", fail)
-    run_id = run_with_answers(store, dataset, dataset.split.validation)
     with caplog.at_level(logging.WARNING):
-        package(a_network(tmp_path / "n"), tmp_path / "s", dataset, run_id, 1)
+        model = served.load(packaged())
     assert "no such operation" in caplog.text
-    model = served.load(tmp_path / "s")
     assert isinstance(model.classifier, Network)
     assert model.familiarity is not None
     assert model.classify(tiny.images(1))[0].novelty is not None
 
 
 def test_a_compiled_model_that_answers_otherwise_is_not_served(
-    store: Store,
-    dataset: Dataset,
-    tmp_path: Path,
+    packaged: Callable[[], Path],
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr(packaging, "TOLERANCE", -1.0)
-    run_id = run_with_answers(store, dataset, dataset.split.validation)
-    package(a_network(tmp_path / "n"), tmp_path / "s", dataset, run_id, 1)
+    assert isinstance(served.load(packaged()).classifier, Network)
     assert "would differ by" in caplog.text
-    assert isinstance(served.load(tmp_path / "s").classifier, Network)
 
 
 def test_only_so_many_images_are_looked_at(
-    store: Store, dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    packaged: Callable[[], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(packaging, "MOST_SEEN", 20)
-    monkeypatch.setattr(packaging, "FEWEST", 1)
-    run_id = run_with_answers(store, dataset, dataset.split.validation)
-    package(a_network(tmp_path / "n"), tmp_path / "s", dataset, run_id, 1)
-    known = familiarity.load(tmp_path / "s")
+    monkeypatch.setattr(seen, "MOST_SEEN", 20)
+    monkeypatch.setattr(seen, "FEWEST", 1)
+    known = familiarity.load(packaged())
     assert known is not None
     assert len(known.digests) + known.held_out == 20
 
@@ -156,11 +155,11 @@ def test_only_so_many_images_are_looked_at(
 def test_the_held_out_answers_are_read_as_they_were_written(store: Store, dataset: Dataset) -> None:
     rows = dataset.split.validation
     run_id = run_with_answers(store, dataset, rows)
-    probabilities, labels = held_out_answers(run_id, dataset.classes)
+    probabilities, labels = held_out.answers(run_id, dataset.classes)
     expected = [dataset.labels()[row] for row in rows]
     assert (probabilities.argmax(axis=1) == np.array(expected)).all()
     assert (labels != np.array(expected)).sum() == 1
-    assert folds_of(run_id, dataset) == 1
+    assert held_out.folds(run_id, dataset) == 1
 
 
 def test_repeated_folds_of_which_the_number_is_not_known_are_not_guessed(
@@ -168,14 +167,14 @@ def test_repeated_folds_of_which_the_number_is_not_known_are_not_guessed(
 ) -> None:
     run_id = run_with_answers(store, dataset, dataset.pool())
     with pytest.raises(InputError, match="repeated"):
-        folds_of(run_id, dataset)
+        held_out.folds(run_id, dataset)
 
 
 def test_classes_that_look_like_numbers_stay_names(store: Store) -> None:
     run_id = str(store.client.create_run(store.experiment_id).info.run_id)
     table = pd.DataFrame({"label": ["01", "1.0"], "p_01": [0.9, 0.2], "p_1.0": [0.1, 0.8]})
     store.log_table(run_id, table, PREDICTIONS)
-    probabilities, labels = held_out_answers(run_id, ("01", "1.0"))
+    probabilities, labels = held_out.answers(run_id, ("01", "1.0"))
     assert labels.tolist() == [0, 1]
     assert probabilities.tolist() == [[0.9, 0.1], [0.2, 0.8]]
 

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import mlflow.pyfunc
+import pandas as pd
 import pytest
 
 from mineralsweep.registry.versions import NAME, uri_of
@@ -175,6 +177,53 @@ def test_a_request_that_is_too_large_is_refused(
     assert reply.status == 413
     assert "at most 1000" in json.loads(reply.read())["error"]
     connection.close()
+
+
+def test_a_request_that_does_not_come_whole_is_ended(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "RECEIVE_SECONDS", 0.2)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    connection.putrequest("POST", "/classify")
+    connection.putheader("Content-Length", str(len(IMAGE)))
+    connection.endheaders(IMAGE[:100])
+    reply = connection.getresponse()
+    assert reply.status == 408
+    assert "0.2 s" in json.loads(reply.read())["error"]
+    connection.close()
+
+
+def test_bytes_under_way_are_bounded_and_given_back(
+    live: LiveModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limited = app.make(live)
+    with running(limited) as port:
+        monkeypatch.setattr(limits, "MAX_BYTES", len(IMAGE) - 1)
+        status, _, headers = ask(port, "POST", "/classify", IMAGE)
+        assert (status, headers["retry-after"]) == (503, "1")
+        monkeypatch.setattr(limits, "MAX_BYTES", len(IMAGE))
+        assert [ask(port, "POST", "/classify", IMAGE)[0] for _ in range(3)] == [200] * 3
+    assert limited.bytes_under_way == 0
+
+
+def test_a_model_of_another_make_is_named_and_answers_by_mlflow_s_route(
+    registry: Registry,
+) -> None:
+    class Sums(mlflow.pyfunc.PythonModel):
+        def predict(self, context: object, model_input: pd.DataFrame) -> list[int]:
+            return [len(model_input)]
+
+    folder = "sums"
+    mlflow.pyfunc.save_model(folder, python_model=Sums())
+    registry.models[uri_of(NAME, "1")] = mlflow.pyfunc.load_model(folder)
+    live = LiveModel(registry.store, CHAMPION, registry.load)
+    with running(app.make(live)) as port:
+        status, told, _ = ask(port, "POST", "/classify", IMAGE)
+        assert status == 400
+        assert "/invocations" in told["error"]
+        rows = json.dumps({"dataframe_split": {"columns": ["image"], "data": [["a"], ["b"]]}})
+        status, told, _ = ask(port, "POST", "/invocations", rows.encode(), Content_Type=JSON)
+        assert (status, told["predictions"]) == (200, [2])
 
 
 def test_too_many_requests_at_a_time_are_sent_away(

@@ -56,11 +56,14 @@ async function explain(file, picture, told, button) {
   button.textContent = "Looking ...";
   try {
     const found = await sent("explain", file);
-    const canvas = make("canvas", "", { role: "img", "aria-label": "Where it looked: the orange places speak for the answer." });
-    paint(canvas, found.heat);
-    picture.append(canvas);
     const heading = make("h3", "Why", { tabindex: "-1" });
-    told.append(heading, make("p", "Orange: what speaks for the answer.", { class: "soft" }));
+    told.append(heading);
+    if (picture.querySelector("img")) {
+      const canvas = make("canvas", "", { role: "img", "aria-label": "Where it looked: the orange places speak for the answer." });
+      paint(canvas, found.heat);
+      picture.append(canvas);
+      told.append(make("p", "Orange: what speaks for the answer.", { class: "soft" }));
+    }
     button.remove();
     heading.focus();
     if (!found.nearest.length) return;
