@@ -94,7 +94,7 @@ def _left_out(served: Served, settings: DataSettings) -> Mapping[str, str]:
             [row for row in rows if labels[row] != place]
             for rows in (dataset.split.train, dataset.split.validation)
         )
-        known = familiarity.fit(seen, [(own, held)])
+        known, _ = familiarity.fit(seen, [(own, held)])
         rows = [row for row in every if labels[row] == place]
         unlike = int((known.novelty(seen.of(rows)) > 1.0).sum())
         shares[f"left out: {name}"] = str(wilson(unlike, len(rows)))

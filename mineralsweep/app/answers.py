@@ -148,11 +148,12 @@ class AnswerTable:
             ) from None
 
     def _rewrite(self) -> None:
+        mode = self.path.stat().st_mode & 0o777 if self.path.exists() else 0o644
         text = _line(self._columns) + _lines(self._rows.values(), self._columns)
         files.write_atomically(
             self.path, lambda path: path.write_text(text, encoding="utf-8-sig", newline="")
         )
-        self.path.chmod(0o644)
+        self.path.chmod(mode)
 
 
 @contextmanager
@@ -162,7 +163,7 @@ def opened(path: Path, again: bool = False) -> Iterator[AnswerTable]:
     Raises:
         ConfigError: another process does; else as of `AnswerTable`.
     """
-    key = hashlib.sha256(str(path.absolute()).encode()).hexdigest()[:32]
+    key = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:32]
     try:
         with files.exclusive(files.folder() / "locks" / key):
             table = AnswerTable(path, again)

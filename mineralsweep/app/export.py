@@ -88,6 +88,8 @@ def export(uri: str | None, chosen: str, out: Path, say: Say) -> Exported:
 def _check_free(out: Path) -> None:
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise ConfigError(f"OUT: {readable(out)} is there already; name another folder")
+    if out.resolve() == Path.cwd():  # it could not be replaced by what is written
+        raise ConfigError(f"OUT: {readable(out)} is the working folder; name one that is not there")
 
 
 @contextlib.contextmanager

@@ -24,15 +24,10 @@ def run(options: Namespace) -> int:
     Returns:
         0, or 1 where the exported model names other classes than the served one.
     """
-    *model, out = options.places
-    if len(model) > 1:
-        raise ConfigError(f"OUT: must be one folder, got {' '.join([*model[1:], out])}")
-    if not model and out.startswith(("models:/", "runs:/")):
-        raise ConfigError("OUT: is missing: name the folder that is to be written after the model")
     if options.format not in FORMATS:
         raise ConfigError(f"--format: must be one of {', '.join(FORMATS)}, got {options.format}")
     console = plain_console()
-    done = export(model[0] if model else None, options.format, Path(out), console.print)
+    done = export(options.model, options.format, Path(options.out), console.print)
     console.print("\n".join([*_where(done), *_compared(done.parity), "Next:", *_next(done)]))
     return 0 if done.parity is None or done.parity.agrees else 1
 

@@ -98,9 +98,6 @@ def _options(words: Sequence[str]) -> argparse.Namespace | None:
     parser = command_parser(words)
     options: argparse.Namespace
     options, unknown = parser.parse_known_args(words)
-    if "places" in options and not any(word.startswith("-") for word in unknown):
-        options.places += unknown  # argparse takes one row of them; a flag may stand between
-        unknown = []
     if unknown:
         options.parser.refuse_unknown(unknown)
     if options.command is None:
@@ -263,6 +260,10 @@ def _serve(commands: Any) -> None:
     flags.add(parser, "--host", str, "ADDRESS", "to listen on (default: 127.0.0.1, this machine)")
     flags.add(parser, "--port", flags.whole, "N", "default: 5001")
     flags.add(
+        parser, "--allowed-hosts", str, "NAMES",
+        "names that others call it by, divided by commas: of a proxy before it",
+    )  # fmt: skip
+    flags.add(
         parser, "--photographs", str, "PATH",
         "the training images, which the page may then show beside an answer",
     )  # fmt: skip
@@ -294,11 +295,8 @@ def _export(commands: Any) -> None:
         "Write the champion to a folder, in another format or for Docker. Exit code 1: the exported"
         " model names other classes than the served one.",
     )  # fmt: skip
-    parser.usage = "%(prog)s [MODEL-URI] --format FORMAT OUT"
-    parser.add_argument(
-        "places", nargs="+", metavar="OUT",
-        help="the folder to write; before it, MODEL-URI names another model than the champion",
-    )  # fmt: skip
+    parser.add_argument("out", metavar="OUT", help="the folder to write")
+    flags.model(parser)
     parser.add_argument(
         "--format", required=True, metavar="FORMAT", help="onnx, litert, keras or docker"
     )

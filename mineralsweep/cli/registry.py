@@ -153,7 +153,10 @@ def _show(decision: Decision, name: str, study: str, photographs_given: bool) ->
                 f"Before: version {decision.against}, alias previous. Back: mineralsweep"
                 f" rollback{option}"
             )
-        print("A server that runs keeps its model: start it again to serve this one.")
+        print(
+            "mineralsweep serve takes it within seconds; mlflow models serve has to be started"
+            " again."
+        )
         return
     stands = f"version {decision.against}" if decision.against else "nobody"
     print(f"Champion stays {stands}.")
@@ -207,7 +210,9 @@ def rollback(options: Namespace) -> int:
         return 0
     print(f"{versions.name}: {decision.sentence()}. {decision.why}")
     print(f"Version {decision.against} is the previous one now; a second rollback undoes this one.")
-    print("A server that runs keeps its model: start it again to serve this one.")
+    print(
+        "mineralsweep serve takes it within seconds; mlflow models serve has to be started again."
+    )
     return 0
 
 

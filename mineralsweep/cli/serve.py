@@ -7,7 +7,7 @@ import os
 import socket
 from argparse import Namespace
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING
@@ -45,11 +45,12 @@ def serve(options: Namespace) -> int:
     from mineralsweep.web import app
     from mineralsweep.web.live import LiveModel
 
-    say = plain_console().print
+    say = _never_failing(plain_console().print)
     log = _log(options, megabytes, say)
     live = LiveModel(open_store(), options.model or DEFAULT_MODEL)
     live.follow(seconds, say)
-    hosts = ("localhost", "127.0.0.1", "[::1]", host) if is_loopback(host) else ("*",)
+    named = [one.strip() for one in (options.allowed_hosts or "").split(",") if one.strip()]
+    hosts = ("localhost", "127.0.0.1", "[::1]", host, *named) if is_loopback(host) else ("*",)
     shown = f"http://{_reached_at(host)}:{port}"
     say(f"{live.title()} answers on {shown}")
     if not is_loopback(host):
@@ -67,6 +68,16 @@ def serve(options: Namespace) -> int:
             access_log=False, timeout_keep_alive=30,
         )  # fmt: skip
     return 0
+
+
+def _never_failing(say: Callable[[str], None]) -> Callable[[str], None]:
+    """Return what says a line where it can: a thread must not end because nobody reads it."""
+
+    def said(line: str) -> None:
+        with suppress(Exception, SystemExit):  # a full disk; rich ends the process on a closed pipe
+            say(line)
+
+    return said
 
 
 def _megabytes(options: Namespace) -> int:

@@ -31,7 +31,7 @@ libjpeg keeps a progressive one whole in memory, at about 3 bytes a pixel.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 BITS = "bits_a_sample"
 """What a saved model's configuration calls the bits of its collection's deep images."""
-DECODER_VERSION = 4
+DECODER_VERSION = 5
 """Part of every cache key: raise it when the same bytes would give other pixels."""
 
 

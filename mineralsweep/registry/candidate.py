@@ -32,7 +32,7 @@ from mineralsweep.registry.files import (
     reachable,
 )
 from mineralsweep.registry.versions import MISSING, NAME, Versions, uri_of
-from mineralsweep.tracking import Store
+from mineralsweep.tracking import Store, served_model
 from mineralsweep.tracking.store import TEST_DIGEST
 
 log = logging.getLogger(__name__)
@@ -83,6 +83,9 @@ def _registered(store: Store, model_id: str, name: str) -> tuple[Versions, str]:
     if made_before:
         return versions, made_before
     served = _as_served(store, run_id, model_id)
+    made_before = versions.of_model(served)
+    if made_before:
+        return versions, made_before
     with reachable(f"models:/{served}"), downloaded(f"models:/{served}") as folder:
         files = fingerprint(folder)
     card = "Registered by hand; see its run for how it was trained."
@@ -91,6 +94,9 @@ def _registered(store: Store, model_id: str, name: str) -> tuple[Versions, str]:
 
 def _as_served(store: Store, run_id: str, model_id: str) -> str:
     """Return the id of a model made ready to serve; its own where its data is not at hand."""
+    made_before = served_model.find(store, run_id)
+    if made_before:
+        return made_before
     try:
         dataset = dataset_of(store, run_id, f"models:/{model_id}")
         folds = held_out.folds(run_id, dataset)

@@ -106,7 +106,7 @@ def crown(
         files = fingerprint(folder)  # before it is loaded, which writes compiled code
         test = digest_of_split(dataset)
         evidence = versions.kept_evidence(record.run_id, test)
-        if evidence is None:
+        if evidence is None or (evidence.model or record.model_id) != served:
             evidence = examine(versions, record.run_id, folder, dataset, run.run_id)
     scores, openings = evidence.scores(), store.openings(test)
     run.log_test(scores, f"test split, {record.title()}")

@@ -13,6 +13,7 @@ from typing import Any, Self
 
 import numpy as np
 import pandas as pd
+from mlflow.models import Model
 from numpy.typing import NDArray
 
 from mineralsweep import files
@@ -25,6 +26,8 @@ from mineralsweep.evaluation.calibration import Calibration, calibration
 from mineralsweep.serving import confidence, network
 
 BATCH = 32
+UNDERFLOW = 1e-37
+"""What a calibrated probability that float32 does not hold counts as."""
 TIMED = 10
 """Requests of one image each that the latency is the median of."""
 
@@ -52,6 +55,7 @@ class Evidence:
         novelty: a number an image; above 1: the model took it for unlike the training. Empty where
             it was not measured.
         temperature: that `probabilities` are calibrated with; 1: they are not.
+        model: the id of the logged model that gave them; "" in evidence of before it was kept.
     """
 
     source: str
@@ -66,6 +70,7 @@ class Evidence:
     size_bytes: int
     novelty: tuple[float, ...] = ()
     temperature: float = 1.0
+    model: str = ""
 
     @property
     def digest(self) -> str:
@@ -85,7 +90,7 @@ class Evidence:
         """Return the same of the answers without their temperature; None: they have none."""
         if self.temperature == 1.0:
             return None
-        plain = confidence.with_temperature(self.probabilities, 1 / self.temperature)
+        plain = confidence.with_temperature(self.probabilities, 1 / self.temperature, UNDERFLOW)
         return calibration(plain, self.labels)
 
     def false_alarms(self) -> Proportion | None:
@@ -165,6 +170,7 @@ def measure(classify: Classify, folder: Path, dataset: Dataset) -> Evidence:
         size_bytes=files.size(folder),
         novelty=novelty,
         temperature=_temperature(folder),
+        model=str(Model.load(str(folder)).model_id or ""),
     )
 
 

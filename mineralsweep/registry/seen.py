@@ -1,4 +1,4 @@
-"""What the images of a model's training looked like, and to the model: measured once."""
+"""How the training images look, by their pixels and by the model's embedding: measured once."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from mineralsweep.data.dataset import Dataset
 from mineralsweep.data.decode import Pixels
 from mineralsweep.descriptors.pyramid import pyramid
+from mineralsweep.machine import cores
 from mineralsweep.serving import ensemble, familiarity
 from mineralsweep.serving.compiled import CompiledNetwork
 from mineralsweep.serving.ensemble import Classifier, Embeds
 from mineralsweep.serving.familiarity import Familiarity, Seen
-from mineralsweep.serving.workers import MOST_AT_ONCE, cores
+from mineralsweep.serving.workers import MOST_AT_ONCE
 
 MOST_SEEN = 2000
 """Images that the model is asked about, to learn how training images look to it."""
@@ -41,9 +42,8 @@ def measured(model: Classifier, images: Pixels, dataset: Dataset, folds: int) ->
     held = [([place[row] for row in own], [place[row] for row in out]) for own, out in divisions]
     if len(held[0][0]) < FEWEST or sum(len(out) for _, out in held) < FEWEST:
         return None
-    found = familiarity.fit(describe(model, images, rows), held)
-    members = [dataset.catalog.images[rows[at]] for at in found.reference.members]
-    return found.with_digests([one.digest for one in members])
+    known, kept = familiarity.fit(describe(model, images, rows), held)
+    return known.with_digests([dataset.catalog.images[rows[at]].digest for at in kept])
 
 
 def _divisions(model: Classifier, dataset: Dataset, folds: int) -> list[Division]:
@@ -79,7 +79,7 @@ def describe(model: Classifier, images: Pixels, rows: Sequence[int]) -> Seen:
 
     def asked(part: Sequence[int]) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
         pixels = np.asarray(images[list(part)])
-        return pyramid(pixels), ensemble.answer(model, pixels)[1]
+        return pyramid(pixels), ensemble.embedding(model, pixels)
 
     with ThreadPoolExecutor(cores()) as threads:
         described = list(threads.map(asked, parts))

@@ -26,7 +26,7 @@ from mineralsweep.data.depth import FULL
 from mineralsweep.errors import UnusableImage
 from mineralsweep.serving import paths
 from mineralsweep.serving.served import Answer, Served, load
-from mineralsweep.serving.threads import keep_apart
+from mineralsweep.serving.threads import is_server, keep_apart
 from mineralsweep.serving.workers import Workers
 
 COLUMN = "image"
@@ -37,7 +37,7 @@ REFUSE, ANSWER = "refuse", "answer"
 UNUSABLE = "unusable"
 SECONDS = "MINERALSWEEP_REQUEST_SECONDS"
 DEFAULT_SECONDS = 50.0
-"""A request may take so long: MLflow's server gives up after 60."""
+"""A request to a server may take so long: MLflow's gives up after 60."""
 
 
 class ImageClassifier(PythonModel):
@@ -155,8 +155,8 @@ def _rows(model_input: pd.DataFrame) -> list[Any]:
 
 
 def _awaited(futures: Sequence[Future[Answer]]) -> list[Answer | UnusableImage]:
-    """Wait for the answers, so long as a request may take."""
-    seconds = math.inf if paths.allowed() else float(os.environ.get(SECONDS, DEFAULT_SECONDS))
+    """Wait for the answers; in a server, so long as a request may take."""
+    seconds = float(os.environ.get(SECONDS, DEFAULT_SECONDS)) if is_server() else math.inf
     until = time.monotonic() + seconds
     found: list[Answer | UnusableImage] = []
     for future in futures:
@@ -165,6 +165,8 @@ def _awaited(futures: Sequence[Future[Answer]]) -> list[Answer | UnusableImage]:
             found.append(future.result(None if math.isinf(left) else max(0.0, left)))
         except UnusableImage as error:
             found.append(error)
+        except MemoryError:
+            found.append(UnusableImage("the memory does not suffice for it just now"))
         except TimeoutError:
             for one in futures:
                 one.cancel()

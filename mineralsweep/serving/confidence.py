@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 FILE = "confidence.json"
 LEAST = 1e-6
-"""Probabilities are at least so large before their logarithm: trees answer 0."""
+"""What trees answer with 0 counts as."""
 TEMPERATURES = (0.05, 20.0)
 
 
 def with_temperature(
-    probabilities: NDArray[np.floating[Any]], temperature: float
+    probabilities: NDArray[np.floating[Any]], temperature: float, least: float = LEAST
 ) -> NDArray[np.float32]:
     """Return probabilities to the power of 1 / temperature, made to add up to 1.
 
@@ -25,10 +25,11 @@ def with_temperature(
     Args:
         probabilities: (n, classes), rows that add up to 1.
         temperature: above 1: less sure; below: surer; 1: as they are.
+        least: probabilities are at least so large before their logarithm.
     """
     if temperature == 1.0:
         return np.asarray(probabilities, np.float32)
-    logits = np.log(np.maximum(probabilities.astype(np.float64), LEAST)) / temperature
+    logits = np.log(np.maximum(probabilities.astype(np.float64), least)) / temperature
     shares = np.exp(logits - logits.max(axis=1, keepdims=True))
     return np.asarray(shares / shares.sum(axis=1, keepdims=True), np.float32)
 

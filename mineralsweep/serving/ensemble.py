@@ -137,6 +137,14 @@ def leaves(model: Classifier) -> list[tuple[Classifier, float]]:
     return list(model.leaves()) if isinstance(model, Ensemble) else [(model, 1.0)]
 
 
+def embedding(model: Classifier, images: Pixels) -> NDArray[np.float32] | None:
+    """Return what `answer` does as the embedding, without the answers."""
+    for one, _ in leaves(model):
+        if isinstance(one, Embeds) and (found := one.embedding(one.prepare(images))) is not None:
+            return found
+    return None
+
+
 def answer(
     model: Classifier, images: Pixels
 ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
@@ -149,7 +157,7 @@ def answer(
     """
     prepared: dict[str, Any] = {}
     total = np.zeros((len(images), len(model.classes)))
-    embedding = None
+    found = None
     for one, weight in leaves(model):
         if not isinstance(one, Prepares):
             total += weight * one.predict(images)
@@ -157,6 +165,6 @@ def answer(
         if one.prepared_as not in prepared:
             prepared[one.prepared_as] = one.prepare(images)
         total += weight * one.answer(prepared[one.prepared_as])
-        if embedding is None and isinstance(one, Embeds):
-            embedding = one.embedding(prepared[one.prepared_as])
-    return total.astype(np.float32), embedding
+        if found is None and isinstance(one, Embeds):
+            found = one.embedding(prepared[one.prepared_as])
+    return total.astype(np.float32), found

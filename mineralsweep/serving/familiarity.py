@@ -7,6 +7,7 @@ Each is divided by what few held-out images exceed; the larger quotient is the n
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -76,29 +77,30 @@ class Reference:
         whitening: (columns, columns): the length of a whitened look is its Mahalanobis distance.
         embedding: standardises embeddings.
         embeddings: float16 (at most MOST, columns), standardised; None without.
-        members: which of the images these are.
     """
 
     look: _Scale
     whitening: Rows
     embedding: _Scale | None
     embeddings: NDArray[np.float16] | None
-    members: NDArray[np.int64]
 
     @classmethod
     def fit(cls, seen: Seen) -> Self:
         """Fit it to some images, at least 2."""
         look = _Scale.fit(seen.looks)
         whitening = _whitening(look(seen.looks))
-        count = len(seen.looks)
-        members = np.arange(count)
-        if count > MOST:
-            members = np.sort(np.random.default_rng(0).permutation(count)[:MOST])
         if seen.embeddings is None:
-            return cls(look, whitening, None, None, members)
+            return cls(look, whitening, None, None)
         scale = _Scale.fit(seen.embeddings)
-        kept = scale(seen.embeddings[members]).astype(np.float16)
-        return cls(look, whitening, scale, kept, members)
+        kept = scale(seen.embeddings[_kept(len(seen.looks))]).astype(np.float16)
+        return cls(look, whitening, scale, kept)
+
+    @functools.cached_property
+    def _rows(self) -> tuple[Rows, Rows]:
+        """The embeddings in float32, and their squared lengths."""
+        assert self.embeddings is not None
+        rows = self.embeddings.astype(np.float32)
+        return rows, np.einsum("ij,ij->i", rows, rows)
 
     def distances(self, seen: Seen) -> NDArray[np.float64]:
         """Return the distances of images, (n, 1 or 2): of the look, and of the embedding."""
@@ -109,13 +111,21 @@ class Reference:
         return np.stack([looks, np.asarray(nearest)], axis=1, dtype=np.float64)
 
     def nearest(self, embedding: Rows, count: int) -> tuple[NDArray[np.int64], Rows]:
-        """Return the members nearest to an image, (columns,), and their distances."""
+        """Return the places of the embeddings nearest to one, (columns,), and their distances."""
         assert self.embedding is not None
-        assert self.embeddings is not None
+        rows, squares = self._rows
         own = self.embedding(embedding)
-        distances = np.linalg.norm(self.embeddings.astype(np.float32) - own, axis=1)
-        order = np.argsort(distances, kind="stable")[:count]
-        return self.members[order], distances[order]
+        order = np.argpartition(squares - 2 * rows @ own, min(count, len(rows)) - 1)[:count]
+        distances = np.linalg.norm(rows[order] - own, axis=1)  # exact, of those that were chosen
+        by_distance = np.argsort(distances, kind="stable")
+        return order[by_distance], distances[by_distance]
+
+
+def _kept(count: int) -> NDArray[np.int64]:
+    """Return which of so many images have their embeddings kept."""
+    if count <= MOST:
+        return np.arange(count)
+    return np.sort(np.random.default_rng(0).permutation(count)[:MOST])
 
 
 def _whitening(scaled: Rows) -> Rows:
@@ -135,7 +145,8 @@ class Familiarity:
         reference: the training images.
         bounds: what each distance is divided by.
         held_out: images that the bounds were measured on.
-        digests: SHA-256 of the files of the reference's members; empty where they aren't known.
+        digests: SHA-256 of the files whose embeddings are kept, or would be, in their order; empty
+            where they aren't known.
     """
 
     reference: Reference
@@ -144,7 +155,7 @@ class Familiarity:
     digests: tuple[str, ...] = ()
 
     def with_digests(self, digests: Sequence[str]) -> Self:
-        """Return it with the digests of its members' files, in their order."""
+        """Return it with the digests of the files whose embeddings are kept."""
         return replace(self, digests=tuple(digests))
 
     def novelty(self, seen: Seen) -> NDArray[np.float64]:
@@ -152,7 +163,9 @@ class Familiarity:
         return np.asarray((self.reference.distances(seen) / self.bounds).max(axis=1))
 
 
-def fit(seen: Seen, divisions: Sequence[tuple[Sequence[int], Sequence[int]]]) -> Familiarity:
+def fit(
+    seen: Seen, divisions: Sequence[tuple[Sequence[int], Sequence[int]]]
+) -> tuple[Familiarity, list[int]]:
     """Fit a reference, and measure its bounds on images that it does not hold.
 
     A bound is the quantile that FALSE_ALARMS of new images exceed at most, by the rule of
@@ -163,18 +176,17 @@ def fit(seen: Seen, divisions: Sequence[tuple[Sequence[int], Sequence[int]]]) ->
         seen: the images.
         divisions: (rows of the reference, held-out rows); of several, each holds out its own. The
             reference that is kept has the rows of all.
+
+    Returns:
+        It, and the rows whose embeddings are kept.
     """
     parts = [Reference.fit(seen.of(own)).distances(seen.of(held)) for own, held in divisions]
     distances = np.concatenate(parts)
     single = np.array([bound(column) for column in distances.T]) + 1e-12
     both = bound((distances / single).max(axis=1))
     own = sorted({row for rows, _ in divisions for row in rows})
-    reference = Reference.fit(seen.of(own))
-    kept = Reference(
-        reference.look, reference.whitening, reference.embedding, reference.embeddings,
-        np.asarray(own)[reference.members],
-    )  # fmt: skip
-    return Familiarity(kept, single * both, len(distances))
+    known = Familiarity(Reference.fit(seen.of(own)), single * both, len(distances))
+    return known, [own[at] for at in _kept(len(own))]
 
 
 def bound(distances: NDArray[np.float64]) -> float:
@@ -190,7 +202,6 @@ def save(familiarity: Familiarity, folder: Path) -> None:
         "look_mean": reference.look.mean,
         "look_deviation": reference.look.deviation,
         "whitening": reference.whitening,
-        "members": reference.members,
         "bounds": familiarity.bounds,
         "held_out": np.asarray(familiarity.held_out),
         "digests": np.asarray([bytes.fromhex(one) for one in familiarity.digests], "V32"),
@@ -223,7 +234,6 @@ def load(folder: Path) -> Familiarity | None:
                 kept["whitening"],
                 scale,
                 kept["embeddings"] if with_embeddings else None,
-                kept["members"],
             ),
             kept["bounds"],
             int(kept["held_out"]),

@@ -20,6 +20,7 @@ import pandas as pd
 from PIL import Image
 
 from mineralsweep import files
+from mineralsweep.data.formats import READ
 from mineralsweep.errors import ConfigError, UnusableImage
 from mineralsweep.serving.classifier import COLUMN, file_in
 from mineralsweep.web.limits import MAX_REQUEST_BYTES
@@ -38,6 +39,8 @@ MOST_WAITING = 10_000
 LOCKED_SECONDS = 5.0
 END_SECONDS = 10.0
 MB = 10**6
+SUFFIXES = {"jpeg": "jpg", "mpo": "jpg"}
+"""Of formats that are not named like their files; a phone's JPEG may hold two pictures."""
 
 
 class ImageFolder:
@@ -82,8 +85,9 @@ class ImageFolder:
 
 def _suffix(content: bytes) -> str:
     try:
-        with Image.open(io.BytesIO(content)) as image:
-            return f".{(image.format or '').lower()}".replace("jpeg", "jpg").rstrip(".")
+        with Image.open(io.BytesIO(content), formats=READ) as image:
+            kind = (image.format or "").lower()
+            return f".{SUFFIXES.get(kind, kind)}".rstrip(".")
     except (OSError, ValueError, Image.DecompressionBombError):
         return ""
 
@@ -267,9 +271,11 @@ def opened(path: Path) -> sqlite3.Connection:
         check(database, path)
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = NORMAL")
-        with database:
-            database.execute(f"PRAGMA application_id = {APPLICATION}")
-            database.execute(SCHEMA)
+        (number,) = database.execute("PRAGMA application_id").fetchone()
+        if number != APPLICATION:
+            with database:
+                database.execute(f"PRAGMA application_id = {APPLICATION}")
+                database.execute(SCHEMA)
     except BaseException:
         database.close()
         raise

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import functools
 import io
 import json
+import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,7 +21,7 @@ from mlflow.pyfunc import scoring_server
 from starlette.datastructures import UploadFile
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from mineralsweep.data.decode import open_rgb
+from mineralsweep.data.decode import decode, open_rgb
 from mineralsweep.errors import UnusableImage
 from mineralsweep.web import explain
 from mineralsweep.web.answer_log import AnswerLog
@@ -40,6 +42,8 @@ THUMBNAIL = 160
 MAX_FILES = 1024
 WAITING = ThreadPoolExecutor(MAX_REQUESTS, "waiting")
 """Threads that wait for answers; the work is done by others, one a core."""
+MOST_EXPLANATIONS = 8
+"""Under way at a time: others are sent away, so that they take no places from answers."""
 EXPLAINING = ThreadPoolExecutor(1, "explaining")
 """An explanation takes fifty answers: one at a time, so that the others are not kept waiting."""
 
@@ -80,7 +84,7 @@ def make(
 
     invoked = _Counted(live, metrics, log, "/invocations")
     app.mount("/", scoring_server.init(invoked))  # type: ignore[arg-type]
-    return Limited(app, metrics)
+    return Limited(app, metrics, hosts)
 
 
 class _Counted:
@@ -156,6 +160,8 @@ def _answers(
             return _error(400, answers[0]["reason"])
         return _json({"model": loaded.uri, "answers": answers})
 
+    room = threading.BoundedSemaphore(MOST_EXPLANATIONS)
+
     @app.post("/explain")
     async def explained(request: Request) -> Response:
         try:
@@ -165,20 +171,14 @@ def _answers(
         loaded = live.loaded
         if loaded.classifier is None:
             return _error(404, "this version can't explain its answers")
+        if not room.acquire(blocking=False):
+            return _error(503, "others wait for an explanation; try again in a few seconds")
         try:
-            heat = await _in(EXPLAINING, explain.heat, loaded.classifier.served, content)
-            near = await _in(EXPLAINING, explain.neighbours, loaded.classifier.served, content)
+            return _json(await _in(EXPLAINING, _explained, loaded, content, photographs))
         except UnusableImage as error:
             return _error(400, str(error))
-        told = [
-            {
-                "label": loaded.learned.get(one.digest, ""),
-                "distance": one.distance,
-                "picture": await _in(EXPLAINING, _thumbnail, photographs.get(one.digest)),
-            }
-            for one in near
-        ]
-        return _json({"heat": heat.tolist(), "nearest": told})
+        finally:
+            room.release()
 
 
 async def _in(threads: ThreadPoolExecutor, function: Callable[..., T], *arguments: Any) -> T:
@@ -215,6 +215,29 @@ def _classified(
     return [{"file": name, **row} for (name, _), row in zip(files, rows, strict=True)]
 
 
+def _explained(
+    loaded: Loaded, content: bytes, photographs: Mapping[str, Path]
+) -> Mapping[str, Any]:
+    """Return why a model answers as it does, as JSON has it.
+
+    Raises:
+        UnusableImage: the file is no image.
+    """
+    assert loaded.classifier is not None
+    served = loaded.classifier.served
+    pixels = decode(content, served.classifier.image_size, served.bits)
+    near = [
+        {
+            "label": loaded.learned.get(one.digest, ""),
+            "distance": one.distance,
+            "picture": _thumbnail(photographs.get(one.digest)),
+        }
+        for one in explain.neighbours(served, pixels)
+    ]
+    return {"heat": explain.heat(served, pixels).tolist(), "nearest": near}
+
+
+@functools.lru_cache(maxsize=256)
 def _thumbnail(path: Path | None) -> str:
     """Return a small JPEG as a data URI; "" where it may not be shown or can't be read."""
     if path is None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mineralsweep.data.decode import Pixels, decode
+from mineralsweep.data.decode import Pixels
 from mineralsweep.serving import ensemble
 from mineralsweep.serving.served import Served
 
@@ -24,16 +24,12 @@ class Neighbour:
     distance: float
 
 
-def heat(served: Served, content: bytes) -> NDArray[np.float64]:
-    """Return how much each place of an image speaks for its label, (GRID, GRID) in [0, 1].
+def heat(served: Served, pixels: Pixels) -> NDArray[np.float64]:
+    """Return how much each place of a decoded image speaks for its label, (GRID, GRID) in [0, 1].
 
     Occlusion: Zeiler & Fergus 2014, arXiv:1311.2901. A place is covered with the mean colour of
     the image; its heat is what the logarithm of the label's probability loses by it.
-
-    Raises:
-        UnusableImage: the file is no image.
     """
-    pixels = decode(content, served.classifier.image_size, served.bits)
     covered = np.stack([pixels, *_covered(pixels)])
     probabilities = np.concatenate(
         [
@@ -59,22 +55,17 @@ def _covered(pixels: Pixels) -> list[Pixels]:
     return made
 
 
-def neighbours(served: Served, content: bytes, count: int = NEAREST) -> list[Neighbour]:
-    """Return the training images nearest to an image in the model's own embedding.
+def neighbours(served: Served, pixels: Pixels, count: int = NEAREST) -> list[Neighbour]:
+    """Return the training images nearest to a decoded image in the model's own embedding.
 
     Empty where the model has no embedding, or its training images aren't known.
-
-    Raises:
-        UnusableImage: the file is no image.
     """
     known = served.familiarity
     if known is None or not known.digests or known.reference.embedding is None:
         return []
-    pixels = decode(content, served.classifier.image_size, served.bits)
-    _, embedding = ensemble.answer(served.classifier, pixels[None])
+    embedding = ensemble.embedding(served.classifier, pixels[None])
     if embedding is None:
         return []
     places, distances = known.reference.nearest(embedding[0], count)
-    digest_of = dict(zip(known.reference.members.tolist(), known.digests, strict=True))
     pairs = zip(places.tolist(), distances.tolist(), strict=True)
-    return [Neighbour(digest_of[place], distance) for place, distance in pairs]
+    return [Neighbour(known.digests[place], distance) for place, distance in pairs]

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import time
+from collections.abc import Collection
 from urllib.parse import urlsplit
 
 from starlette.requests import ClientDisconnect
@@ -14,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from mineralsweep.web.metrics import Metrics
 
 MAX_REQUEST_BYTES = 256 * 2**20
-MAX_BYTES = 1024 * 2**20
+MAX_BYTES_UNDER_WAY = 1024 * 2**20
 """Of all requests that are under way."""
 RECEIVE_SECONDS = 120.0
 """A request may take so long to come."""
@@ -29,10 +30,17 @@ KNOWN = ("/", "/invocations", "/classify", "/explain", "/version", "/metrics", "
 
 
 class Limited:
-    """An ASGI application within the limits; every request is counted."""
+    """An ASGI application within the limits; every request is counted.
 
-    def __init__(self, inner: ASGIApp, metrics: Metrics) -> None:
+    Args:
+        inner: the application.
+        metrics: count.
+        hosts: whose pages may ask, beside that of the host that a request names.
+    """
+
+    def __init__(self, inner: ASGIApp, metrics: Metrics, hosts: Collection[str] = ()) -> None:
         self._inner = inner
+        self._hosts = hosts
         self._metrics = metrics
         self._under_way = 0
         self.bytes_under_way = 0
@@ -60,9 +68,9 @@ class Limited:
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         sent = {name: value.decode("latin-1") for name, value in scope["headers"]}
-        foreign = _foreign(scope, sent)
-        if foreign:
-            await _refuse(send, *foreign)
+        reason = _refused_by_headers(scope, sent, self._hosts)
+        if reason:
+            await _refuse(send, *reason)
             return
         if self._under_way > MAX_REQUESTS and scope["path"] not in ALWAYS:
             why = f"{MAX_REQUESTS} requests are under way; try again in a second"
@@ -76,7 +84,7 @@ class Limited:
         # Of one that went away, or was refused, nobody waits for an answer.
         try:
             with contextlib.suppress(ClientDisconnect):
-                await self._inner(scope, body.receive, body.send_unless_refused)
+                await self._inner(scope, body.receive, body.send)
         finally:
             self.bytes_under_way -= body.taken
 
@@ -93,7 +101,7 @@ class _Body:
         self._limited = limited
         self._receive = receive
         self._send = send
-        self._whole = self._refused = False
+        self._whole = self._refused = self._gone = False
         self._until = asyncio.get_running_loop().time() + RECEIVE_SECONDS
 
     async def receive(self) -> Message:
@@ -108,13 +116,15 @@ class _Body:
                 await self._refuse(408, why)
             else:
                 self._whole = not message.get("more_body", False)
+                self._gone = self._gone or message["type"] == "http.disconnect"
                 await self._count(len(message.get("body", b"")))
                 if not self._refused:
                     return message
         return {"type": "http.disconnect"}
 
-    async def send_unless_refused(self, message: Message) -> None:
-        if not self._refused:
+    async def send(self, message: Message) -> None:
+        """Pass on an answer that somebody still waits for."""
+        if not (self._refused or self._gone):
             await self._send(message)
 
     async def _count(self, size: int) -> None:
@@ -122,8 +132,8 @@ class _Body:
         self._limited.bytes_under_way += size
         if self.taken > MAX_REQUEST_BYTES:
             await self._refuse(413, _too_large(self.taken))
-        elif self._limited.bytes_under_way > MAX_BYTES:
-            why = f"{MAX_BYTES} bytes are under way; try again in a second"
+        elif self._limited.bytes_under_way > MAX_BYTES_UNDER_WAY:
+            why = f"{MAX_BYTES_UNDER_WAY} bytes are under way; try again in a second"
             await self._refuse(503, why, {"retry-after": "1"})
 
     async def _refuse(self, status: int, why: str, headers: dict[str, str] | None = None) -> None:
@@ -131,12 +141,15 @@ class _Body:
         await _refuse(self._send, status, why, headers)
 
 
-def _foreign(scope: Scope, headers: dict[bytes, str]) -> tuple[int, str] | None:
+def _refused_by_headers(
+    scope: Scope, headers: dict[bytes, str], hosts: Collection[str]
+) -> tuple[int, str] | None:
     """Return why a request is refused by its headers alone: a status and a sentence."""
     if scope["method"] != "POST":
         return None
     origin = headers.get(b"origin", "")
-    if origin and urlsplit(origin).netloc != headers.get(b"host"):
+    place = urlsplit(origin)
+    if origin and place.netloc != headers.get(b"host") and place.hostname not in hosts:
         return 403, "a page of another server may not ask this one"
     if scope["path"] == "/invocations" and b"content-type" not in headers:
         return 415, "say what it is: -H 'Content-Type: application/json'"

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 BY_ALIAS = re.compile(r"models:/([^/@]+)@(.+)")
 
-LONGEST_WAIT = 600.0
-"""Seconds from one try to the next, while a version can't be loaded."""
+TRY_AGAIN_SECONDS = 300.0
+"""After which a version that could not be loaded is tried again: each try may be a download."""
 
 Say = Callable[[str], None]
 Load = Callable[[str], Any]
@@ -71,6 +71,7 @@ class LiveModel:
         self._versions = Versions(store, followed[1]) if followed else None
         self._alias = followed[2] if followed else ""
         self._changing = threading.Lock()
+        self._failed = "", 0.0
         self.loaded = self._read(self._wanted() or uri)
 
     @property
@@ -81,26 +82,34 @@ class LiveModel:
         """Load the version that the alias points to now; say whether it is another one."""
         with self._changing:
             wanted = self._wanted()
+            failed, until = self._failed
             if not wanted or wanted == self.loaded.uri:
                 return False
-            self.loaded = self._read(wanted)
+            if wanted == failed and time.monotonic() < until:
+                return False
+            try:
+                self.loaded = self._read(wanted)
+            except Exception:
+                self._failed = wanted, time.monotonic() + TRY_AGAIN_SECONDS
+                raise
             return True
 
     def follow(self, seconds: float, say: Say) -> None:
         """Refresh every so many seconds, in a thread that ends with the process."""
 
         def watch() -> None:
-            wait = seconds
+            told = ""
             while True:
-                time.sleep(wait)
+                time.sleep(seconds)
                 try:
                     if self.refresh():
                         say(f"now answering: {self.title()}")
-                    wait = seconds
+                        told = ""
                 except Exception as error:  # the model in memory goes on
-                    wait = max(seconds, min(2 * wait, LONGEST_WAIT))  # a try may be a download
                     reason = next(iter(str(error).splitlines()), type(error).__name__)
-                    say(f"can't look for another version: {reason}")
+                    if reason != told:
+                        say(f"can't look for another version: {reason}")
+                    told = reason
 
         if self._versions is not None:
             threading.Thread(target=watch, daemon=True).start()

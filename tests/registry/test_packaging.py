@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,13 +14,13 @@ import pytest
 from mineralsweep.data.dataset import Dataset, open_dataset
 from mineralsweep.data.settings import DataSettings
 from mineralsweep.errors import InputError
-from mineralsweep.registry import held_out, packaging, seen
+from mineralsweep.registry import candidate, held_out, packaging, seen
 from mineralsweep.registry.packaging import package
 from mineralsweep.serving import confidence, familiarity, network, probe, served
 from mineralsweep.serving.compiled import CompiledNetwork, CompiledProbe
 from mineralsweep.serving.network import Network
 from mineralsweep.tracking import Store, open_store, served_model
-from mineralsweep.tracking.trial_run import PREDICTIONS
+from mineralsweep.tracking.trial_run import PREDICTIONS, ensure_model
 from tests import tiny
 
 pytestmark = [
@@ -112,6 +113,19 @@ def test_with_folds_no_image_is_held_out_that_the_embedding_was_trained_on(
     assert model.familiarity.held_out == len(pool) // share
     assert set(model.familiarity.digests) <= digests(dataset, pool)
     assert not set(model.familiarity.digests) & digests(dataset, dataset.split.test)
+
+
+def test_a_training_that_is_registered_by_hand_twice_has_one_version(
+    store: Store, dataset: Dataset, tmp_path: Path
+) -> None:
+    run_id = run_with_answers(store, dataset, dataset.split.validation)
+    store.log_dataset(run_id, dataset, "training and validation")
+    trained = ensure_model(store, run_id, "tiny", a_network(tmp_path / "n"), {}, 0)
+    versions, first = candidate.find(store, f"models:/{trained}")
+    assert Path(dataset.source).exists()
+    shutil.rmtree(dataset.source)  # its images are needed once
+    assert candidate.find(store, f"models:/{trained}")[1] == first
+    assert len(versions.every()) == 1
 
 
 def test_what_can_t_be_compiled_answers_as_it_was_trained(

@@ -39,7 +39,7 @@ def model_of(folder: Path, classes: tuple[str, ...], digests: tuple[str, ...] = 
     compile_folder(trained)
     images = tiny.images(40)
     _, embedding = ensemble.answer(network.load(trained), images)
-    known = familiarity.fit(Seen(pyramid(images), embedding), [(range(30), range(30, 40))])
+    known, _ = familiarity.fit(Seen(pyramid(images), embedding), [(range(30), range(30, 40))])
     familiarity.save(known.with_digests(digests or [f"{i:064x}" for i in range(30)]), trained)
     with warnings.catch_warnings(action="ignore"):  # MLflow misses an input example
         pyfunc.save(trained, folder / "model", Model())

@@ -6,6 +6,7 @@ import base64
 import http.client
 import json
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,6 +18,7 @@ import pytest
 from mineralsweep.registry.versions import NAME, uri_of
 from mineralsweep.tracking import open_store
 from mineralsweep.web import app, limits
+from mineralsweep.web import live as live_module
 from mineralsweep.web.explain import GRID
 from mineralsweep.web.live import LiveModel
 from tests import pictures, tiny
@@ -90,6 +92,8 @@ def test_what_its_headers_forbid_is_refused(port: int) -> None:
     assert foreign[0] == 403
     own = ask(port, "POST", "/classify", IMAGE, Origin=f"http://127.0.0.1:{port}")
     assert own[0] == 200
+    proxy = {"Origin": "https://localhost", "Host": f"127.0.0.1:{port}"}
+    assert ask(port, "POST", "/classify", IMAGE, **proxy)[0] == 200
     assert ask(port, "POST", "/invocations", b"{}")[0] == 415
 
 
@@ -198,10 +202,10 @@ def test_bytes_under_way_are_bounded_and_given_back(
 ) -> None:
     limited = app.make(live)
     with running(limited) as port:
-        monkeypatch.setattr(limits, "MAX_BYTES", len(IMAGE) - 1)
+        monkeypatch.setattr(limits, "MAX_BYTES_UNDER_WAY", len(IMAGE) - 1)
         status, _, headers = ask(port, "POST", "/classify", IMAGE)
         assert (status, headers["retry-after"]) == (503, "1")
-        monkeypatch.setattr(limits, "MAX_BYTES", len(IMAGE))
+        monkeypatch.setattr(limits, "MAX_BYTES_UNDER_WAY", len(IMAGE))
         assert [ask(port, "POST", "/classify", IMAGE)[0] for _ in range(3)] == [200] * 3
     assert limited.bytes_under_way == 0
 
@@ -275,6 +279,33 @@ def test_a_version_that_can_t_be_loaded_leaves_the_other_one_answering(
     with pytest.raises(KeyError):
         live.refresh()
     assert ask(port, "POST", "/classify", IMAGE)[1]["model"] == uri_of(NAME, "1")
+
+
+def test_a_version_that_could_not_be_loaded_is_not_fetched_again_at_once(
+    registry: Registry, live: LiveModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_module, "TRY_AGAIN_SECONDS", 0.5)
+    kept = registry.models.pop(uri_of(NAME, "2"))
+    registry.make_champion("2")
+    with pytest.raises(KeyError):
+        live.refresh()
+    registry.models[uri_of(NAME, "2")] = kept
+    assert not live.refresh()
+    time.sleep(0.5)
+    assert live.refresh()
+
+
+def test_a_client_that_went_away_is_no_error_of_the_server(port: int) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    connection.putrequest("POST", "/classify")
+    connection.putheader("Content-Length", "100")
+    connection.endheaders(b"half")
+    connection.close()
+    counted = 'mineralsweep_requests_total{route="/classify",status="499"} 1.0'
+    until = time.monotonic() + 10
+    while counted not in ask(port, "GET", "/metrics")[1].decode():
+        assert time.monotonic() < until
+        time.sleep(0.05)
 
 
 def test_a_version_that_was_named_is_kept(registry: Registry) -> None:

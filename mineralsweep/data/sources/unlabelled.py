@@ -72,7 +72,9 @@ def collect(arguments: Sequence[str], column: str | None = None) -> Collection:
     files: dict[Path, Unlabelled] = {}
     for one, origin in walk.found:
         unlabelled = Unlabelled(one.path, _name(one.path, root), origin, one.reason)
-        files.setdefault(_absolute(one.path), unlabelled)
+        place = _absolute(one.path)
+        if place not in files or origin == "file":
+            files[place] = unlabelled
     return Collection(_absolute(root), tuple(files.values()), tuple(walk.folders), tuple(walk.over))
 
 
