@@ -6,7 +6,7 @@ STORE := $(or $(MLFLOW_TRACKING_URI),sqlite:///mlflow.db)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sweep test check ui serve faults server-test bench clean
+.PHONY: postgresql help setup sweep test check ui serve faults server-test cluster-test bench clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-11s %s\n", $$1, $$2}'
@@ -40,11 +40,16 @@ faults: $(READY)  ## The awkward files, the mutated ones, the kills: docs/reliab
 	MINERALSWEEP_KILLS=30 MINERALSWEEP_ROUNDS=20 MINERALSWEEP_OUTAGES=3 \
 		MINERALSWEEP_OUTAGE_SECONDS=60 $(BIN)/python -m pytest tests/faults -v $(ARGS)
 
-server-test: $(READY)  ## Sweeps through PostgreSQL and an MLflow server; installs Debian's PostgreSQL if need be
+server-test: $(READY) postgresql  ## Sweeps through PostgreSQL and an MLflow server; installs Debian's PostgreSQL if need be
+	$(BIN)/python -m pytest tests/server $(ARGS)
+
+cluster-test: $(READY) postgresql  ## Sweeps on a Ray cluster of three nodes on this machine, which die, join and are cut off
+	$(BIN)/python -m pytest tests/cluster $(ARGS)
+
+postgresql:
 	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || \
 		{ echo "Installing PostgreSQL ..."; apt-get update -qq && \
 		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq postgresql >/dev/null; }
-	$(BIN)/python -m pytest tests/server $(ARGS)
 
 bench: $(READY)  ## Time the driver, then whole sweeps against other tools (an hour or more)
 	$(BIN)/python -m benchmarks.overhead
@@ -64,9 +69,9 @@ $(READY): pyproject.toml conda.yaml
 	@echo "Installing into .venv (about 3 GB, minutes the first time) ..."
 	@if command -v uv >/dev/null; then \
 		uv venv --quiet --allow-existing --python $(PYTHON) .venv && \
-		uv pip install --quiet --python $(BIN)/python -c .venv/pins.txt -e '.[dev,server]'; \
+		uv pip install --quiet --python $(BIN)/python -c .venv/pins.txt -e '.[dev,server,ray]'; \
 	else \
 		$(PYTHON) -m venv .venv && \
-		$(BIN)/python -m pip install --quiet --disable-pip-version-check -c .venv/pins.txt -e '.[dev,server]'; \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check -c .venv/pins.txt -e '.[dev,server,ray]'; \
 	fi
 	@touch $@

@@ -12,7 +12,7 @@ import numpy as np
 from mineralsweep.core.record import TrialRecord
 from mineralsweep.core.trial import EpochReport, FoldResult, TrialResult, TrialSpec
 from mineralsweep.data.decode import decode
-from mineralsweep.executors import Epoch, Event, Failed, Fault, Finished
+from mineralsweep.executors import Epoch, Event, Failed, Fault, Finished, Slots
 from mineralsweep.serving.ensemble import CLASSES_FILE
 from mineralsweep.serving.network import NETWORK_FILE
 from mineralsweep.tracking import Away
@@ -33,14 +33,17 @@ class FakeExecutor:
 
     def __init__(self, script: Script = by_learning_rate, slots: int = 1) -> None:
         self.script = script
-        self.slots = slots
+        self.room = slots
         self.specs: list[TrialSpec] = []
         self.closed = False
         self._live: dict[int, tuple[TrialSpec, list[EpochReport], str | None]] = {}
         self._waiting: set[int] = set()
 
     def free(self) -> int:
-        return self.slots - len(self._live)
+        return self.room - len(self._live)
+
+    def slots(self) -> Slots:
+        return Slots(self.room)
 
     def submit(self, spec: TrialSpec) -> None:
         if not self.free():
@@ -131,6 +134,7 @@ class Watcher:
         self.opened: list[tuple[str, int]] = []
         self.retried: list[tuple[int, str]] = []
         self.aways: list[Away] = []
+        self.slots: list[int] = []
 
     def study_opened(self, name: str, ended: list[TrialRecord]) -> None:
         self.opened.append((name, len(ended)))
@@ -147,7 +151,7 @@ class Watcher:
     def trial_does(self, spec: TrialSpec, words: str) -> None:
         self.doings.append((spec.number, words))
 
-    def trial_retried(self, spec: TrialSpec, reason: str) -> None:
+    def trial_retried(self, spec: TrialSpec, reason: str, goes_on: bool) -> None:
         self.retried.append((spec.number, reason))
 
     def trial_ended(self, record: TrialRecord) -> None:
@@ -156,6 +160,9 @@ class Watcher:
     def store_away(self, away: Away | None) -> None:
         if away is not None:
             self.aways.append(away)
+
+    def slots_changed(self, count: int, words: str) -> None:
+        self.slots.append(count)
 
     def tick(self) -> None:
         return

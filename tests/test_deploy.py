@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
+from pathlib import Path
 from typing import Any
 
+import jsonschema
+import pytest
+import ray
 import yaml
 
 from mineralsweep.cli.main import command_parser
@@ -62,3 +67,23 @@ def test_the_image_copies_what_is_there() -> None:
     copied = re.findall(r"^COPY (.+) \S+$", (ROOT / "deploy" / "Dockerfile").read_text(), re.M)
     for names in copied:
         assert all((ROOT / name).exists() for name in names.split())
+
+
+def test_the_ray_cluster_keeps_ray_s_own_schema() -> None:
+    schema = Path(ray.__file__).parent / "autoscaler" / "ray-schema.json"
+    config = yaml.safe_load((ROOT / "deploy" / "ray-cluster.yaml").read_text())
+    jsonschema.validate(config, json.loads(schema.read_text()))
+    assert config["head_node_type"] in config["available_node_types"]
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({**config, "nodes": 3}, json.loads(schema.read_text()))
+
+
+def test_nothing_of_the_kubernetes_cluster_is_open_to_the_outside() -> None:
+    cluster, policy = yaml.safe_load_all((ROOT / "deploy" / "kuberay.yaml").read_text())
+    head = cluster["spec"]["headGroupSpec"]
+    assert head["serviceType"] == "ClusterIP"
+    assert head["rayStartParams"]["num-cpus"] == "0"
+    own = {"ray.io/cluster": cluster["metadata"]["name"]}
+    assert policy["spec"]["podSelector"]["matchLabels"] == own
+    [rule] = policy["spec"]["ingress"]
+    assert [one["podSelector"]["matchLabels"] for one in rule["from"]] == [own]

@@ -62,8 +62,8 @@ def storage_url(flag: str | None) -> str | None:
 
 
 def suited_to_machine(sweep: Sweep) -> Sweep:
-    """Fill in the number of workers where it is "auto"."""
-    if sweep.workers is not None:
+    """Fill in the number of workers where it is "auto"; a cluster has as many as there is room."""
+    if sweep.workers is not None or sweep.executor == "ray":
         return sweep
     workers = min(machine.workers(), sweep.budget.trials * sweep.fits())
     return sweep.model_copy(update={"workers": workers})

@@ -314,8 +314,9 @@ def _executor(sweep: Sweep, logs: Path) -> Executor:
         hint = did_you_mean(sweep.executor, EXECUTORS)
         raise ConfigError(f"executor: unknown name '{sweep.executor}'{hint}")
     executor = EXECUTORS[sweep.executor](
-        sweep.workers or 1, logs, faults.trial_timeout, faults.silence_timeout
-    )
+        sweep.workers or 0, logs, faults.trial_timeout, faults.silence_timeout,
+        sweep.resources, sweep.address,
+    )  # fmt: skip
     return executor if sweep.folds == 1 else FoldedExecutor(executor)
 
 

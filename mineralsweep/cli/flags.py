@@ -18,6 +18,7 @@ OVERRIDES = {
     "data": "data.source", "trials": "budget.trials", "epochs": "budget.epochs",
     "timeout": "budget.timeout", "workers": "workers", "seed": "seed", "weights": "weights",
     "objective": "objective", "engine": "engine.name",
+    "executor": "executor", "address": "address",
 }  # fmt: skip
 """Flags, and the entries of a sweep file that they mean."""
 
@@ -66,6 +67,14 @@ def budget(flags: Any) -> None:
     add(flags, "--trials", whole, "N", "trials in all, those that ended included")
     add(flags, "--workers", whole, "N", "trials at a time")
     add(flags, "--timeout", number, "SECONDS", "start no trial after this time")
+    add(
+        flags,
+        "--executor",
+        str,
+        "NAME",
+        "where trials run: local (this machine) or ray (a cluster)",
+    )
+    add(flags, "--address", str, "HOST:PORT", "of a Ray cluster (default: Ray on this machine)")
 
 
 def model(flags: Any) -> None:

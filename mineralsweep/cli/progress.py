@@ -64,6 +64,8 @@ class Progress:
         self._last_line = time.monotonic()
         self._away: Away | None = None
         self._opened = time.monotonic()
+        self._slots = 0
+        self._where = ""
         self.study: str | None = None
 
     @property
@@ -72,7 +74,7 @@ class Progress:
 
     @property
     def _workers(self) -> int:
-        return self._sweep.workers or 1
+        return self._slots or self._sweep.workers or 1
 
     def __enter__(self) -> Self:
         if self._console.is_terminal:
@@ -95,11 +97,17 @@ class Progress:
         self.study = name
         self._opened = time.monotonic()
         self._records = list(ended)
+        at_once = f", {self._sweep.workers} at a time" if self._sweep.workers else ""
         if ended:
             done = f"{len(ended)} of {self._trials} trials done"
-            self.say(f"Study {name}: resuming: {done}, {self._workers} at a time")
+            self.say(f"Study {name}: resuming: {done}{at_once}")
         else:
-            self.say(f"Study {name}: {self._trials} trials, {self._workers} at a time")
+            self.say(f"Study {name}: {self._trials} trials{at_once}")
+
+    def slots_changed(self, count: int, words: str) -> None:
+        if words and count != self._slots:
+            self.say(words)
+        self._slots, self._where = count, words
 
     def trial_started(self, spec: TrialSpec) -> None:
         self._running[spec.number] = _Running("starting", spec.epochs)
@@ -123,9 +131,12 @@ class Progress:
         self._running[spec.number].words = words
         self.tick()
 
-    def trial_retried(self, spec: TrialSpec, reason: str) -> None:
+    def trial_retried(self, spec: TrialSpec, reason: str, goes_on: bool) -> None:
         self._running[spec.number] = _Running("starting again", spec.epochs)
-        self.say(f"Trial {spec.number}: {reason}; retrying with batches of {spec.batch_size}")
+        way = "going on from its checkpoint"
+        if not goes_on:
+            way = f"retrying with batches of {spec.batch_size}" if spec.optimizer else "retrying"
+        self.say(f"Trial {spec.number}: {reason}; {way}")
         self.tick()
 
     def trial_ended(self, record: TrialRecord) -> None:
@@ -186,6 +197,7 @@ class Progress:
             f"{len(states)} of {self._trials} trials done"
             f" ({states.count('PRUNED')} pruned, {states.count('FAILED')} failed)"
         ]
+        parts += [self._where] if self._where else []
         best = self._best()
         if best is not None:
             parts.append(f"best {self._objective.metric} {best.value:.3f} ({best.title()})")

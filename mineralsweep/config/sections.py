@@ -132,6 +132,36 @@ class Training(Strict):
         return {name: getattr(self, name) for name in FIXED}
 
 
+GIB = re.compile(r"(\d+(?:\.\d+)?) ?(GiB|MiB)")
+
+
+def _bytes(value: Any) -> Any:
+    """Read 4GiB or 500MiB."""
+    found = GIB.fullmatch(value) if isinstance(value, str) else None
+    if value is None or type(value) is int:
+        return value
+    if found is None:
+        raise ValueError(f"must be a size such as 4GiB or 500MiB, got {value!r}")
+    return int(float(found[1]) * (2**30 if found[2] == "GiB" else 2**20))
+
+
+class Resources(Strict):
+    """What a trial, or one of its folds, gets of a machine.
+
+    Attributes:
+        cpus: threads; None: as suits the executor.
+        gpus: GPUs, or a part of one; None: one where the machine has some, else none.
+        memory: in bytes, written as 4GiB: that a cluster's node must have for it; None: not asked.
+    """
+
+    cpus: int | None = Field(default=None, ge=1, le=1024)
+    gpus: float | None = Field(default=None, ge=0, le=64)
+    memory: Annotated[int | None, BeforeValidator(_bytes), Field(ge=2**20)] = None
+
+
+ANY = Resources()
+
+
 class Faults(Strict):
     """What becomes of a trial that fails.
 

@@ -14,6 +14,7 @@ from mineralsweep.config.sections import (
     Faults,
     Gate,
     Misplaced,
+    Resources,
     Stop,
     Strict,
     Training,
@@ -61,7 +62,9 @@ class Sweep(Strict):
     """One question put to the data: a whole sweep file, with the flags laid over it.
 
     Attributes:
-        executor: what trains: "local", processes of this machine.
+        executor: what trains: "local", processes of this machine, or "ray", a cluster.
+        address: of the cluster, HOST:PORT; "": RAY_ADDRESS, or else Ray is started on this machine.
+        resources: of a trial, or of one of its folds.
         folds: a trial is trained so many times, each time validated on another part of all images
             but those of the test split; 1: once, on the split's train and validation part.
         repeats: of the folds, each time divided anew.
@@ -89,6 +92,8 @@ class Sweep(Strict):
     faults: Faults = Faults()
     gate: Gate = Gate()
     executor: str = Field(default="local", min_length=1)
+    address: str = ""
+    resources: Resources = Resources()
     workers: Annotated[int | None, BeforeValidator(_workers)] = None
     seed: int = Field(default=0, ge=0, lt=2**31)
 
@@ -108,6 +113,12 @@ class Sweep(Strict):
         if name not in objectives.OBJECTIVES:
             raise ValueError(f"unknown value '{name}'{did_you_mean(name, objectives.OBJECTIVES)}")
         return name
+
+    @model_validator(mode="after")
+    def _address_is_of_a_cluster(self) -> Self:
+        if self.address and self.executor == "local":
+            raise Misplaced("address", f"{self.address} is a cluster's; set executor: ray")
+        return self
 
     @model_validator(mode="after")
     def _folds_and_pruner_agree(self) -> Self:

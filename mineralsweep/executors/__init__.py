@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from mineralsweep.executors.executor import (
     Doing,
     Epoch,
@@ -11,11 +13,13 @@ from mineralsweep.executors.executor import (
     Fault,
     Finished,
     FoldEnded,
+    Slots,
 )
 from mineralsweep.executors.folded import FoldedExecutor
 from mineralsweep.executors.local import LocalExecutor
+from mineralsweep.executors.ray import RayExecutor
 
-EXECUTORS = {"local": LocalExecutor}
+EXECUTORS: dict[str, Callable[..., Executor]] = {"local": LocalExecutor, "ray": RayExecutor}
 
 __all__ = [
     "EXECUTORS",
@@ -29,4 +33,6 @@ __all__ = [
     "FoldEnded",
     "FoldedExecutor",
     "LocalExecutor",
+    "RayExecutor",
+    "Slots",
 ]

@@ -63,11 +63,30 @@ class Failed:
 Event = Epoch | FoldEnded | Doing | Finished | Failed
 
 
+@dataclass(frozen=True)
+class Slots:
+    """Where trials run.
+
+    Attributes:
+        count: trials that run at a time, at most, as it is now.
+        words: what people are told of it; "": nothing beside the number.
+    """
+
+    count: int
+    words: str = ""
+
+
 class Executor(Protocol):
     """Runs `run_trial` on some workers. Used from one thread."""
 
+    def slots(self) -> Slots:
+        """Return where trials run now; on a cluster that changes."""
+
     def free(self) -> int:
-        """Return how many trials may be submitted now."""
+        """Return how many trials may be submitted now.
+
+        Where no trial runs, and none may be submitted, `wait` waits for a place.
+        """
 
     def submit(self, spec: TrialSpec) -> None:
         """Start a trial.

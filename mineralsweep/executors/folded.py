@@ -29,6 +29,7 @@ from mineralsweep.executors.executor import (
     Failed,
     Finished,
     FoldEnded,
+    Slots,
 )
 from mineralsweep.serving import network
 
@@ -65,6 +66,9 @@ class FoldedExecutor:
     def free(self) -> int:
         waiting = sum(len(trial.waiting) for trial in self._trials.values())
         return max(0, self._inner.free() - waiting - len(self._ready))
+
+    def slots(self) -> Slots:
+        return self._inner.slots()
 
     def submit(self, spec: TrialSpec) -> None:
         if not self.free():

@@ -5,15 +5,16 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import signal
-import time
 from dataclasses import replace
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
 from mineralsweep import machine
+from mineralsweep.config.sections import ANY, Resources
 from mineralsweep.core.trial import TrialSpec
 from mineralsweep.executors import worker
-from mineralsweep.executors.executor import Event, Failed, Fault, Finished
+from mineralsweep.executors.executor import Event, Failed, Fault, Finished, Slots
+from mineralsweep.executors.limits import Limits, Watch
 
 TRIALS_A_WORKER = 25
 GROWTH_LIMIT = 2 * 2**30
@@ -32,6 +33,8 @@ class LocalExecutor:
         folder: takes the workers' logs; made if need be.
         trial_timeout: seconds after which a trial is ended as failed; None: never.
         silence_timeout: the same, since its last report; None: never.
+        resources: of a trial; its CPUs are threads.
+        address: of no cluster: must be "".
     """
 
     def __init__(
@@ -40,18 +43,22 @@ class LocalExecutor:
         folder: Path,
         trial_timeout: float | None = None,
         silence_timeout: float | None = None,
+        resources: Resources = ANY,
+        address: str = "",
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
-        self._trial_timeout = trial_timeout or float("inf")
-        self._silence_timeout = silence_timeout or float("inf")
-        self._threads = max(1, machine.cores() // workers)
+        self._limits = Limits.of(trial_timeout, silence_timeout)
+        self._threads = resources.cpus or max(1, machine.cores() // workers)
         self._gpus = machine.gpus()
         self._started = 0
         self._workers = [self._start(place) for place in range(workers)]
 
     def free(self) -> int:
         return sum(one.spec is None for one in self._workers)
+
+    def slots(self) -> Slots:
+        return Slots(len(self._workers))
 
     def submit(self, spec: TrialSpec) -> None:
         one = next((one for one in self._workers if one.spec is None), None)
@@ -75,26 +82,15 @@ class LocalExecutor:
             except (EOFError, OSError):  # also in the middle of a message
                 events.append(self._bury(one))
         for one in list(self._workers):
-            if one.spec and (reason := self._too_late(one)):
+            if one.spec and (reason := one.watch.too_late(self._limits)):
                 events.append(Failed(one.number(), reason, one.log_tail(), "timeout"))
                 self._replace(one)
         return events
 
-    def _too_late(self, one: _Worker) -> str | None:
-        now = time.monotonic()
-        if now - one.started > self._trial_timeout:
-            return f"not done after {self._trial_timeout:g} s, the limit: faults.trial_timeout"
-        if now - one.heard > self._silence_timeout:
-            return (
-                f"reported nothing for {self._silence_timeout:g} s, the limit:"
-                " faults.silence_timeout"
-            )
-        return None
-
     def answer(self, number: int, stop_reason: str | None, fold: int | None = None) -> None:
         for one in self._workers:
             if one.spec is not None and one.spec.number == number:
-                one.heard = time.monotonic()  # until now it waited for us
+                one.watch.hear()  # until now it waited for us
                 with contextlib.suppress(BrokenPipeError):
                     one.pipe.send(stop_reason)
 
@@ -111,7 +107,7 @@ class LocalExecutor:
 
     def _receive(self, one: _Worker) -> Event:
         event, memory = one.receive()
-        one.heard = time.monotonic()
+        one.watch.hear()
         if not isinstance(event, Finished | Failed):
             return event
         if isinstance(event, Failed):
@@ -155,7 +151,7 @@ class _Worker:
         theirs.close()
         self._log = log
         self.spec: TrialSpec | None = None
-        self.started = self.heard = 0.0
+        self.watch = Watch()
         self.served = 0
         self.first_memory = 0
         self.oom_kills = machine.oom_kills()
@@ -164,7 +160,7 @@ class _Worker:
 
     def take(self, spec: TrialSpec) -> None:
         self.spec = spec
-        self.started = self.heard = time.monotonic()
+        self.watch = Watch()
 
     def receive(self) -> worker.Message:
         message: worker.Message = self.pipe.recv()

@@ -59,7 +59,7 @@ def serve(connection: Connection, log: Path, threads: int, gpu: str | None = Non
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver decides what Ctrl-C means
     _die_with(os.getppid())
     print_to(log)
-    _configure(threads, gpu)
+    configure(threads, gpu)
     from mineralsweep.training.run import run_trial
 
     while True:
@@ -68,17 +68,17 @@ def serve(connection: Connection, log: Path, threads: int, gpu: str | None = Non
             event = _end_of(spec, run_trial, connection)
         except (EOFError, OSError, _DriverIsGoneError):
             return
-        connection.send((event, _memory()))
+        connection.send((event, memory()))
 
 
 def _end_of(
     spec: TrialSpec, run_trial: Callable[..., TrialResult], connection: Connection
 ) -> Finished | Failed:
-    """Run a trial; an exception of its is a failure."""
+    """Run a trial, whose reports go through the pipe."""
 
     def report(epoch: EpochReport) -> str | None:
         try:
-            connection.send((Epoch(spec.number, epoch), _memory()))
+            connection.send((Epoch(spec.number, epoch), memory()))
             answer: str | None = connection.recv()
         except (EOFError, OSError) as error:
             raise _DriverIsGoneError from error
@@ -86,18 +86,23 @@ def _end_of(
 
     def say(words: str) -> None:
         with contextlib.suppress(OSError):  # the next report finds the driver gone
-            connection.send((Doing(spec.number, words), _memory()))
+            connection.send((Doing(spec.number, words), memory()))
 
+    return ended(spec.number, lambda: Finished(spec.number, run_trial(spec, report, say)))
+
+
+def ended(number: int, run: Callable[[], Finished]) -> Finished | Failed:
+    """Run a trial; an exception of its is a failure, and is printed."""
     try:
-        return Finished(spec.number, run_trial(spec, report, say))
+        return run()
     except MineralsweepError as error:
-        return Failed(spec.number, str(error))
+        return Failed(number, str(error))
     except _DriverIsGoneError:
         raise
     except Exception as error:
         traceback.print_exc()
         first = (str(error).splitlines() or [""])[0]
-        return Failed(spec.number, f"{type(error).__name__}: {first}", fault=_fault(error))
+        return Failed(number, f"{type(error).__name__}: {first}", fault=_fault(error))
 
 
 def _die_with(driver: int) -> None:
@@ -131,7 +136,13 @@ def print_to(log: Path) -> None:
     sys.stdout, sys.stderr = os.fdopen(1, "w", buffering=1), os.fdopen(2, "w", buffering=1)
 
 
-def _configure(threads: int, gpu: str | None) -> None:
+def configure(threads: int, gpu: str | None) -> None:
+    """Load TensorFlow for training.
+
+    Args:
+        threads: for its operations.
+        gpu: the only one that this process sees, "" for none; None: as it was.
+    """
     if gpu is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpu
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -168,7 +179,8 @@ def keep_memory() -> bool:
     return all(taken)
 
 
-def _memory() -> int:
+def memory() -> int:
+    """Return the bytes that this process holds."""
     import psutil
 
     return int(psutil.Process().memory_info().rss)

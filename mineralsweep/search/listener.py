@@ -27,13 +27,19 @@ class Listener(Protocol):
     def trial_does(self, spec: TrialSpec, words: str) -> None:
         """Between epochs a trial does something that takes a while."""
 
-    def trial_retried(self, spec: TrialSpec, reason: str) -> None:
-        """A trial failed for `reason`, and is tried again as `spec` says."""
+    def trial_retried(self, spec: TrialSpec, reason: str, goes_on: bool) -> None:
+        """A trial failed for `reason`, and is tried again as `spec` says.
+
+        `goes_on`: from its checkpoint.
+        """
 
     def trial_ended(self, record: TrialRecord) -> None: ...
 
     def store_away(self, away: Away | None) -> None:
         """Called about once a second: MLflow does not answer, or it does (None)."""
+
+    def slots_changed(self, count: int, words: str) -> None:
+        """So many trials run at a time now, at most; `words`: where, "" on this machine."""
 
     def tick(self) -> None:
         """Called about once a second."""

@@ -14,7 +14,16 @@ from mineralsweep.core.record import BASELINE, TrialRecord
 from mineralsweep.core.trial import FoldResult, TrialSpec
 from mineralsweep.engines.engine import Engine, Proposal
 from mineralsweep.errors import RunError, StoreAway, SweepFailed
-from mineralsweep.executors import Doing, Epoch, Event, Executor, Failed, Finished, FoldEnded
+from mineralsweep.executors import (
+    Doing,
+    Epoch,
+    Event,
+    Executor,
+    Failed,
+    Finished,
+    FoldEnded,
+    Slots,
+)
 from mineralsweep.search import records
 from mineralsweep.search.attempt import Attempt
 from mineralsweep.search.budget import Budget
@@ -75,6 +84,7 @@ class Study:
         self._budget = Budget(task.sweep, engine.records())
         self._interrupted: dict[int, Entry] = {}
         self._run = run
+        self._slots: Slots | None = None
         self._courier: Courier
         first = state.baseline_record()
         is_wanted = state.kind == "sweep" and task.sweep.baseline != "none"
@@ -125,12 +135,24 @@ class Study:
             self._courier.bring(entry, left=True, whole=True)
 
     def _run_trials(self) -> None:
-        while self._fill() or self._live:
+        # Without a place for a trial there may be one later: a cluster's nodes come and go.
+        while self._fill() or self._live or (self._wants_more() and not self._executor.free()):
+            self._tell_slots()
             for event in self._executor.wait(POLL_SECONDS):
                 self._handle(event)
             self._courier.check()
             self._listener.store_away(self._courier.away())
             self._listener.tick()
+
+    def _wants_more(self) -> bool:
+        return bool(self._retries) or self._budget.wants_more(0)
+
+    def _tell_slots(self) -> None:
+        """Say where trials run, when that has changed."""
+        slots = self._executor.slots()
+        if slots != self._slots:
+            self._slots = slots
+            self._listener.slots_changed(slots.count, slots.words)
 
     def _settle(self) -> None:
         """Wait until MLflow has all of it.
@@ -176,7 +198,8 @@ class Study:
         while self._executor.free():
             if self._retries:
                 failed = self._retries.popleft()
-                self._submit(failed.spec, failed.params, tries=failed.tries + 1)
+                entry = None if failed.entry.ended else failed.entry
+                self._submit(failed.spec, failed.params, entry, failed.tries + 1)
             elif (proposal := self._next()) is not None:
                 self._start(proposal)
             else:
@@ -284,7 +307,6 @@ class Study:
             raise RunError(f"trial {event.number}: {event.reason}; make room on the disk")
         live.system.finish()
         if isinstance(event, Failed) and self._may_pass(live, event):
-            live.entry.conclude(End("FAILED", event.reason, now_ms(), log=event.log))
             del self._live[event.number]
             self._retry(live, event)
         else:
@@ -292,20 +314,27 @@ class Study:
             del self._live[event.number]
             self._tell(record)
             self._listener.trial_ended(record)
-        self._courier.bring(live.entry, whole=True)
+        self._courier.bring(live.entry, whole=live.entry.ended)
 
     def _may_pass(self, live: Attempt, event: Failed) -> bool:
         return event.fault in ("crash", "memory") and live.tries <= self._sweep.faults.retries
 
     def _retry(self, live: Attempt, event: Failed) -> None:
-        """Have a trial tried again, in a run and a folder of its own; the failed run stays.
+        """Have a trial tried again.
 
-        It waits for a free worker: with folds, another trial's may have taken this one's.
+        After a crash it goes on from its checkpoint, if it has one. Else the failed run stays, and
+        the trial gets a run and a folder of its own. It waits for a free worker: with folds,
+        another trial's may have taken this one's.
         """
+        goes_on = event.fault == "crash" and can_go_on(live.entry)
+        if goes_on:
+            live.entry.add(Change("suspended", event.reason))
+        else:
+            live.entry.conclude(End("FAILED", event.reason, now_ms(), log=event.log))
         if event.fault == "memory":
             live.spec = replace(live.spec, batch_size=max(1, live.spec.batch_size // 2))
         self._retries.append(live)
-        self._listener.trial_retried(live.spec, event.reason)
+        self._listener.trial_retried(live.spec, event.reason, goes_on)
 
     def _conclude(self, live: Attempt, event: Finished | Failed) -> TrialRecord:
         """Write a trial's end to the outbox. From here on, it can't be lost."""

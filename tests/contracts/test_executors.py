@@ -9,7 +9,6 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import psutil
@@ -27,7 +26,7 @@ from mineralsweep.executors import (
     FoldedExecutor,
 )
 from mineralsweep.executors import local as local_module
-from mineralsweep.executors.local import LocalExecutor
+from mineralsweep.executors.limits import Limits
 from tests.examples import trial
 from tests.fakes import FakeExecutor
 
@@ -138,27 +137,13 @@ def test_a_worker_that_dies_costs_one_trial(local: Any, dataset: Dataset, tmp_pa
 
 
 def test_a_trial_that_takes_too_long_is_ended(local: Any, dataset: Dataset, tmp_path: Path) -> None:
-    local._trial_timeout = 12.0
+    local._limits = Limits(trial=12.0)
     local.submit(trial(dataset, tmp_path / "m", epochs=10_000))
     [*_, failed] = drain(local, 1)
     assert isinstance(failed, Failed)
     assert failed.fault == "timeout"
     assert failed.reason == "not done after 12 s, the limit: faults.trial_timeout"
     assert local.free() == 1
-
-
-def test_a_worker_that_reports_nothing_is_ended_and_one_that_waits_for_us_is_not() -> None:
-    worker: Any = SimpleNamespace(started=time.monotonic() - 100, heard=time.monotonic() - 50)
-    local: Any = SimpleNamespace(_trial_timeout=float("inf"), _silence_timeout=60.0)
-    assert LocalExecutor._too_late(local, worker) is None
-    local._silence_timeout = 40.0
-    assert LocalExecutor._too_late(local, worker) == (
-        "reported nothing for 40 s, the limit: faults.silence_timeout"
-    )
-    pipe = SimpleNamespace(send=lambda reason: None)
-    worker.spec, worker.pipe, local._workers = SimpleNamespace(number=3), pipe, [worker]
-    LocalExecutor.answer(local, 3, None)
-    assert LocalExecutor._too_late(local, worker) is None
 
 
 def test_a_worker_ends_with_its_driver(tmp_path: Path) -> None:

@@ -245,7 +245,7 @@ def test_a_fold_that_fails_fails_its_trial_once_its_siblings_have_ended(
     dataset: Dataset, tmp_path: Path
 ) -> None:
     inner = FakeExecutor(lambda spec: ("no memory", "memory") if fold_of(spec) == 2 else 0.5)
-    inner.slots = 3
+    inner.room = 3
     executor = FoldedExecutor(inner)
     executor.submit(replace(folded_trial(dataset, tmp_path / "t"), epochs=50))
     events = drain(executor)

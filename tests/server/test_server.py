@@ -15,12 +15,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mlflow import MlflowClient
 from mlflow.entities import Run
 from optuna.storages import RDBStorage
 
 from mineralsweep.data.sources import sample
 from tests.server.services import BIN, Postgres, Tracking, mlflow_server, postgres
+from tests.server.whole import check_whole, runs
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -86,39 +86,6 @@ def driver(services: Services, folder: Path, study: str) -> subprocess.Popen[str
     )  # fmt: skip
 
 
-def runs(services: Services, study: str, kind: str) -> list[Run]:
-    client = MlflowClient(services.tracking.url)
-    experiment = client.get_experiment_by_name("mineralsweep")
-    if experiment is None:
-        return []
-    return list(
-        client.search_runs(
-            [experiment.experiment_id],
-            f"tags.`mineralsweep.study` = '{study}' and tags.`mineralsweep.kind` = '{kind}'",
-        )
-    )
-
-
-def check_whole(services: Services, study: str) -> None:
-    """Every trial once, with every epoch once and one model; one parent, one look at the test."""
-    client = MlflowClient(services.tracking.url)
-    [parent] = runs(services, study, "sweep")
-    assert parent.info.status == "FINISHED"
-    assert parent.data.tags["mineralsweep.test_split_openings"] == "1"
-    trials = runs(services, study, "trial")
-    assert not [run for run in trials if run.info.status == "RUNNING"]
-    finished = [run for run in trials if run.info.status == "FINISHED"]
-    numbers = sorted(int(run.data.tags["mineralsweep.trial"]) for run in finished)
-    assert len(numbers) == TRIALS
-    assert len(set(numbers)) == TRIALS
-    for run in finished:
-        steps = [one.step for one in client.get_metric_history(run.info.run_id, "val_loss")]
-        assert sorted(steps) == list(range(1, EPOCHS + 1))
-        assert len(run.outputs.model_outputs) == 1
-    versions = client.search_model_versions("name = 'mineral-classifier'")
-    assert len([one for one in versions if one.tags.get("mineralsweep.study") == study]) == 1
-
-
 def test_a_sweep_reaches_its_champion_and_tells_no_password(
     services: Services, tmp_path: Path
 ) -> None:
@@ -126,7 +93,7 @@ def test_a_sweep_reaches_its_champion_and_tells_no_password(
     work = driver(services, folder, "alone")
     output, _ = work.communicate(timeout=500)
     assert work.returncode == 0, output
-    check_whole(services, "alone")
+    check_whole(services.tracking.url, "alone", TRIALS, EPOCHS)
     password = services.database.password
     assert password not in output
     assert "test accuracy" in output
@@ -151,7 +118,9 @@ def finish(work: subprocess.Popen[str]) -> str:
 
 
 def finished(services: Services, study: str) -> list[Run]:
-    return [run for run in runs(services, study, "trial") if run.info.status == "FINISHED"]
+    return [
+        run for run in runs(services.tracking.url, study, "trial") if run.info.status == "FINISHED"
+    ]
 
 
 def told(services: Services, study: str) -> list[int]:
@@ -164,19 +133,19 @@ def told(services: Services, study: str) -> list[int]:
 
 def test_a_second_driver_is_refused_wherever_it_is(services: Services, tmp_path: Path) -> None:
     first = driver(services, machine(tmp_path / "one"), "taken")
-    until(lambda: bool(runs(services, "taken", "sweep")), "the first driver has begun")
+    until(lambda: bool(runs(services.tracking.url, "taken", "sweep")), "the first driver has begun")
     second = driver(services, machine(tmp_path / "two"), "taken")
     output, _ = second.communicate(timeout=100)
     assert second.returncode == 2, output
     assert "study 'taken' has a driver already, on another machine" in output
     assert services.database.password not in output
     finish(first)
-    check_whole(services, "taken")
+    check_whole(services.tracking.url, "taken", TRIALS, EPOCHS)
     third = driver(services, tmp_path / "two", "taken")  # the lock is free, the folder elsewhere
     output, _ = third.communicate(timeout=100)
     assert third.returncode == 2, output
     assert "MINERALSWEEP_HOME" in output
-    check_whole(services, "taken")
+    check_whole(services.tracking.url, "taken", TRIALS, EPOCHS)
 
 
 @pytest.mark.parametrize("repeat", range(KILLS))
@@ -198,7 +167,7 @@ def test_a_driver_killed_in_the_midst_loses_and_doubles_nothing(
     time.sleep(2)  # the server may still carry out what it was asked
     output = finish(driver(services, folder, study))  # its lock died with it
     assert "test accuracy" in output
-    check_whole(services, study)
+    check_whole(services.tracking.url, study, TRIALS, EPOCHS)
 
 
 def until(said: Callable[[], bool], what: str, pause: float = 0.5) -> None:
