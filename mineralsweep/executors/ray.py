@@ -194,11 +194,12 @@ class RayExecutor:
         if now - self._looked < LOOK_SECONDS:
             return
         self._looked = now
-        self._nodes = {one["NodeID"]: one for one in self._ray.nodes() if one["Alive"]}
+        self._nodes = {one["NodeID"]: one for one in self._ray.nodes()}
+        alive = {node: about for node, about in self._nodes.items() if about["Alive"]}
         for one in list(self._slots):
-            if one.node not in self._nodes and one.spec is None:
+            if one.node not in alive and one.spec is None:
                 self._end(one)
-        for node, about in self._nodes.items():
+        for node, about in alive.items():
             if node not in self._refused:
                 there = sum(one.node == node for one in self._slots)
                 for _ in range(self._room(about["Resources"]) - there):
@@ -253,8 +254,7 @@ class RayExecutor:
                 continue
             other = differing(self._versions, told["versions"])
             if other:
-                name = self._nodes.get(one.node, {}).get("NodeManagerAddress", one.node)
-                self._refused[one.node] = f"node {name} has {', '.join(other)}"
+                self._refused[one.node] = f"node {self._name(one.node)} has {', '.join(other)}"
                 self._end(one)
             else:
                 one.ready = True
@@ -278,11 +278,8 @@ class RayExecutor:
         """Take what a slot says next."""
         try:
             word: Word = self._ray.get(next(one.words))
-        except self._ray.exceptions.OutOfMemoryError as error:
-            return [self._lost(one, _first(error), "memory")]
         except self._ray.exceptions.RayError as error:
-            fault: Fault = "memory" if _of_memory(error) else "crash"
-            return [self._lost(one, f"the worker process died: {_first(error)}", fault)]
+            return [self._of_error(one, error)]
         except StopIteration:
             return [self._lost(one, "the worker process ended without a result", "crash")]
         one.watch.hear()
@@ -303,13 +300,25 @@ class RayExecutor:
                 self._looked = -LOOK_SECONDS
         return [event]
 
-    def _lost(self, one: _Slot, reason: str, fault: Fault) -> Failed:
+    def _of_error(self, one: _Slot, error: Exception) -> Failed:
+        where, text = f"node {self._name(one.node)}", str(error)
+        if isinstance(error, self._ray.exceptions.OutOfMemoryError) or "OOM" in text:
+            return self._lost(one, f"{where} was out of memory", "memory", text)
+        if isinstance(error, self._ray.exceptions.ActorUnavailableError):
+            return self._lost(one, f"{where} does not answer", "crash", text)
+        return self._lost(one, f"the worker process on {where} died", "crash", text)
+
+    def _name(self, node: str) -> str:
+        """Return the address of a node."""
+        return str(self._nodes.get(node, {}).get("NodeManagerAddress", node[:8]))
+
+    def _lost(self, one: _Slot, reason: str, fault: Fault, log: str = "") -> Failed:
         """Give a trial up. Its actor is ended first: it must not go on while another tries."""
         assert one.spec is not None
         number = one.spec.number
         self._end(one)
         self._looked = -LOOK_SECONDS
-        return Failed(number, reason, fault=fault)
+        return Failed(number, reason, log, fault)
 
     def _end(self, one: _Slot) -> None:
         self._ray.kill(one.actor)
@@ -359,7 +368,3 @@ def _parts(stored: Sequence[Any]) -> Iterator[bytes]:
 def _first(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[0] if lines else type(error).__name__
-
-
-def _of_memory(error: BaseException) -> bool:
-    return "out of memory" in str(error).lower() or "OOM" in str(error)

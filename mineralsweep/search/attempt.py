@@ -27,6 +27,8 @@ class Attempt:
         self.params = params
         self.entry = entry
         self.tries = tries
+        self.goes_on = False
+        """Whether it failed, and is to go on from its checkpoint, as the same attempt."""
         self._courier = courier
         self._started = time.monotonic()
         self.system = SystemMetrics(self._write, entry.samples())

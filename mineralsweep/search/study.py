@@ -198,7 +198,7 @@ class Study:
         while self._executor.free():
             if self._retries:
                 failed = self._retries.popleft()
-                entry = None if failed.entry.ended else failed.entry
+                entry = failed.entry if failed.goes_on else None
                 self._submit(failed.spec, failed.params, entry, failed.tries + 1)
             elif (proposal := self._next()) is not None:
                 self._start(proposal)
@@ -314,7 +314,7 @@ class Study:
             del self._live[event.number]
             self._tell(record)
             self._listener.trial_ended(record)
-        self._courier.bring(live.entry, whole=live.entry.ended)
+        self._courier.bring(live.entry, whole=not live.goes_on)
 
     def _may_pass(self, live: Attempt, event: Failed) -> bool:
         return event.fault in ("crash", "memory") and live.tries <= self._sweep.faults.retries
@@ -326,15 +326,15 @@ class Study:
         the trial gets a run and a folder of its own. It waits for a free worker: with folds,
         another trial's may have taken this one's.
         """
-        goes_on = event.fault == "crash" and can_go_on(live.entry)
-        if goes_on:
+        live.goes_on = event.fault == "crash" and can_go_on(live.entry)
+        if live.goes_on:
             live.entry.add(Change("suspended", event.reason))
         else:
             live.entry.conclude(End("FAILED", event.reason, now_ms(), log=event.log))
         if event.fault == "memory":
             live.spec = replace(live.spec, batch_size=max(1, live.spec.batch_size // 2))
         self._retries.append(live)
-        self._listener.trial_retried(live.spec, event.reason, goes_on)
+        self._listener.trial_retried(live.spec, event.reason, live.goes_on)
 
     def _conclude(self, live: Attempt, event: Finished | Failed) -> TrialRecord:
         """Write a trial's end to the outbox. From here on, it can't be lost."""
