@@ -114,6 +114,7 @@ class RayExecutor:
         return sum(one.is_idle() for one in self._slots)
 
     def submit(self, spec: TrialSpec) -> None:
+        self._settle()
         one = next((one for one in self._slots if one.is_idle()), None)
         if one is None:
             raise RuntimeError(f"trial {spec.number}: every worker is busy")
@@ -333,16 +334,16 @@ def _joined(address: str) -> tuple[Any, bool]:
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # a slot hides GPUs itself
+    if "RAY_AUTH_TOKEN" in os.environ or TOKEN.is_file():
+        os.environ.setdefault("RAY_AUTH_MODE", "token")  # else a cluster with a login refuses us
     try:
-        import ray
+        import ray  # which reads these
     except ModuleNotFoundError:
         raise ConfigError(
             "executor: ray is not installed: pip install 'mineralsweep[ray]'"
         ) from None
     if ray.is_initialized():
         return ray, False
-    if "RAY_AUTH_TOKEN" in os.environ or TOKEN.is_file():
-        os.environ.setdefault("RAY_AUTH_MODE", "token")  # else a cluster with a login refuses us
     where = address or os.environ.get("RAY_ADDRESS") or "local"
     dashboard = False if where == "local" else None  # of a cluster it is not ours to say
     try:

@@ -77,6 +77,8 @@ class Node:
         """End it as a power cut does."""
         self._signal(signal.SIGKILL)
         self.process.wait(30)
+        if self.namespace:
+            _ip("netns", "del", self.namespace)
 
     def cut(self) -> None:
         """Cut its link; its processes go on."""
@@ -160,12 +162,9 @@ class Cluster:
     def end(self) -> None:
         """End all of it."""
         for node in [*self.nodes, *([self._head] if self._head else [])]:
-            node.heal()
-            with contextlib.suppress(subprocess.TimeoutExpired):
+            with contextlib.suppress(subprocess.SubprocessError):
+                node.heal()
                 node.kill()
-            if node.namespace:
-                with contextlib.suppress(subprocess.CalledProcessError):
-                    _ip("netns", "del", node.namespace)
         if self.apart:
             with contextlib.suppress(subprocess.CalledProcessError):
                 _ip("link", "del", self._bridge)

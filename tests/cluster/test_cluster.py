@@ -175,21 +175,22 @@ def test_a_link_that_was_cut_counts_no_trial_twice(
     ray.add()
 
 
-@pytest.mark.parametrize("moment", range(5))
 def test_a_driver_killed_goes_on_and_leaves_no_slot_behind(
-    ray: Cluster, tracking: Tracking, tmp_path: Path, moment: int,
+    ray: Cluster, tracking: Tracking, tmp_path: Path,
     driver: Callable[..., subprocess.Popen[str]],
 ) -> None:  # fmt: skip
-    study, text = f"killed-driver-{moment}", LONG.replace("trials: 6", "trials: 3")
-    words = ("--study", study, "--executor", "ray", "--address", ray.address)
-    work = driver("sweep", "mine.yaml", *words, text=text)
-    until(lambda: any(node.trains() for node in ray.nodes), "a node trains")
-    time.sleep(0.7 * moment)
-    work.send_signal(signal.SIGKILL)
-    work.wait(10)
-    until(lambda: not slots_left(), "the slots end with their driver", 60)
-    assert driver("resume", study).wait(400) == 0, said(tmp_path)
-    check_whole(tracking.url, study, 3, LONG_EPOCHS)
+    on_ray = ("--executor", "ray", "--address", ray.address)
+    words: tuple[str, ...] = ("sweep", "mine.yaml", "--study", "killed-driver", *on_ray)
+    for moment in range(5):
+        work = driver(*words, text=LONG)
+        until(lambda: any(node.trains() for node in ray.nodes), "a node trains")
+        time.sleep(0.7 * moment)
+        work.send_signal(signal.SIGKILL)
+        work.wait(10)
+        until(lambda: not slots_left(), "the slots end with their driver", 60)
+        words = ("resume", "killed-driver")
+    assert driver(*words).wait(400) == 0, said(tmp_path)
+    check_whole(tracking.url, "killed-driver", 6, LONG_EPOCHS)
 
 
 GREEDY = """
