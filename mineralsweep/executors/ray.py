@@ -105,9 +105,10 @@ class RayExecutor:
         busy = sum(one.spec is not None for one in self._slots)
         starting = len(self._slots) - ready
         nodes = len({one.node for one in self._slots})
-        parts = [f"{ready} slots", f"{busy} busy"] + ([f"{starting} starting"] if starting else [])
+        parts = [_counted(nodes, "node"), _counted(ready, "slot"), f"{busy} busy"]
+        parts += [f"{starting} starting"] if starting else []
         parts += [f"refused: {reason}" for reason in self._refused.values()]
-        return Slots(ready, f"Ray: {nodes} nodes, {', '.join(parts)}")
+        return Slots(ready, f"Ray: {', '.join(parts)}")
 
     def free(self) -> int:
         self._settle()
@@ -364,6 +365,10 @@ def _parts(stored: Sequence[Any]) -> Iterator[bytes]:
 
     for one in stored:
         yield ray.get(one)
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _first(error: BaseException) -> str:

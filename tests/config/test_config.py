@@ -216,3 +216,27 @@ def test_the_deepest_cut_is_that_of_the_space() -> None:
     assert build({**GOOD, "space": {**vgg16, "unfrozen": ladder}}, "x").deepest() == {
         "unfrozen": 12
     }
+
+
+def test_a_trial_s_resources_are_read_with_their_units() -> None:
+    asked = {"cpus": 2, "gpus": 0.5, "memory": "4GiB"}
+    sweep = Sweep.model_validate(GOOD | {"executor": "ray", "resources": asked})
+    assert (sweep.resources.cpus, sweep.resources.gpus) == (2, 0.5)
+    assert sweep.resources.memory == 4 * 2**30
+    again = Sweep.model_validate(sweep.model_dump(exclude_unset=True, mode="json"))
+    assert again.resources == sweep.resources
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"resources": {"memory": "4 gigs"}}, "such as 4GiB"),
+        ({"resources": {"cpus": 0}}, "greater than or equal to 1"),
+        ({"address": "10.0.0.5:6379"}, "executor: ray"),
+    ],
+)
+def test_resources_and_addresses_that_make_no_sense_are_refused(
+    change: dict[str, Any], told: str
+) -> None:
+    with pytest.raises(ValidationError, match=told):
+        Sweep.model_validate(GOOD | change)
