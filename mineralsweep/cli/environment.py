@@ -145,6 +145,7 @@ KINDS = {
     "groups": "which images are near-duplicates",
     "verdicts": "which files can be read",
     "sample": "the drawn minerals",
+    "sent": "what drivers of a cluster sent to this machine",
 }
 
 

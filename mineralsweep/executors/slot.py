@@ -55,7 +55,7 @@ class Word:
         event: a result's folder is of no use to the driver.
         checkpoint: files that changed since the last word.
         trained: the files of the trained network, where the trial has ended.
-        fetched: bytes that came to the node for this trial.
+        fetched: bytes that came to the node for this trial; told with its end.
         memory: of the process, in bytes.
     """
 
@@ -120,7 +120,8 @@ class Slot:
             nonlocal known
             changed = freight.packed(checkpoint, known)
             known = freight.times(checkpoint)
-            return Word(event, changed, trained or {}, fetched, worker.memory())
+            came = fetched if isinstance(event, Finished | Failed) else 0
+            return Word(event, changed, trained or {}, came, worker.memory())
 
         def report(epoch: EpochReport) -> str | None:
             tell(word(Epoch(number, epoch)))
