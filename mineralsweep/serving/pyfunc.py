@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -69,7 +70,8 @@ def save(trained: Path, folder: Path, described: Model, bits: int = depth.FULL) 
         )
 
 
-def code() -> list[Path]:
+@functools.cache
+def code() -> tuple[Path, ...]:
     """Return the files of this package that the classifier imports, as paths within it.
 
     So are those that these import, and every package's `__init__.py` on the way.
@@ -83,7 +85,7 @@ def code() -> list[Path]:
             continue
         files.add(file.relative_to(PACKAGE))
         waiting += [module.rpartition(".")[0], *_imports(file)]
-    return sorted(files)
+    return tuple(sorted(files))
 
 
 def _file(module: str) -> Path | None:

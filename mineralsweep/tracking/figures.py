@@ -60,7 +60,9 @@ def fold_curves(folds: dict[str, Sequence[Sequence[float]]], kept: Sequence[int]
 
 def _panels(count: int) -> tuple[Figure, list[Axes]]:
     """Return a figure with panels side by side over epochs."""
-    figure = Figure(figsize=(4.8 * count, 3.6), layout="constrained")
+    figure = Figure(figsize=(4.8 * count, 3.6))
+    # Fixed: a layout that is worked out would take half of the drawing, for every trial.
+    figure.subplots_adjust(left=0.2 / (count + 1), right=0.98, top=0.91, bottom=0.14, wspace=0.18)
     panels = list(figure.subplots(1, count, squeeze=False)[0])
     for axes in panels:
         axes.set_xlabel("epoch")
@@ -77,9 +79,11 @@ def confusion_matrix(counts: NDArray[np.int64], classes: Sequence[str], title: s
         classes: names in the order of the rows.
         title: what was predicted.
     """
-    side = 2.4 + 0.8 * len(classes)
-    figure = Figure(figsize=(side + 0.6, side), layout="constrained")
-    axes = figure.subplots()
+    longest = max(map(len, classes))
+    side, left, bottom = 1.0 + 0.8 * len(classes), 0.8 + 0.085 * longest, 0.8 + 0.05 * longest
+    width, height = left + side + 0.3, bottom + side + 0.5
+    figure = Figure(figsize=(width, height))
+    axes = figure.add_axes((left / width, bottom / height, side / width, side / height))
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
     for row, column in np.ndindex(*counts.shape):
