@@ -69,11 +69,16 @@ class Slots:
 
     Attributes:
         count: trials that run at a time, at most, as it is now.
-        words: what people are told of it; "": nothing beside the number.
+        words: what people are told of it; "": processes of this machine.
     """
 
     count: int
     words: str = ""
+
+    @property
+    def here(self) -> bool:
+        """Whether trials run on this machine, and no other."""
+        return not self.words
 
 
 class Executor(Protocol):

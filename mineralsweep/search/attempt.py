@@ -18,11 +18,13 @@ class Attempt:
         entry: takes what happens.
         tries: which try of the trial it is in this session, from 1.
         courier: brings it on.
+        here: whether it runs on this machine, whose load is then measured.
     """
 
     def __init__(
-        self, spec: TrialSpec, params: Params, entry: Entry, tries: int, courier: Courier
-    ) -> None:
+        self, spec: TrialSpec, params: Params, entry: Entry, tries: int, courier: Courier,
+        here: bool = True,
+    ) -> None:  # fmt: skip
         self.spec = spec
         self.params = params
         self.entry = entry
@@ -31,7 +33,12 @@ class Attempt:
         """Whether it failed, and is to go on from its checkpoint, as the same attempt."""
         self._courier = courier
         self._started = time.monotonic()
-        self.system = SystemMetrics(self._write, entry.samples())
+        self._system = SystemMetrics(self._write, entry.samples()) if here else None
+
+    def finish(self) -> None:
+        """Measure no more."""
+        if self._system is not None:
+            self._system.finish()
 
     def seconds(self) -> float:
         """Return how long it has been running."""

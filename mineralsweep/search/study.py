@@ -181,7 +181,7 @@ class Study:
         first error must be the one that is told.
         """
         for live in self._live.values():
-            live.system.finish()
+            live.finish()
             with contextlib.suppress(OSError):
                 goes_on = can_go_on(live.entry)
                 if goes_on:
@@ -248,7 +248,9 @@ class Study:
             checkpoint=entry.checkpoint,
             checkpoint_every=self._sweep.faults.checkpoint_every,
         )
-        self._live[spec.number] = Attempt(spec, params, entry, tries, self._courier)
+        self._live[spec.number] = Attempt(
+            spec, params, entry, tries, self._courier, self._executor.slots().here
+        )
         self._executor.submit(spec)
         return spec
 
@@ -305,7 +307,7 @@ class Study:
         if isinstance(event, Failed) and event.fault == "disk":
             # The trial is not told: it comes back first.
             raise RunError(f"trial {event.number}: {event.reason}; make room on the disk")
-        live.system.finish()
+        live.finish()
         if isinstance(event, Failed) and self._may_pass(live, event):
             del self._live[event.number]
             self._retry(live, event)
