@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -335,10 +336,11 @@ def _joined(address: str) -> tuple[Any, bool]:
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # a slot hides GPUs itself
-    if "RAY_AUTH_TOKEN" in os.environ or TOKEN.is_file():
+    has_token = "RAY_AUTH_TOKEN" in os.environ or TOKEN.is_file()
+    if has_token and "ray" not in sys.modules:  # it reads this once, when it is imported
         os.environ.setdefault("RAY_AUTH_MODE", "token")  # else a cluster with a login refuses us
     try:
-        import ray  # which reads these
+        import ray
     except ModuleNotFoundError:
         raise ConfigError(
             "executor: ray is not installed: pip install 'mineralsweep[ray]'"

@@ -117,7 +117,7 @@ def test_an_engine_is_one_class() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"executor": "ray"}, "executor: unknown name 'ray'"),
+        ({"executor": "rey"}, "executor: unknown name 'rey'; did you mean 'ray'"),
         ({"engine": {"name": "toy"}}, r"engine\.name: unknown value 'toy'"),
         ({"objective": "wurst"}, "objective: unknown value 'wurst'; did you mean 'worst'"),
         ({"space": {"architecture": "toyy"}}, "unknown name 'toyy'; did you mean 'toy'"),
