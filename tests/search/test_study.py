@@ -176,6 +176,27 @@ def test_a_fault_that_may_pass_is_tried_again(dataset: Dataset, fault: str, batc
     assert "last words" in Path(log).read_text()
 
 
+def test_a_crash_goes_on_from_the_checkpoint_in_the_same_run(dataset: Dataset) -> None:
+    unlucky = Unlucky("crash", 1)
+
+    def with_a_state(spec: TrialSpec) -> Any:
+        assert spec.checkpoint is not None
+        spec.checkpoint.mkdir(parents=True, exist_ok=True)
+        (spec.checkpoint / checkpoint.STATE).write_text("half way")
+        return unlucky(spec)
+
+    scene = Scene(dataset, settings(trials=3), FakeExecutor(with_a_state))
+    records = scene.study.run()
+    assert [record.state for record in records] == ["COMPLETE"] * 3
+    first, second = (spec for spec in scene.executor.specs if spec.number == 1)
+    assert (first.folder, first.checkpoint) == (second.folder, second.checkpoint)
+    [run] = [run for run in scene.children() if run.data.tags["mineralsweep.trial"] == "1"]
+    assert run.info.status == "FINISHED"
+    assert run.data.tags["mineralsweep.reason"] == ""
+    history = scene.store.client.get_metric_history(run.info.run_id, "val_loss")
+    assert [one.step for one in history] == sorted({one.step for one in history})
+
+
 def with_batch(sweep: Sweep) -> Sweep:
     return sweep.model_copy(
         update={
