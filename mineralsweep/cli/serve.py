@@ -49,8 +49,8 @@ def serve(options: Namespace) -> int:
     log = _log(options, megabytes, say)
     live = LiveModel(open_store(), options.model or DEFAULT_MODEL)
     live.follow(seconds, say)
-    named = [one.strip() for one in (options.allowed_hosts or "").split(",") if one.strip()]
-    hosts = ("localhost", "127.0.0.1", "[::1]", host, *named) if is_loopback(host) else ("*",)
+    proxies = (options.allowed_hosts or "").replace(",", " ").split()
+    hosts = ("localhost", "127.0.0.1", "[::1]", host) if is_loopback(host) else ("*",)
     shown = f"http://{_reached_at(host)}:{port}"
     say(f"{live.title()} answers on {shown}")
     if not is_loopback(host):
@@ -64,8 +64,8 @@ def serve(options: Namespace) -> int:
     say("Ctrl-C ends it.")
     with log or nullcontext():
         uvicorn.run(
-            app.make(live, photographs, hosts, log), host=host, port=port, log_level="warning",
-            access_log=False, timeout_keep_alive=30,
+            app.make(live, photographs, hosts, log, tuple(proxies)), host=host, port=port,
+            log_level="warning", access_log=False, timeout_keep_alive=30,
         )  # fmt: skip
     return 0
 

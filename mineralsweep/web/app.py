@@ -55,6 +55,7 @@ def make(
     photographs: Mapping[str, Path] | None = None,
     hosts: tuple[str, ...] = ("localhost", "127.0.0.1", "[::1]"),
     log: AnswerLog | None = None,
+    proxies: tuple[str, ...] = (),
 ) -> Limited:
     """Return the ASGI application.
 
@@ -63,11 +64,12 @@ def make(
         photographs: SHA-256 of files that may be shown as small pictures -> where they are.
         hosts: names that a browser may call the server by; "*": any.
         log: takes what is answered.
+        proxies: names that others call it by, whose pages may ask it.
     """
     app, metrics = FastAPI(docs_url=None, redoc_url=None, openapi_url=None), Metrics()
     if log is not None:
         metrics.follow(log)
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(hosts))
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=[*hosts, *proxies])
     _page(app)
     _answers(app, live, _Counted(live, metrics, log, "/classify"), photographs or {})
 
@@ -84,7 +86,7 @@ def make(
 
     invoked = _Counted(live, metrics, log, "/invocations")
     app.mount("/", scoring_server.init(invoked))  # type: ignore[arg-type]
-    return Limited(app, metrics, hosts)
+    return Limited(app, metrics, proxies)
 
 
 class _Counted:

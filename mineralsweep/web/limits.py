@@ -35,12 +35,13 @@ class Limited:
     Args:
         inner: the application.
         metrics: count.
-        hosts: whose pages may ask, beside that of the host that a request names.
+        proxies: whose pages may ask, beside the server's own. Not those of this machine's other
+            servers: they have its name, and another port.
     """
 
-    def __init__(self, inner: ASGIApp, metrics: Metrics, hosts: Collection[str] = ()) -> None:
+    def __init__(self, inner: ASGIApp, metrics: Metrics, proxies: Collection[str] = ()) -> None:
         self._inner = inner
-        self._hosts = hosts
+        self._proxies = proxies
         self._metrics = metrics
         self._under_way = 0
         self.bytes_under_way = 0
@@ -68,7 +69,7 @@ class Limited:
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         sent = {name: value.decode("latin-1") for name, value in scope["headers"]}
-        reason = _refused_by_headers(scope, sent, self._hosts)
+        reason = _refused_by_headers(scope, sent, self._proxies)
         if reason:
             await _refuse(send, *reason)
             return
@@ -142,14 +143,14 @@ class _Body:
 
 
 def _refused_by_headers(
-    scope: Scope, headers: dict[bytes, str], hosts: Collection[str]
+    scope: Scope, headers: dict[bytes, str], proxies: Collection[str]
 ) -> tuple[int, str] | None:
     """Return why a request is refused by its headers alone: a status and a sentence."""
     if scope["method"] != "POST":
         return None
     origin = headers.get(b"origin", "")
     place = urlsplit(origin)
-    if origin and place.netloc != headers.get(b"host") and place.hostname not in hosts:
+    if origin and place.netloc != headers.get(b"host") and place.hostname not in proxies:
         return 403, "a page of another server may not ask this one"
     if scope["path"] == "/invocations" and b"content-type" not in headers:
         return 415, "say what it is: -H 'Content-Type: application/json'"

@@ -92,9 +92,18 @@ def test_what_its_headers_forbid_is_refused(port: int) -> None:
     assert foreign[0] == 403
     own = ask(port, "POST", "/classify", IMAGE, Origin=f"http://127.0.0.1:{port}")
     assert own[0] == 200
-    proxy = {"Origin": "https://localhost", "Host": f"127.0.0.1:{port}"}
-    assert ask(port, "POST", "/classify", IMAGE, **proxy)[0] == 200
+    for name in ("localhost", "127.0.0.1"):  # of another server on this machine
+        other = ask(port, "POST", "/classify", IMAGE, Origin=f"http://{name}:{port + 1}")
+        assert other[0] == 403
     assert ask(port, "POST", "/invocations", b"{}")[0] == 415
+
+
+def test_the_page_of_a_proxy_that_was_named_may_ask_and_no_other(live: LiveModel) -> None:
+    with running(app.make(live, proxies=("stones.example",))) as port:
+        for host in (f"127.0.0.1:{port}", "stones.example"):
+            told = {"Origin": "https://stones.example", "Host": host}
+            assert ask(port, "POST", "/classify", IMAGE, **told)[0] == 200
+        assert ask(port, "POST", "/classify", IMAGE, Origin="https://evil.example")[0] == 403
 
 
 @pytest.mark.parametrize(
