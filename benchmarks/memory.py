@@ -63,7 +63,7 @@ def _in_a_process(data: str, network: str, how: str) -> dict[str, Any]:
 
 
 def _one(data: str, network: str, how: str) -> dict[str, Any]:
-    from mineralsweep.executors.worker import keep_memory
+    from mineralsweep.allocator import keep_memory
 
     if how == "kept" and not keep_memory():
         raise SystemExit("the allocator isn't glibc's: there is nothing to compare")

@@ -117,7 +117,7 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=int, default=getattr(Protocol, name))
     options = parser.parse_args()
     if not options.show:
-        from mineralsweep.executors.worker import keep_memory
+        from mineralsweep.allocator import keep_memory
 
         keep_memory()  # as a worker does
         protocol = Protocol(**{name: getattr(options, name) for name in asdict(Protocol())})

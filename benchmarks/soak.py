@@ -2,9 +2,9 @@
 
     python -m benchmarks.soak --model NAME --versions 1 2 --data PHOTOGRAPHS
 
-The registered model NAME has two versions; the alias champion goes from the first to the second and
-back while the clients ask `mineralsweep serve`. What each version answers to each file was
-asked before: every reply must be that of the version that it names.
+The registered model NAME has two versions; the alias champion goes from one to the other and back
+while the clients ask `mineralsweep serve`. What each version answers to each file was asked before:
+every reply must be that of the version that it names.
 """
 
 from __future__ import annotations
@@ -51,6 +51,7 @@ def main() -> None:
     parser.add_argument("--versions", nargs=2, required=True)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--requests", type=int, default=10_000)
+    parser.add_argument("--moves", type=int, default=2, help="of the alias")
     options = parser.parse_args()
     versions = Versions(open_store(), options.model)
     files = [path.read_bytes() for path in sorted(options.data.rglob("*")) if path.is_file()][::8]
@@ -60,7 +61,8 @@ def main() -> None:
     }
     first, second = options.versions
     versions.give(CHAMPION, first)
-    print(json.dumps(_soak(versions, second, files, expected, options.requests), indent=1))
+    moves = [(second, first)[move % 2] for move in range(options.moves)]
+    print(json.dumps(_soak(versions, moves, files, expected, options.requests), indent=1))
 
 
 def _asked(uri: str, files: Sequence[bytes]) -> list[tuple[str, float]]:
@@ -71,7 +73,7 @@ def _asked(uri: str, files: Sequence[bytes]) -> list[tuple[str, float]]:
 
 def _soak(
     versions: Versions,
-    second: str,
+    moves: Sequence[str],
     files: Sequence[bytes],
     expected: Mapping[str, Sequence[tuple[str, float]]],
     requests: int,
@@ -87,14 +89,14 @@ def _soak(
     )  # fmt: skip
     counts: collections.Counter[str] = collections.Counter()
     memory: list[float] = []
+    done = threading.Event()
     try:
         _wait(port)
         server = psutil.Process(process.pid)
-        first = versions.holder(CHAMPION)
-        done = threading.Event()
 
         def move() -> None:
-            for version, share in ((second, 1 / 3), (first, 2 / 3)):
+            for place, version in enumerate(moves, 1):
+                share = place / (len(moves) + 1)
                 while sum(counts.values()) < share * requests and not done.wait(0.1):
                     pass
                 versions.give(CHAMPION, version)
@@ -109,14 +111,12 @@ def _soak(
         started = time.monotonic()
         with ThreadPoolExecutor(CLIENTS) as clients:
             for outcome in clients.map(
-                lambda number: _one(port, number, files, expected, counts), range(requests)
+                lambda number: _one(port, number, files, expected), range(requests)
             ):
                 counts[outcome] += 1
         seconds = time.monotonic() - started
-        done.set()
-        for one in helpers:
-            one.join()
     finally:
+        done.set()
         os.killpg(process.pid, signal.SIGTERM)
         process.wait(30)
     return {
@@ -145,7 +145,6 @@ def _one(
     number: int,
     files: Sequence[bytes],
     expected: Mapping[str, Sequence[tuple[str, float]]],
-    counts: Mapping[str, int],
 ) -> str:
     """Send one request, and say what came of it."""
     bad = number % 5 == 0

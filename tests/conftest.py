@@ -11,9 +11,9 @@ from typing import NoReturn
 
 import pytest
 
+from mineralsweep.allocator import keep_memory
 from mineralsweep.data.dataset import Dataset, open_dataset
 from mineralsweep.data.settings import DataSettings
-from mineralsweep.executors.worker import keep_memory
 from tests import pictures
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"

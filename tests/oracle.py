@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -54,15 +53,14 @@ def log(store: Store, folder: Path, classes: tuple[str, ...], said: Mapping[str,
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "oracle.py").write_text(CODE)
     (folder / "answers.json").write_text(json.dumps({"classes": classes, "answers": dict(said)}))
-    with warnings.catch_warnings(action="ignore"):
-        info = Model.log(
-            artifact_path=None,
-            name="model",
-            flavor=mlflow.pyfunc,
-            run_id=store.new_run("trial", {}),
-            python_model=str(folder / "oracle.py"),
-            artifacts={"answers": str(folder / "answers.json")},
-            signature=pyfunc.signature(),
-            pip_requirements=["mlflow"],
-        )
+    info = Model.log(
+        artifact_path=None,
+        name="model",
+        flavor=mlflow.pyfunc,
+        run_id=store.new_run("trial", {}),
+        python_model=str(folder / "oracle.py"),
+        artifacts={"answers": str(folder / "answers.json")},
+        signature=pyfunc.signature(),
+        pip_requirements=["mlflow"],
+    )
     return str(info.model_id)

@@ -12,6 +12,7 @@ from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING
 
+from mineralsweep.allocator import share_memory
 from mineralsweep.cli.shell import DEFAULT_MODEL, plain_console
 from mineralsweep.data.settings import DataSettings
 from mineralsweep.data.sources import open_catalog
@@ -35,6 +36,7 @@ def serve(options: Namespace) -> int:
         raise ConfigError(f"--port: must be from 1 to 65535, got {port}")
     if seconds <= 0:
         raise ConfigError(f"--refresh: must be more than 0 seconds, got {seconds:g}")
+    share_memory()
     os.environ.pop(READ_PATHS, None)  # for a batch on this machine; never for who asks a server
     megabytes = _megabytes(options)
     photographs = _photographs(options.photographs) if options.photographs else {}

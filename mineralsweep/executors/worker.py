@@ -6,7 +6,6 @@ The driver loads TensorFlow only at the end, to test the champion.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import errno
 import os
 import signal
@@ -18,26 +17,13 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from mineralsweep.allocator import keep_memory
 from mineralsweep.core.trial import EpochReport, TrialResult, TrialSpec
 from mineralsweep.errors import MineralsweepError
 from mineralsweep.executors.executor import Doing, Epoch, Event, Failed, Fault, Finished
 
 WATCH_SECONDS = 0.2
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
-
-# The names and numbers of mallopt(3).
-M_TRIM_THRESHOLD = -1
-M_TOP_PAD = -2
-M_MMAP_MAX = -4
-M_ARENA_MAX = -8
-
-MEMORY_OPTIONS = {
-    M_ARENA_MAX: 1,  # threads' own arenas hand every array above 32 MiB back
-    M_MMAP_MAX: 0,  # no array gets pages of its own, to be handed back with it
-    M_TRIM_THRESHOLD: 2**31 - 1,
-    M_TOP_PAD: 2**28,
-}
-
 
 Message = tuple[Event, int]
 """What became of the trial, and the worker's memory in bytes."""
@@ -154,29 +140,6 @@ def configure(threads: int, gpu: str | None) -> None:
     tf.config.threading.set_inter_op_parallelism_threads(min(threads, 2))
     for gpu in tf.config.list_physical_devices("GPU"):
         tf.config.experimental.set_memory_growth(gpu, True)
-
-
-def keep_memory() -> bool:
-    """Let this process keep the memory that it frees, for its next arrays.
-
-    Where Python makes the batches, TensorFlow tells glibc to hand freed memory back at once (its
-    log: "Memory patch applied: M_TRIM_THRESHOLD=128 kb"), and each step asks for the same arrays
-    again: the system clears every page of them anew. That took a third to a half of an epoch
-    (docs/performance.md).
-
-    To be called before TensorFlow starts its threads. The process's memory is then the most that it
-    ever needed. What is computed is unchanged.
-
-    Returns:
-        Whether the allocator took it; False where it isn't glibc's.
-    """
-    if os.name != "posix":
-        return False
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is None:
-        return False
-    taken = [mallopt(option, value) for option, value in MEMORY_OPTIONS.items()]
-    return all(taken)
 
 
 def memory() -> int:

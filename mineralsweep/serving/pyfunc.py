@@ -6,6 +6,7 @@ import ast
 import functools
 import shutil
 import tempfile
+import warnings
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
@@ -22,6 +23,9 @@ from mineralsweep.serving.probe import BACKBONE_FILE, POOLING_FILE
 if TYPE_CHECKING:
     from mlflow.models import Model
 
+# MLflow misses an example of the input; ours has a signature. Once for all, as models are saved by
+# a thread: a filter set for a moment is no good in threads.
+warnings.filterwarnings("ignore", message=r".*An input example was not provided")
 PACKAGE = Path(mineralsweep.__file__).parent
 CLASSIFIER = PACKAGE / "serving" / "classifier.py"
 """What MLflow runs to load a model."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import statistics
 import tempfile
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -289,9 +288,7 @@ def upload(
         model_id=model.model_id,
         metadata={"architecture": architecture},
     )
-    # MLflow warns that a model has no input example and no type hint; ours has a signature.
-    silent = warnings.catch_warnings(action="ignore")
-    with tempfile.TemporaryDirectory(prefix="mineralsweep-") as scratch, silent:
+    with tempfile.TemporaryDirectory(prefix="mineralsweep-") as scratch:
         folder = Path(scratch) / "model"
         pyfunc.save(network, folder, described, bits)
         store.client.log_model_artifacts(model.model_id, str(folder))

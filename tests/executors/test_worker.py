@@ -36,7 +36,7 @@ HELD_AFTER_USE = """
 import sys, threading
 import numpy as np
 import psutil
-from mineralsweep.executors.worker import keep_memory
+from mineralsweep.allocator import keep_memory
 
 if sys.argv[1] == "keep":
     assert keep_memory()

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -100,8 +99,7 @@ def a_network_of_the_user_s(folder: Path) -> Path:
 
 
 def logged(trained: Path, folder: Path) -> Path:
-    with warnings.catch_warnings(action="ignore"):
-        pyfunc.save(trained, folder, Model())
+    pyfunc.save(trained, folder, Model())
     return folder
 
 

@@ -7,7 +7,6 @@ import json
 import threading
 import time
 import urllib.request
-import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -49,8 +48,7 @@ def model(catalog: Catalog, tmp_path_factory: pytest.TempPathFactory) -> Path:
     inputs = keras.Input((*SIZE, 3))
     means = keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(inputs))
     network.save(means, CHANNELS, folder / "trained", "none")
-    with warnings.catch_warnings(action="ignore"):  # MLflow's: there is no input example
-        pyfunc.save(folder / "trained", folder / "saved", Model(), catalog.bits)
+    pyfunc.save(folder / "trained", folder / "saved", Model(), catalog.bits)
     return folder / "saved"
 
 

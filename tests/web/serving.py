@@ -7,7 +7,6 @@ import json
 import socket
 import threading
 import time
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -41,8 +40,7 @@ def model_of(folder: Path, classes: tuple[str, ...], digests: tuple[str, ...] = 
     _, embedding = ensemble.answer(network.load(trained), images)
     known, _ = familiarity.fit(Seen(pyramid(images), embedding), [(range(30), range(30, 40))])
     familiarity.save(known.with_digests(digests or [f"{i:064x}" for i in range(30)]), trained)
-    with warnings.catch_warnings(action="ignore"):  # MLflow misses an input example
-        pyfunc.save(trained, folder / "model", Model())
+    pyfunc.save(trained, folder / "model", Model())
     return mlflow.pyfunc.load_model(str(folder / "model"))
 
 
