@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import keras
 import numpy as np
+from mlflow.models import Model
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from mineralsweep.activations.pooling import LogCovariance
+from mineralsweep.serving import pyfunc
 from mineralsweep.serving.probe import Probe, StageClassifier
 
 SIDE = 32
@@ -56,3 +59,9 @@ def probe(seed: int = 0) -> Probe:
         classifier.fit(member.numbers(views), labels)
         members.append(replace(member, classifier=classifier))
     return replace(empty, members=tuple(members))
+
+
+def packed(trained: Path, folder: Path) -> Path:
+    """Return the folder of a trained model as MLflow's pyfunc."""
+    pyfunc.save(trained, folder, Model(metadata={"architecture": "tiny"}))
+    return folder

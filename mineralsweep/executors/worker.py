@@ -43,7 +43,7 @@ def serve(connection: Connection, log: Path, threads: int, gpu: str | None = Non
         gpu: the only one that this process sees, as CUDA names it; None: as it was.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver decides what Ctrl-C means
-    _die_with(os.getppid())
+    die_with(os.getppid())
     print_to(log)
     configure(threads, gpu)
     from mineralsweep.training.run import run_trial
@@ -91,7 +91,7 @@ def ended(number: int, run: Callable[[], Finished]) -> Finished | Failed:
         return Failed(number, f"{type(error).__name__}: {first}", fault=_fault(error))
 
 
-def _die_with(driver: int) -> None:
+def die_with(driver: int) -> None:
     """End this process soon after its driver, however that ended, also in the midst of an epoch."""
 
     def watch() -> None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mineralsweep.data.dataset import Dataset
 from mineralsweep.errors import InputError
-from mineralsweep.tracking.trial_run import PREDICTIONS
+from mineralsweep.tracking.artifacts import PREDICTIONS
 
 
 def answers(run_id: str, classes: Sequence[str]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:

@@ -149,7 +149,7 @@ class Evidence:
         return {}
 
     def _table(self, number: int) -> pd.DataFrame:
-        from mineralsweep.tracking.trial_run import PREDICTIONS
+        from mineralsweep.tracking.artifacts import PREDICTIONS
 
         with tempfile.TemporaryDirectory(prefix="mineralsweep-") as scratch:
             run_id = self.runs[number].info.run_id

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import threading
 import time
 from collections import deque
+from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass
 
 from mineralsweep.errors import StoreRefused
+from mineralsweep.tracking.ahead import Ahead
+from mineralsweep.tracking.artifacts import Artifacts, Validated, make
 from mineralsweep.tracking.client import FIRST_PAUSE, LONGEST_PAUSE, impatient, may_pass, shorten
-from mineralsweep.tracking.outbox import Change, Entry, Point
+from mineralsweep.tracking.outbox import Change, End, Entry, Point
 from mineralsweep.tracking.study_run import StudyRun
 from mineralsweep.tracking.trial_run import TrialRun
+
+MANY = 8
+"""Ended trials that wait: from then on, other processes make their artifacts."""
+AT_ONCE = 4
+"""Entries on their way to a server. A database file takes one write at a time."""
 
 
 class Delivery:
@@ -34,6 +43,8 @@ class Delivery:
         self._study_run = run
         self._entry = entry
         self._run: TrialRun | None = None
+        self._made: Future[Artifacts] | None = None
+        self._making = threading.Lock()
         self._described = False
         self._delivered = 0
         self._doubted = False
@@ -70,6 +81,28 @@ class Delivery:
             self.done = True
         self.doubt = False
 
+    def begin(self, ahead: Ahead) -> None:
+        """Have the artifacts of a whole entry made ahead; what fails is tried again by `bring`."""
+        with self._making, contextlib.suppress(Exception):
+            if self._made is None and (end := self._entry.end()).predicted is not None:
+                self._made = ahead.begin(self._entry, self._validated(end))
+
+    def _validated(self, end: End) -> Validated:
+        assert end.predicted is not None
+        return Validated.of(self._study_run.dataset_of(self._entry.card), end.predicted.rows)
+
+    def _artifacts(self, end: End) -> Artifacts:
+        """Return the artifacts, made ahead or now; where others failed at them, its own error."""
+        with self._making:  # never by two at a time
+            if self._made is not None:
+                with contextlib.suppress(Exception, CancelledError):
+                    return self._made.result()
+            card = self._entry.card
+            made = make(end, self._validated(end), card.architecture, self._entry.artifacts)
+            self._made = Future()
+            self._made.set_result(made)
+            return made
+
     def _open(self) -> TrialRun:
         card = self._entry.card
         if self._run is None or self.doubt:
@@ -99,7 +132,7 @@ class Delivery:
         if end.result is None:
             run.fail(end.reason, end.log, end.time)
         else:
-            run.finish(end, self._doubted)
+            run.finish(end, self._artifacts(end), self._doubted)
         if end.best is not None:
             self._study_run.best_so_far(end.best, end.time)
 
@@ -126,26 +159,32 @@ class Away:
 
 
 class Courier:
-    """Delivers entries one after the other, in the order in which they had something new.
+    """Delivers entries in the order in which they had something new.
 
-    An error that may pass is waited out, for as long as it takes; nothing overtakes what waits.
-    One that can't pass ends all delivering, and is raised by the next `check`. Used from one
-    thread.
+    To a server several are on their way at once; an entry never twice. An error that may pass is
+    waited out, for as long as it takes; no thread overtakes what it waits for. One that can't pass
+    ends all delivering, and is raised by the next `check`. Used from one thread.
     """
 
     def __init__(self, run: StudyRun) -> None:
         self._run = run.asking_once()
         self._patience = impatient()
+        self._ahead = Ahead()
         self._deliveries: dict[str, Delivery] = {}
         self._queue: deque[Delivery] = deque()
-        self._busy = False
+        self._busy: list[Delivery] = []
+        self._looking = threading.Lock()
         self._closed = False
         self._error: BaseException | None = None
         self._reason = ""
         self._last_answer = time.monotonic()
         self._changed = threading.Condition()
-        self._thread = threading.Thread(target=self._work, name="courier", daemon=True)
-        self._thread.start()
+        self._threads = [
+            threading.Thread(target=self._work, name="courier", daemon=True)
+            for _ in range(AT_ONCE if run.is_of_server else 1)
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def bring(self, entry: Entry, *, left: bool = False, whole: bool = False) -> None:
         """Have all that an entry holds delivered; to be called again when it holds more.
@@ -211,27 +250,47 @@ class Courier:
             )
             self._closed = True
             self._changed.notify_all()
-        self._thread.join(seconds)
+        for thread in self._threads:
+            thread.join(seconds)
         self._patience.close()
+        self._ahead.close()
 
     def _work(self) -> None:
         while (delivery := self._next()) is not None:
+            self._look_ahead()
             self._bring(delivery)
             with self._changed:
-                self._busy = False
+                self._busy.remove(delivery)
                 if delivery.done:
                     self._deliveries = {
                         token: one for token, one in self._deliveries.items() if not one.done
                     }
                 self._changed.notify_all()
 
-    def _next(self) -> Delivery | None:
+    def _look_ahead(self) -> None:
         with self._changed:
-            self._changed.wait_for(lambda: self._closed or bool(self._queue))
-            if self._closed or self._error is not None:
+            waiting = [one for one in self._queue if one.whole and one not in self._busy]
+        with self._looking:
+            if len(waiting) >= MANY or self._ahead.started:
+                for one in waiting[: self._ahead.room]:
+                    one.begin(self._ahead)
+
+    def _next(self) -> Delivery | None:
+        """Return the first entry that has something new and that no other thread has."""
+
+        def ready() -> Delivery | None:
+            return next((one for one in self._queue if one not in self._busy), None)
+
+        with self._changed:
+            self._changed.wait_for(
+                lambda: self._closed or self._error is not None or ready() is not None
+            )
+            found = ready()
+            if self._closed or self._error is not None or found is None:
                 return None
-            self._busy = True
-            return self._queue.popleft()
+            self._queue.remove(found)
+            self._busy.append(found)
+            return found
 
     def _bring(self, delivery: Delivery) -> None:
         pause = FIRST_PAUSE

@@ -7,11 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from mineralsweep.core.record import epoch_named
 
 TRAIN, VALIDATION, MARK = "#0072B2", "#D55E00", "#555555"  # Okabe & Ito: safe for colour-blind eyes
+TITLE = 1.0
+"""Where an axes' title is: said, it is not looked for at every drawing."""
 
 
 def learning_curves(
@@ -30,7 +33,7 @@ def learning_curves(
         axes.plot(epochs, train[name], "o-", ms=3, color=TRAIN, label="train")
         axes.plot(epochs, validation[name], "s-", ms=3, color=VALIDATION, label="validation")
         axes.axvline(best_epoch, color=MARK, ls=":", lw=1, label=f"kept: {epoch_named(best_epoch)}")
-        axes.set(title=name)
+        axes.set_title(name, y=TITLE)
     panels[-1].legend(frameon=False)
     return figure
 
@@ -50,7 +53,7 @@ def fold_curves(folds: dict[str, Sequence[Sequence[float]]], kept: Sequence[int]
                 axes.plot(epoch, values[epoch - 1], "o", ms=4, color=VALIDATION)
         mean = [float(np.mean(values)) for values in zip(*folds[name], strict=False)]
         axes.plot(range(1, len(mean) + 1), mean, lw=2.5, color=TRAIN)
-        axes.set(title=f"validation {name}, {len(kept)} folds")
+        axes.set_title(f"validation {name}, {len(kept)} folds", y=TITLE)
     last = panels[-1]
     last.plot([], [], "-o", lw=1, ms=4, color=VALIDATION, label="a fold; dot: the epoch kept")
     last.plot([], [], lw=2.5, color=TRAIN, label="mean of the folds")
@@ -66,7 +69,8 @@ def _panels(count: int) -> tuple[Figure, list[Axes]]:
     panels = list(figure.subplots(1, count, squeeze=False)[0])
     for axes in panels:
         axes.set_xlabel("epoch")
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+        axes.yaxis.set_major_locator(MaxNLocator(5))
         axes.grid(alpha=0.25)
     return figure, panels
 
@@ -95,5 +99,6 @@ def confusion_matrix(counts: NDArray[np.int64], classes: Sequence[str], title: s
     ticks = range(len(classes))
     axes.set_xticks(ticks, classes, rotation=30, ha="right")
     axes.set_yticks(ticks, classes)
-    axes.set(xlabel="predicted", ylabel="true", title=title)
+    axes.set(xlabel="predicted", ylabel="true")
+    axes.set_title(title, y=TITLE)
     return figure

@@ -28,7 +28,7 @@ from mineralsweep.training.folds import Predicted
 
 SPEC, EVENTS, END = "spec.json", "events.jsonl", "end.json"
 ATTEMPTS = "attempts.json"
-NETWORK, CHECKPOINT = "network", "checkpoint"
+NETWORK, CHECKPOINT, ARTIFACTS = "network", "checkpoint", "artifacts"
 GONE, DAMAGED = ".delivered-", ".damaged-"
 STATES = "states"
 """Holds the last states of trials that others may go on from; no entry."""
@@ -108,6 +108,11 @@ class Entry:
     def checkpoint(self) -> Path:
         """Where the training keeps its checkpoint."""
         return self.folder / CHECKPOINT
+
+    @property
+    def artifacts(self) -> Path:
+        """Where figures and the packed model wait for MLflow."""
+        return self.folder / ARTIFACTS
 
     @property
     def ended(self) -> bool:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 from mlflow.entities import LoggedModel, LoggedModelStatus
+from mlflow.models import Model
 
+from mineralsweep.serving import pyfunc
 from mineralsweep.tracking.store import Store
 from mineralsweep.tracking.trial_run import upload
 
@@ -36,7 +39,11 @@ def log(store: Store, run_id: str, packaged: Path, bits: int) -> str:
     run = client.get_run(run_id)
     params = dict(run.data.params)
     model = client.create_logged_model(run.info.experiment_id, NAME, run_id, params=params)
-    upload(store, model, run_id, params.get("architecture", ""), packaged, bits)
+    described = Model(metadata={"architecture": params.get("architecture", "")})
+    with tempfile.TemporaryDirectory(prefix="mineralsweep-") as scratch:
+        packed = Path(scratch) / "model"
+        pyfunc.save(packaged, packed, described, bits)
+        upload(store, model, run_id, packed)
     client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
     return str(model.model_id)
 

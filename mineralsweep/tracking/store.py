@@ -167,12 +167,16 @@ class Store:
         MLflow's own log_table would append to it.
         """
         self.client.log_text(run_id, table.to_json(orient="split", index=False), file)
-        listed = json.loads(
-            self.client.get_run(run_id).data.tags.get(MLFLOW_LOGGED_ARTIFACTS, "[]")
-        )
+        self.log(run_id, tags=self.named_table(run_id, file))
+
+    def named_table(self, run_id: str, file: str) -> dict[str, str]:
+        """Return the tag that has MLflow show a run's file as a table, beside its others."""
+        tags = self.client.get_run(run_id).data.tags
+        listed = json.loads(tags.get(MLFLOW_LOGGED_ARTIFACTS, "[]"))
         entry = {"path": file, "type": "table"}
-        if entry not in listed:
-            self.log(run_id, tags={MLFLOW_LOGGED_ARTIFACTS: json.dumps([*listed, entry])})
+        return {
+            MLFLOW_LOGGED_ARTIFACTS: json.dumps(listed if entry in listed else [*listed, entry])
+        }
 
     def log_dataset(self, run_id: str, dataset: Dataset, context: str) -> None:
         """Record a data set, with its digest and its split, as an input of a run."""

@@ -68,6 +68,11 @@ class StudyRun:
         """Return the data set as a trial has it."""
         return self._divided(str(card.params.get("division", "")))
 
+    @property
+    def is_of_server(self) -> bool:
+        """Whether the run is on a server, which takes several requests at once."""
+        return self._store.uri.startswith(("http://", "https://"))
+
     def asking_once(self) -> Self:
         """Return the same run; each error of MLflow's is raised at once."""
         other = copy.copy(self)
@@ -138,7 +143,7 @@ class StudyRun:
         return self._trial(found[0].info.run_id, card) if found else None
 
     def _trial(self, run_id: str, card: Card) -> TrialRun:
-        return TrialRun(self._store, run_id, card.architecture, self.dataset_of(card))
+        return TrialRun(self._store, run_id, self.dataset_of(card))
 
     def best_so_far(self, best: Best, time: int) -> None:
         """Write the best value after so many ended trials: the sweep's own learning curve.

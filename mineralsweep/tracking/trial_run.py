@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-import statistics
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from mlflow.entities import LoggedModel, LoggedModelOutput, LoggedModelStatus, Metric
 from mlflow.models import Model
+from mlflow.models.model import MLMODEL_FILE_NAME
 from mlflow.tracking.context.registry import resolve_tags
 
-from mineralsweep.core import objective as objectives
-from mineralsweep.core.trial import TrialResult
-from mineralsweep.data import depth
 from mineralsweep.data.dataset import Dataset
-from mineralsweep.evaluation import FoldMean, Scores, score
-from mineralsweep.serving import pyfunc
-from mineralsweep.tracking import figures
+from mineralsweep.tracking.artifacts import PREDICTIONS, Artifacts
 from mineralsweep.tracking.outbox import End, Point
 from mineralsweep.tracking.store import Store
-from mineralsweep.training.folds import Predicted
 from mineralsweep.urls import without_secrets
 
 METRICS_A_CALL = 1_000
@@ -33,8 +25,6 @@ TRIAL = "mineralsweep.trial"
 STUDY = "mineralsweep.study"
 REASON = "mineralsweep.reason"
 MODEL = "mineralsweep.model_id"
-PREDICTIONS = "validation_predictions.json"
-"""A row an image that the trial was validated on: its answer, by a model that had not seen it."""
 
 
 class TrialRun:
@@ -44,10 +34,9 @@ class TrialRun:
     what is there already does not stand twice.
     """
 
-    def __init__(self, store: Store, run_id: str, architecture: str, dataset: Dataset) -> None:
+    def __init__(self, store: Store, run_id: str, dataset: Dataset) -> None:
         self.run_id = run_id
         self._store = store
-        self._architecture = architecture
         self._dataset = dataset
 
     def describe(self, params: Mapping[str, Any]) -> None:
@@ -79,49 +68,32 @@ class TrialRun:
             if point.metrics and (next(iter(point.metrics)), point.step, point.time) not in there
         ]
 
-    def finish(self, end: End, doubt: bool = False) -> str:
+    def finish(self, end: End, made: Artifacts, doubt: bool = False) -> str:
         """Write what a trained trial leaves behind, end the run, and return the model's id.
 
         Args:
             end: of an attempt that was trained: it has a result.
+            made: of this end.
             doubt: whether some of it may have been written before.
         """
-        result, predicted = end.result, end.predicted
+        result = end.result
         assert result is not None
-        assert predicted is not None
-        labels, groups = self._dataset.labels(), self._dataset.groups
-        scores = score(
-            result.probabilities,
-            [labels[row] for row in predicted.rows],
-            self._dataset.classes,
-            [groups[row] for row in predicted.rows],
-        )
         if result.folds:  # each fold's epochs were written as they came, under its name
             points = [Point(one.metrics(), one.epoch, end.time) for one in result.history]
             self.write(self.without_known(points) if doubt else points)
-        self._log_figures(result, scores)
-        self._log_predictions(result, predicted)
-        mean = predicted.over_folds(result)
-        summary = _summary(result, scores, mean)
-        model_id = ensure_model(
-            self._store,
-            self.run_id,
-            self._architecture,
-            result.folder,
-            summary,
-            end.time,
-            doubt,
-            self._dataset.catalog.bits,
+        self._store.client.log_artifacts(self.run_id, str(made.files))
+        model_id = ensure_model(self._store, self.run_id, made.model, made.metrics, end.time, doubt)
+        tags = {MODEL: model_id, **self._store.named_table(self.run_id, PREDICTIONS)}
+        self._end(
+            end.state, end.reason, made.accuracy, end.time, tags, {"precision": result.precision}
         )
-        self._store.log(self.run_id, params={"precision": result.precision}, tags={MODEL: model_id})
-        self._end(end.state, end.reason, str(mean or scores.accuracy), end.time)
         return model_id
 
     def fail(self, reason: str, log: str = "", time: int | None = None) -> None:
         """End the run as FAILED, with the reason and what the worker printed last."""
         if log:
             self._store.client.log_text(self.run_id, without_secrets(log), "worker.log")
-        self._end("FAILED", reason, "", time)
+        self._end("FAILED", reason, time=time)
 
     def suspend(self, reason: str) -> None:
         """End the run as FAILED for now: its trial will go on from a checkpoint."""
@@ -132,77 +104,23 @@ class TrialRun:
         self._store.client.update_run(self.run_id, status="RUNNING")
         self._store.log(self.run_id, tags={STATE: "", REASON: "", "mlflow.note.content": ""})
 
-    def _end(self, state: str, reason: str, accuracy: str, time: int | None) -> None:
-        tags = {STATE: state}
+    def _end(
+        self,
+        state: str,
+        reason: str,
+        accuracy: str = "",
+        time: int | None = None,
+        tags: Mapping[str, str] | None = None,
+        params: Mapping[str, Any] | None = None,
+    ) -> None:
         note = f"Validation accuracy {accuracy}." if accuracy else ""
+        said = {STATE: state}
         if reason:
-            tags[REASON] = reason[:5000]
+            said[REASON] = reason[:5000]
             note = f"{note} {state}: {reason}".strip()
-        tags["mlflow.note.content"] = note
-        self._store.log(self.run_id, tags=tags)
+        said["mlflow.note.content"] = note
+        self._store.log(self.run_id, params=params, tags={**(tags or {}), **said})
         self._store.end(self.run_id, STATUS[state], time)
-
-    def _log_figures(self, result: TrialResult, scores: Scores) -> None:
-        history = result.history
-        curves = figures.learning_curves(
-            {
-                "loss": [r.train_loss for r in history],
-                "accuracy": [r.train_accuracy for r in history],
-            },
-            {"loss": [r.val_loss for r in history], "accuracy": [r.val_accuracy for r in history]},
-            result.best_epoch,
-        )
-        validated = "validation split"
-        if result.folds:
-            curves = figures.fold_curves(
-                {
-                    "loss": [[r.val_loss for r in fold.history] for fold in result.folds],
-                    "accuracy": [[r.val_accuracy for r in fold.history] for fold in result.folds],
-                },
-                [fold.best_epoch for fold in result.folds],
-            )
-            validated = f"out of fold, n = {scores.accuracy.n}"
-        matrix = figures.confusion_matrix(scores.confusion, self._dataset.classes, validated)
-        self._store.client.log_figure(self.run_id, curves, "learning_curves.png")
-        self._store.client.log_figure(self.run_id, matrix, "confusion_matrix.png")
-
-    def _log_predictions(self, result: TrialResult, predicted: Predicted) -> None:
-        classes, labels = self._dataset.classes, self._dataset.labels()
-        rows = predicted.rows
-        best = result.probabilities.argmax(axis=1)
-        table: dict[str, Any] = {
-            "file": self._dataset.files(rows),
-            "digest": [self._dataset.catalog.images[row].digest for row in rows],
-            "label": [classes[labels[row]] for row in rows],
-            "predicted": [classes[i] for i in best],
-            "correct": [bool(labels[row] == i) for row, i in zip(rows, best, strict=True)],
-            "confidence": result.probabilities.max(axis=1).astype(float).round(4).tolist(),
-        }
-        for i, name in enumerate(classes):
-            table[f"p_{name}"] = result.probabilities[:, i].astype(float).round(6).tolist()
-        if predicted.folds:
-            table["fold"] = list(predicted.folds)
-        self._store.log_table(self.run_id, pd.DataFrame(table), PREDICTIONS)
-
-
-def _summary(result: TrialResult, scores: Scores, over_folds: FoldMean | None) -> dict[str, float]:
-    accuracy = over_folds or scores.accuracy
-    of_folds = {}
-    if over_folds is not None:
-        of_folds = {"best_val_accuracy_spread": over_folds.spread, "folds_trained": over_folds.fits}
-    of_classes = objectives.metrics_of(scores.confusion)
-    losses = [fold.loss for fold in result.folds] or [scores.loss]
-    return {
-        "best_epoch": result.best_epoch,
-        "best_val_accuracy": accuracy.value,
-        "best_val_loss": statistics.fmean(losses),
-        "best_val_accuracy_low": accuracy.low,
-        "best_val_accuracy_high": accuracy.high,
-        **of_folds,
-        **{f"best_{name}": value for name, value in of_classes.items()},
-        "training_seconds": result.seconds,
-        **result.sizes(),
-    }
 
 
 NAME = "model"
@@ -211,14 +129,12 @@ NAME = "model"
 def ensure_model(
     store: Store,
     run_id: str,
-    architecture: str,
-    network: Path,
+    packed: Path,
     metrics: Mapping[str, float],
     time: int,
     doubt: bool = True,
-    bits: int = depth.FULL,
 ) -> str:
-    """Log a trained network as a run's one model, with the run's summary; return the model's id.
+    """Log a trained model as a run's one model, with the run's summary; return the model's id.
 
     MLflow's own log_model makes another model, and another line among the run's outputs, each time
     it is called. Here each step looks first whether it has been taken, or may be taken twice.
@@ -226,12 +142,10 @@ def ensure_model(
     Args:
         store: where the run is.
         run_id: of the run, which is running.
-        architecture: goes into the model's metadata.
-        network: the folder with the trained network.
+        packed: the model's folder, as `pyfunc.save` writes it.
         metrics: a summary, written to the run and to the model, at step 0.
         time: of the metrics, in ms since 1970.
         doubt: whether some of it may have been done before; without, nothing is asked first.
-        bits: as of `pyfunc.save`.
     """
     client = store.client
     model = (_found(store, run_id) if doubt else None) or client.create_logged_model(
@@ -249,7 +163,7 @@ def ensure_model(
         [Metric(name, value, time, 0, model_id=model_id) for name, value in metrics.items()],
     )
     if model.status != LoggedModelStatus.READY:
-        upload(store, model, run_id, architecture, network, bits)
+        upload(store, model, run_id, packed)
         client.finalize_logged_model(model_id, LoggedModelStatus.READY)
     if doubt:
         _found(store, run_id)  # a request that timed out may have been carried out since
@@ -277,18 +191,12 @@ def _wholeness(model: LoggedModel) -> tuple[bool, int]:
     return model.status != LoggedModelStatus.READY, int(model.creation_timestamp)
 
 
-def upload(
-    store: Store, model: LoggedModel, run_id: str, architecture: str, network: Path, bits: int
-) -> None:
-    """Write a trained model's folder, as MLflow's pyfunc, to where a logged model's files are."""
-    described = Model(
-        artifact_path=model.artifact_location,
-        model_uuid=model.model_id,
-        run_id=run_id,
-        model_id=model.model_id,
-        metadata={"architecture": architecture},
-    )
-    with tempfile.TemporaryDirectory(prefix="mineralsweep-") as scratch:
-        folder = Path(scratch) / "model"
-        pyfunc.save(network, folder, described, bits)
-        store.client.log_model_artifacts(model.model_id, str(folder))
+def upload(store: Store, model: LoggedModel, run_id: str, packed: Path) -> None:
+    """Write a packed model's folder to where a logged model's files are; it then says whose."""
+    described = Model.load(str(packed))
+    described.artifact_path = model.artifact_location
+    described.model_uuid = model.model_id
+    described.run_id = run_id
+    described.model_id = model.model_id
+    described.save(str(packed / MLMODEL_FILE_NAME))
+    store.client.log_model_artifacts(model.model_id, str(packed))

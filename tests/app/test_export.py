@@ -35,6 +35,7 @@ from mineralsweep.registry.versions import CHAMPION, DIGEST
 from mineralsweep.serving import confidence, ensemble, network
 from mineralsweep.tracking import Store, open_store, served_model
 from mineralsweep.tracking.trial_run import MODEL, ensure_model
+from tests import tiny
 from tests.export.models import CLASSES
 from tests.export.models import network as a_network
 from tests.serving.test_code import an_estimator
@@ -64,7 +65,7 @@ def registered(trained: Path, dataset: Dataset) -> tuple[Store, str]:
     shutil.copytree(trained, served)
     compile_folder(served)
     confidence.save(TEMPERATURE, 10, served)
-    model_id = ensure_model(store, run_id, "tiny", trained, {}, 0)
+    model_id = ensure_model(store, run_id, tiny.packed(trained, Path("packed")), {}, 0)
     store.log(run_id, tags={MODEL: model_id})
     served_id = served_model.log(store, run_id, served, dataset.catalog.bits)
     with downloaded(f"models:/{served_id}") as folder:

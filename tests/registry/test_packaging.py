@@ -20,7 +20,8 @@ from mineralsweep.serving import confidence, familiarity, network, probe, served
 from mineralsweep.serving.compiled import CompiledNetwork, CompiledProbe
 from mineralsweep.serving.network import Network
 from mineralsweep.tracking import Store, open_store, served_model
-from mineralsweep.tracking.trial_run import PREDICTIONS, ensure_model
+from mineralsweep.tracking.artifacts import PREDICTIONS
+from mineralsweep.tracking.trial_run import ensure_model
 from tests import tiny
 
 pytestmark = [
@@ -120,7 +121,8 @@ def test_a_training_that_is_registered_by_hand_twice_has_one_version(
 ) -> None:
     run_id = run_with_answers(store, dataset, dataset.split.validation)
     store.log_dataset(run_id, dataset, "training and validation")
-    trained = ensure_model(store, run_id, "tiny", a_network(tmp_path / "n"), {}, 0)
+    packed = tiny.packed(a_network(tmp_path / "n"), tmp_path / "packed")
+    trained = ensure_model(store, run_id, packed, {}, 0)
     versions, first = candidate.find(store, f"models:/{trained}")
     assert Path(dataset.source).exists()
     shutil.rmtree(dataset.source)  # its images are needed once

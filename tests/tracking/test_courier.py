@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import requests
@@ -90,7 +91,7 @@ class Troubled:
 
 
 WRITES = (
-    "create_run", "log_batch", "log_inputs", "log_figure", "log_text", "create_logged_model",
+    "create_run", "log_batch", "log_inputs", "log_artifacts", "create_logged_model",
     "log_outputs", "log_model_artifacts", "finalize_logged_model", "set_terminated",
 )  # fmt: skip
 
@@ -319,3 +320,67 @@ def test_mlflow_s_own_retries_are_as_they_were_after_a_study(
     scene.study.run()
     assert seen == ["0"]
     assert name not in os.environ
+
+
+@dataclass(frozen=True)
+class ServersRun:
+    """A study's run on a server."""
+
+    is_of_server: bool
+
+    def asking_once(self) -> ServersRun:
+        return self
+
+
+@dataclass(frozen=True)
+class Named:
+    token: str
+
+
+@dataclass(frozen=True)
+class Slip:
+    """An entry of the outbox, as far as its delivery is told."""
+
+    card: Named
+
+
+class Unhurried:
+    """A delivery that takes its time, and sees who else is on its way."""
+
+    under_way: ClassVar[list[str]] = []
+    most: ClassVar[int] = 0
+    brought: ClassVar[list[str]] = []
+
+    def __init__(self, run: Any, entry: Slip, doubt: bool) -> None:
+        self._token = entry.card.token
+        self.whole = self.done = False
+
+    def begin(self, ahead: Any) -> None:
+        """Leave it for later."""
+
+    def bring(self) -> None:
+        assert self._token not in self.under_way
+        self.under_way.append(self._token)
+        type(self).most = max(self.most, len(self.under_way))
+        time.sleep(0.02)
+        self.under_way.remove(self._token)
+        self.brought.append(self._token)
+
+
+@pytest.mark.parametrize(("is_of_server", "at_once"), [(True, courier_module.AT_ONCE), (False, 1)])
+def test_several_are_on_their_way_to_a_server_and_none_of_them_twice(
+    monkeypatch: pytest.MonkeyPatch, is_of_server: bool, at_once: int
+) -> None:
+    monkeypatch.setattr(courier_module, "Delivery", Unhurried)
+    monkeypatch.setattr(Unhurried, "most", 0)
+    monkeypatch.setattr(Unhurried, "brought", [])
+    courier = courier_module.Courier(ServersRun(is_of_server))  # type: ignore[arg-type]
+    slips = [Slip(Named(str(place))) for place in range(8)]
+    for slip in slips * 3:
+        courier.bring(slip, whole=True)  # type: ignore[arg-type]
+        time.sleep(0.005)
+    while not courier.flush(1):
+        pass
+    courier.close(1)
+    assert Unhurried.most == at_once
+    assert set(Unhurried.brought) == {slip.card.token for slip in slips}

@@ -18,7 +18,16 @@ from mineralsweep.core.record import TrialRecord
 from mineralsweep.data.dataset import Dataset
 from mineralsweep.evaluation import wilson
 from mineralsweep.search.task import examples
-from mineralsweep.tracking import End, Outbox, Point, StudyRun, SystemMetrics, now_ms, open_store
+from mineralsweep.tracking import (
+    End,
+    Outbox,
+    Point,
+    StudyRun,
+    SystemMetrics,
+    now_ms,
+    open_store,
+)
+from mineralsweep.tracking.artifacts import Validated, make
 from mineralsweep.tracking.store import recall_metrics
 from mineralsweep.training.folds import Predicted
 from mineralsweep.urls import without_password, without_secrets
@@ -48,7 +57,9 @@ def finished(dataset: Dataset, tmp_path: Path) -> tuple[MlflowClient, str, str, 
     seen = examples(dataset, (80, 80))
     predicted = Predicted(seen.validation)
     end = End("COMPLETE", "", now_ms(), result=event.result, predicted=predicted)
-    model_id = run.finish(end)
+    validated = Validated.of(dataset, seen.validation)
+    made = make(end, validated, card.architecture, tmp_path / "artifacts")
+    model_id = run.finish(end, made)
     return store.client, sweep_run.run_id, run.run_id, model_id
 
 
