@@ -36,6 +36,7 @@ def doctor(options: Namespace) -> int:
         ("memory", _memory),
         ("gpu", _gpu),
         ("tracking", _tracking),
+        *([("writes", _writes)] if options.store else []),
         ("artifacts", _artifacts),
         ("weights", _weights),
         ("cache", _cache),
@@ -93,6 +94,22 @@ def _tracking() -> str:
     return (
         f"{store.shown_uri} answers in {statistics.median(taken) * 1000:.0f} ms; experiment"
         f" '{store.experiment}'"
+    )
+
+
+def _writes() -> str:
+    from mlflow.exceptions import MlflowException
+
+    from mineralsweep.tracking import open_store
+    from mineralsweep.tracking.rate import WRITES_A_TRIAL, writes_a_second
+
+    try:
+        found = writes_a_second(open_store())
+    except MlflowException as error:
+        raise OSError(f"the tracking store takes no writes: {error}") from error
+    return (
+        f"{found:.0f} a second; a trial is about {WRITES_A_TRIAL}, so it takes"
+        f" {found / WRITES_A_TRIAL:.1f} trials a second"
     )
 
 

@@ -376,4 +376,9 @@ def _environment(commands: Any) -> None:
     relocate.add_argument("new", metavar="NEW", help="the folder that it is in now")
     relocate.add_argument("--force", action="store_true", help="also where NEW lacks files")
     text = "Show what this machine has and what is missing."
-    _add(commands, "doctor", "environment.doctor", text)
+    parser = _add(commands, "doctor", "environment.doctor", text)
+    parser.add_argument(
+        "--store",
+        action="store_true",
+        help="write to the tracking store for a second: how many trials does it take?",
+    )

@@ -67,6 +67,11 @@ class Store:
         return replace(self, client=bare(self.client))
 
     @property
+    def is_of_server(self) -> bool:
+        """Whether it is behind a server, which takes several requests at once."""
+        return self.uri.startswith(("http://", "https://"))
+
+    @property
     def shown_uri(self) -> str:
         """The store's URI without a password."""
         return without_password(self.uri)

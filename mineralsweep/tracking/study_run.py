@@ -70,8 +70,8 @@ class StudyRun:
 
     @property
     def is_of_server(self) -> bool:
-        """Whether the run is on a server, which takes several requests at once."""
-        return self._store.uri.startswith(("http://", "https://"))
+        """See `Store.is_of_server`."""
+        return self._store.is_of_server
 
     def asking_once(self) -> Self:
         """Return the same run; each error of MLflow's is raised at once."""

@@ -146,7 +146,15 @@ def test_a_training_that_diverges_fails_with_its_reason(
 
 
 def test_doctor_tells_what_is_there(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["doctor"]) == 0
+    assert main(["doctor", "--store"]) == 0
     printed = capsys.readouterr().out
-    for word in ("tensorflow", "cores", "gpu", "not cached", "mlflow.db answers", "disk"):
+    for word in (
+        "tensorflow",
+        "cores",
+        "gpu",
+        "not cached",
+        "mlflow.db answers",
+        "trials a second",
+        "disk",
+    ):
         assert word in printed

@@ -28,6 +28,7 @@ from mineralsweep.tracking import (
     open_store,
 )
 from mineralsweep.tracking.artifacts import Validated, make
+from mineralsweep.tracking.rate import writes_a_second
 from mineralsweep.tracking.store import recall_metrics
 from mineralsweep.training.folds import Predicted
 from mineralsweep.urls import without_password, without_secrets
@@ -344,3 +345,9 @@ def test_runs_go_where_the_sweep_began(dataset: Dataset) -> None:
     parent = first.new_run("parent", {})
     later = open_store("second").where(parent)
     assert (later.experiment_id, later.experiment) == (first.experiment_id, "first")
+
+
+def test_asking_what_the_store_takes_leaves_no_run() -> None:
+    store = open_store()
+    assert writes_a_second(store, 0.2) > 0
+    assert not store.client.search_runs([store.experiment_id])
