@@ -125,6 +125,7 @@ def measure(slots: int, seconds: float, minutes: float) -> dict[str, float]:
     state, task = State("bench", "sweep", {}), Task(sweep, dataset)
     engine = ENGINES["optuna"](sweep, "bench", state.folder, None)
     run = StudyRun(open_store(), "bench", "sweep", task.divided)
+    run.describe_study({})
     started, watcher = time.monotonic(), Watcher()
     cluster = Cluster(slots, seconds, started + minutes * 60)
     with contextlib.suppress(Exception):  # trials are cut short: the driver is what counts

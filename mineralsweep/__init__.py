@@ -14,15 +14,37 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-__all__ = ["Architecture", "Hyperparameter", "MlflowTuner", "__version__", "hypermodel"]
+__all__ = [
+    "Architecture",
+    "Champion",
+    "Hyperparameter",
+    "MlflowTuner",
+    "Sweep",
+    "Training",
+    "__version__",
+    "champion",
+    "hypermodel",
+    "load",
+    "resume",
+    "sweep",
+    "train",
+]
 __version__ = "0.1.0"
 
 
 _HOMES = {
     "Architecture": "mineralsweep.models.architecture",
+    "Champion": "mineralsweep.app.interface",
     "Hyperparameter": "mineralsweep.core.hyperparameter",
     "MlflowTuner": "mineralsweep.app.notebooks",
+    "Sweep": "mineralsweep.app.interface",
+    "Training": "mineralsweep.app.interface",
+    "champion": "mineralsweep.app.interface",
     "hypermodel": "mineralsweep.app.notebooks",
+    "load": "mineralsweep.app.interface",
+    "resume": "mineralsweep.app.interface",
+    "sweep": "mineralsweep.app.interface",
+    "train": "mineralsweep.app.interface",
 }
 
 

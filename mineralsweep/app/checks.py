@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mineralsweep import machine
-from mineralsweep.config import Sweep
+from mineralsweep.config import Sweep, presets
 from mineralsweep.data.dataset import Dataset, open_dataset
 from mineralsweep.data.profile import concerns
 from mineralsweep.data.sources import SOURCES
@@ -67,6 +67,15 @@ def suited_to_machine(sweep: Sweep) -> Sweep:
         return sweep
     workers = min(machine.workers(), sweep.budget.trials * sweep.fits())
     return sweep.model_copy(update={"workers": workers})
+
+
+def within(sweep: Sweep, minutes: float) -> presets.Chosen:
+    """Return what a sweep of its data does in so many minutes on this machine."""
+    dataset = open_dataset(sweep.data.settings())
+    return presets.choose(
+        minutes, len(dataset.catalog.images), min(dataset.units(dataset.pool()).values()),
+        machine.cores(), sweep.engine.name,
+    )  # fmt: skip
 
 
 def open_sweep_data(sweep: Sweep, say: Say) -> Dataset:

@@ -53,7 +53,7 @@ def draw(evidence: Evidence, say: Say) -> Page | None:
     Whatever goes wrong is told and raises nothing.
     """
     try:
-        page = _drawn(evidence)
+        page = drawn(evidence)
         evidence.store.client.log_text(evidence.run_id, page.html, FILE)
     except Exception as error:
         reason = str(error) or type(error).__name__
@@ -65,7 +65,8 @@ def draw(evidence: Evidence, say: Say) -> Page | None:
     return page
 
 
-def _drawn(evidence: Evidence) -> Page:
+def drawn(evidence: Evidence) -> Page:
+    """Draw a study's report."""
     from mineralsweep import report
 
     context = multiprocessing.get_context("spawn")
@@ -89,15 +90,25 @@ def draw_again(study_or_run: str, out: Path | None, say: Say) -> tuple[str, Page
         InputError: there is no such study here, it has no champion yet, it is at work, its data
             can't be opened, or the file can't be written.
     """
-    evidence = _evidence(study_or_run, say)
-    page = _drawn(evidence)
+    evidence = evidence_again(study_or_run, say)
+    page = drawn(evidence)
     if out is not None:
         write_page(out, page.html)
     evidence.store.client.log_text(evidence.run_id, page.html, FILE)
     return evidence.run_id, page
 
 
-def _evidence(study_or_run: str, say: Say) -> Evidence:
+def evidence_again(study_or_run: str, say: Say) -> Evidence:
+    """Return what the report of a study that has ended is made from.
+
+    Args:
+        study_or_run: a study's name, or the id of its run in MLflow.
+        say: is told what is found, a line at a time.
+
+    Raises:
+        InputError: there is no such study here, it has no champion yet, it is at work, or its data
+            can't be opened.
+    """
     from mineralsweep.app.session import engine_of
     from mineralsweep.registry import Crowned
     from mineralsweep.tracking import StudyRun, open_store

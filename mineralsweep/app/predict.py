@@ -22,6 +22,7 @@ from mineralsweep.data.decode import MAX_BYTES, inspect
 from mineralsweep.data.listing import readable
 from mineralsweep.data.sources.unlabelled import Collection, Unlabelled
 from mineralsweep.errors import ConfigError, InputError, UnusableImage
+from mineralsweep.serving.served import Served
 
 BATCH = 16
 """Images asked at once: answers are on the disk within seconds."""
@@ -75,6 +76,18 @@ class Model:
         if isinstance(row, str) or "probabilities" not in row:
             raise InputError(f"model: {self.uri}: is no classifier of images: --model URI")
         return row
+
+    @property
+    def served(self) -> Served:
+        """What answers within the pyfunc.
+
+        Raises:
+            InputError: the model is of another release or make.
+        """
+        inner = getattr(self._classifier.unwrap_python_model(), "served", None)
+        if not isinstance(inner, Served):
+            raise InputError(f"model: {self.uri}: is of another release, or no model of ours")
+        return inner
 
     @property
     def classes(self) -> tuple[str, ...]:

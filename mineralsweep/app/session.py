@@ -57,6 +57,7 @@ class Request:
         storage: the URL of a database for the engine; None: a file in the study's folder.
         warm_start: another study, whose trials the search learns from.
         protocol: of a reproduction.
+        parent_run_id: of the run that a new study's run belongs to, "" for none.
     """
 
     kind: Kind
@@ -66,6 +67,7 @@ class Request:
     storage: str | None = None
     warm_start: str | None = None
     protocol: dict[str, Any] = field(default_factory=dict)
+    parent_run_id: str = ""
 
     @classmethod
     def again(cls, study: str, overrides: list[Override]) -> Request:
@@ -178,7 +180,7 @@ def opened(
         executor = _executor(task.sweep, state.folder / "logs")
         try:
             # MLflow loads while the workers load TensorFlow.
-            store, other = _store(state, is_new, say)
+            store, other = _store(state, is_new, say, request.parent_run_id)
             if is_new and request.kind == "sweep":
                 task = _beside_the_champion(state, store, task, say)
             state.sweep = request.sweep.model_dump(mode="json", exclude_unset=True)
@@ -193,6 +195,8 @@ def opened(
             outbox = Outbox(state.folder / "outbox")
             recover(outbox, engine, state)
             store, run = _run(state, store, task, engine, outbox, other)
+            if request.parent_run_id:
+                run.tag({"mlflow.parentRunId": request.parent_run_id})
             listener.study_opened(name, engine.records())
             with _ended_whatever_comes(run):
                 yield Session(
@@ -262,7 +266,7 @@ def _check(state: State, task: Task, url: str | None, is_new: bool) -> None:
             raise _elsewhere(state.study, without_password(url))
 
 
-def _store(state: State, is_new: bool, say: Say) -> tuple[Store, str]:
+def _store(state: State, is_new: bool, say: Say, parent: str) -> tuple[Store, str]:
     """Open the tracking store; return it with the run that a killed start of this study left.
 
     Raises:
@@ -278,6 +282,7 @@ def _store(state: State, is_new: bool, say: Say) -> tuple[Store, str]:
         check_store(state, store)
         store = store.where(state.run_id)
     else:
+        store = store.where(parent) if parent else store
         other = store.run_of_study(state.study)
         if other and is_new:
             raise _elsewhere(state.study, f"{store.shown_uri}, run {other}")

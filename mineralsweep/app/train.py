@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mineralsweep.app.checks import Say
 from mineralsweep.app.session import Request, opened
+from mineralsweep.config import Override, Sweep, build
 from mineralsweep.core.record import TrialRecord
 from mineralsweep.engines.engine import Proposal
-from mineralsweep.errors import RunError, SweepFailed
+from mineralsweep.errors import ConfigError, RunError, SweepFailed
+from mineralsweep.models.architecture import Architecture
 
 if TYPE_CHECKING:
     from mineralsweep.search.listener import Listener
@@ -23,6 +26,27 @@ class TrainOutcome:
     study: str
     store: Store
     record: TrialRecord
+
+
+def of_one_point(architecture: Architecture, laid: Sequence[Override]) -> Sweep:
+    """Return a sweep of one point: an architecture's own settings, with others laid over them.
+
+    Raises:
+        ConfigError: a value breaks a rule, or one is to be searched.
+    """
+    raw = {
+        "question": f"How good is {architecture.name}?",
+        "data": {"split": architecture.split},
+        "space": {"architecture": architecture.name},
+        "budget": {"trials": 1, "epochs": architecture.epochs},
+    }
+    one = build(raw, "train", laid)
+    for name, entry in one.space.searched().items():
+        raise ConfigError(
+            f"--set space.{name}: must be one value to train with, got {entry.describe()};"
+            " to search it, write a sweep file"
+        )
+    return one
 
 
 def train(request: Request, listener: Listener, say: Say) -> TrainOutcome:

@@ -60,8 +60,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return error.exit_code
     if options is None:
         return 2
-    # MLflow would print two lines a run, over the progress line; our last lines say where runs are.
-    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     before = {number: signal.signal(number, _as_interrupt) for number in STOP_SIGNALS}
     try:
         module, _, function = options.command.partition(".")

@@ -21,7 +21,7 @@ from rich.text import Text
 from mineralsweep.app import answers, sorting
 from mineralsweep.app.answers import UNLIKE, Answer
 from mineralsweep.app.predict import Model, Predicted, predict
-from mineralsweep.cli.progress import LINE_EVERY, duration
+from mineralsweep.app.progress import LINE_EVERY, duration
 from mineralsweep.data.sources.unlabelled import Collection, collect
 from mineralsweep.errors import ConfigError, InputError
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 from mineralsweep.app.checks import suited_to_machine
+from mineralsweep.app.progress import following
 from mineralsweep.app.reproduce import Protocol, reproduce, request
 from mineralsweep.app.session import Request
-from mineralsweep.cli.progress import following
 from mineralsweep.cli.shell import plain_console, run_line
 from mineralsweep.cli.study import overrides
 from mineralsweep.config import build, pairs

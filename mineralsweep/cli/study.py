@@ -9,16 +9,15 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from mineralsweep import machine
-from mineralsweep.app.checks import suited_to_machine
+from mineralsweep.app.checks import suited_to_machine, within
+from mineralsweep.app.progress import following
 from mineralsweep.app.session import Request
+from mineralsweep.app.train import of_one_point
 from mineralsweep.cli.flags import OVERRIDES, SETTINGS, hyperparameters
-from mineralsweep.cli.progress import following
 from mineralsweep.cli.shell import next_commands, plain_console, run_line, with_store
-from mineralsweep.config import Override, Sweep, build, load, pairs, presets
+from mineralsweep.config import Override, Sweep, load, pairs, presets
 from mineralsweep.core import objective as objectives
 from mineralsweep.core.record import epoch_named
-from mineralsweep.data.dataset import open_dataset
 from mineralsweep.errors import ConfigError, did_you_mean
 from mineralsweep.models import get as get_architecture
 from mineralsweep.models.architecture import Architecture
@@ -46,11 +45,7 @@ def _of_the_time(file: Path, options: Namespace) -> list[Override]:
     if minutes is None:
         return []
     read = load(file, [one for one in overrides(options) if one.place.split(".")[0] == "data"])
-    dataset = open_dataset(read.data.settings())
-    chosen = presets.choose(
-        minutes, len(dataset.catalog.images), min(dataset.units(dataset.pool()).values()),
-        machine.cores(), read.engine.name,
-    )  # fmt: skip
+    chosen = within(read, minutes)
     print(chosen.sentence)
     return chosen.overrides
 
@@ -113,19 +108,9 @@ def sweep_of_one(options: Namespace) -> Sweep:
     """
     architecture = get_architecture(options.architecture)
     flags = OVERRIDES.keys() & SETTINGS  # the others may be hyperparameters of a user's own
-    raw = {
-        "question": f"How good is {architecture.name}?",
-        "data": {"split": architecture.split},
-        "space": {"architecture": architecture.name},
-        "budget": {"trials": 1, "epochs": architecture.epochs},
-    }
-    one = build(raw, "train", [*_of_the_space(options, architecture), *overrides(options, flags)])
-    for name, entry in one.space.searched().items():
-        raise ConfigError(
-            f"--set space.{name}: must be one value to train with, got {entry.describe()};"
-            " to search it, write a sweep file"
-        )
-    return one
+    return of_one_point(
+        architecture, [*_of_the_space(options, architecture), *overrides(options, flags)]
+    )
 
 
 def _of_the_space(options: Namespace, architecture: Architecture) -> list[Override]:

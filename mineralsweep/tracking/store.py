@@ -208,7 +208,13 @@ class Store:
             profile=json.dumps(profile),
         )
         tags = [InputTag("mlflow.data.context", context)]
-        self.client.log_inputs(run_id, [DatasetInput(entity, tags)])
+        try:
+            self.client.log_inputs(run_id, [DatasetInput(entity, tags)])
+        except MlflowException as error:
+            if "unique" not in str(error).lower():
+                raise
+            # Another run wrote the same new data set at the same moment; now it is there.
+            self.client.log_inputs(run_id, [DatasetInput(entity, tags)])
 
     def note_opening(self, run_id: str, digest: str) -> None:
         """Note on a run that the test split is opened for it, before it is read.
@@ -346,4 +352,6 @@ def quiet() -> None:
     """Keep MLflow's and alembic's notes to themselves: the command line speaks for this package."""
     for name in ("mlflow", "alembic", "mlflow.system_metrics"):
         logging.getLogger(name).setLevel(logging.ERROR)
+    # It would print two lines a run, over the progress line; our last lines say where runs are.
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import threading
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -57,6 +58,7 @@ class StudyRun:
         self._study = study
         self._kind = kind
         self._divided = divided
+        self._one_at_a_time = threading.Lock()
         self.run_id = run_id or store.take_given_run(study, {STUDY: study, KIND: kind})
 
     @property
@@ -151,7 +153,8 @@ class StudyRun:
         At the same time (ms since 1970) the same value stands once, however often it is written.
         """
         metric = Metric(f"sweep_best_{best.metric}", best.value, time, best.ended)
-        self._store.client.log_batch(self.run_id, [metric])
+        with self._one_at_a_time:  # a metric's first value must not be written twice at once
+            self._store.client.log_batch(self.run_id, [metric])
 
     def log_test(self, scores: Scores, title: str, run_id: str = "") -> None:
         """Write scores on a test split, on the study's run or on a trial's."""

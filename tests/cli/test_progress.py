@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from mineralsweep.cli.progress import Progress
+from mineralsweep.app.progress import Progress
 from mineralsweep.config import Sweep, build
 from mineralsweep.core.record import TrialRecord
 from mineralsweep.core.trial import EpochReport, FoldResult

@@ -176,7 +176,7 @@ class Cluster:
         cache = self.folder / f"cache-{name}"
         surroundings = {
             **os.environ, **(environment or {}), MARK: name, "MINERALSWEEP_CACHE": str(cache),
-            "RAY_USAGE_STATS_ENABLED": "0", "PYTHONPATH": str(Path.cwd()),
+            "RAY_USAGE_STATS_ENABLED": "0", "PYTHONPATH": os.pathsep.join([str(Path.cwd()), os.environ.get("PYTHONPATH", "")]),
         }  # fmt: skip
         surroundings.pop("RAY_ADDRESS", None)
         inside = ["ip", "netns", "exec", namespace] if namespace else []

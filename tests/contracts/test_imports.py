@@ -27,6 +27,7 @@ def loaded(statement: str) -> list[str]:
         "import mineralsweep.report",
         "import mineralsweep.app.sweep, mineralsweep.cli.study, mineralsweep.cli.registry",
         "import mineralsweep.cli.predict",
+        "import mineralsweep as ms; ms.sweep, ms.champion",
     ],
 )
 def test_nothing_heavy_is_loaded(statement: str) -> None:
