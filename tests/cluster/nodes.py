@@ -174,9 +174,10 @@ class Cluster:
         environment: dict[str, str] | None = None,
     ) -> Node:  # fmt: skip
         cache = self.folder / f"cache-{name}"
+        paths = [str(Path.cwd()), *filter(None, [os.environ.get("PYTHONPATH")])]
         surroundings = {
             **os.environ, **(environment or {}), MARK: name, "MINERALSWEEP_CACHE": str(cache),
-            "RAY_USAGE_STATS_ENABLED": "0", "PYTHONPATH": os.pathsep.join([str(Path.cwd()), os.environ.get("PYTHONPATH", "")]),
+            "RAY_USAGE_STATS_ENABLED": "0", "PYTHONPATH": os.pathsep.join(paths),
         }  # fmt: skip
         surroundings.pop("RAY_ADDRESS", None)
         inside = ["ip", "netns", "exec", namespace] if namespace else []
