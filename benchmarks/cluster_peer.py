@@ -121,7 +121,7 @@ class Bench:
             "runs": len(runs),
             "finished with every epoch once": len(whole),
             "left RUNNING": sum(run.info.status == "RUNNING" for run in runs),
-            "trials lost": max(0, self.trials - len(whole)),
+            "trials that are not whole": max(0, self.trials - len(whole)),
         }
 
     def _epochs(self, client: MlflowClient, run: Any) -> int:
