@@ -106,7 +106,11 @@ class Bench:
                 time.sleep(KILL_AFTER)
                 self.nodes.nodes.pop(0).kill()
                 self.nodes.add()
-            code = work.wait(LIMIT)
+            try:
+                code = work.wait(LIMIT)
+            except subprocess.TimeoutExpired:
+                work.kill()
+                code = work.wait()
         return round(time.monotonic() - began, 1), code
 
     def _held(self, experiment: str, wanted: str) -> dict[str, int]:

@@ -39,6 +39,10 @@ if TYPE_CHECKING:
     Data = str | Path | pd.DataFrame
 
 
+OF_PNG = ("1", "L", "LA", "I", "I;16", "P", "RGB", "RGBA")
+"""What Pillow writes to PNG as it is; other images become RGB."""
+
+
 def sweep(
     settings: str | Path | Mapping[str, Any],
     *,
@@ -76,7 +80,7 @@ def sweep(
         SweepFailed: no trial could be completed, or several failed in a row.
     """
     laid = [
-        *_laid(overrides or {}),
+        *_over(overrides),
         *_laid({"data.source": _source(data), "objective": objective}),
         *_laid({"executor": executor, "address": address}),
     ]
@@ -126,7 +130,8 @@ def train(
         get_architecture(architecture),
         [
             *_laid({f"space.{name}": value for name, value in hyperparameters.items()}),
-            *_laid({**(overrides or {}), "data.source": _source(data), "budget.epochs": epochs}),
+            *_over(overrides),
+            *_laid({"data.source": _source(data), "budget.epochs": epochs}),
         ],
     )
     request = Request("training", asked, study, parent_run_id=_parent(parent_run_id))
@@ -148,7 +153,7 @@ def resume(
     Raises:
         ConfigError: there is no such sweep here.
     """
-    request = Request.again(study, _laid(overrides or {}))
+    request = Request.again(study, _over(overrides))
     if request.kind != "sweep":
         raise ConfigError(f"study: '{study}' is a {request.kind}, not a sweep")
     return _swept(request, progress)
@@ -284,11 +289,14 @@ class Sweep:
         """Draw how much each setting mattered (PED-ANOVA).
 
         Raises:
-            ValueError: there are too few complete trials, or nothing was varied.
+            ConfigError: there are too few complete trials, or nothing was varied.
         """
         from mineralsweep.report import charts, study
 
-        shares = study.importances(self._evidence.records, self._evidence.sweep)
+        try:
+            shares = study.importances(self._evidence.records, self._evidence.sweep)
+        except (ValueError, RuntimeError, ZeroDivisionError) as error:
+            raise ConfigError(f"study: {self.study}: no importance: {error}") from error
         return charts.importance(shares[study.PED_ANOVA])
 
     def __repr__(self) -> str:
@@ -334,7 +342,7 @@ class Training:
 
 
 class Champion:
-    """A registered model. It is loaded when it is first asked.
+    """A model that can be asked. It is loaded when it is first asked.
 
     Args:
         uri: of the model; None: the champion of mineral-classifier.
@@ -356,8 +364,9 @@ class Champion:
         from mineralsweep.registry.versions import Versions
         from mineralsweep.tracking import open_store
 
-        name, _, version = self.uri.removeprefix("models:/").rpartition("/")
-        if not name:
+        kind, _, rest = self.uri.partition(":/")
+        name, _, version = rest.rpartition("/")
+        if kind != "models" or not name:
             return ""
         return str(Versions(open_store(), name).get(version).description or "")
 
@@ -389,7 +398,7 @@ class Champion:
             answer = reason or next(said)
             told = {"reason": answer} if isinstance(answer, str) else answer
             rows.append({"image": named, **dict.fromkeys(SAID), "reason": "", **told})
-        return pd.DataFrame(rows)
+        return pd.DataFrame(rows, columns=["image", *SAID, "reason"])
 
     def explain(self, image: Photograph) -> Figure:
         """Draw where the model looked: what its answer loses where a part is covered.
@@ -405,7 +414,7 @@ class Champion:
         from mineralsweep.web import explain
 
         served = self._model.served
-        pixels = decode(_content(image), served.classifier.image_size)
+        pixels = decode(_content(image), served.classifier.image_size, served.bits)
         heat = explain.heat(served, pixels)
         [answer] = served.classify(pixels[None])
         best = int(answer.probabilities.argmax())
@@ -443,12 +452,18 @@ def _followed(request: Request, progress: bool) -> Iterator[tuple[Listener, Say]
         with following(Console(), suited_to_machine(request.sweep)) as shown:
             yield shown, shown.say
     else:
-        with Progress(Console(quiet=True), suited_to_machine(request.sweep)) as unseen:
-            yield unseen, _nothing
+        unseen = Console(quiet=True, force_terminal=False, force_jupyter=False)
+        with Progress(unseen, suited_to_machine(request.sweep)) as quiet:
+            yield quiet, _nothing
 
 
 def _nothing(line: str) -> None:
     """Take what is said, and drop it."""
+
+
+def _over(entries: Mapping[str, Any] | None) -> list[Override]:
+    """Return a caller's own entries; None is a value of theirs."""
+    return [Override(place, value, place, null=True) for place, value in (entries or {}).items()]
 
 
 def _laid(entries: Mapping[str, Any]) -> list[Override]:
@@ -507,8 +522,16 @@ def _content(image: Photograph) -> bytes:
         return image
     if isinstance(image, str | Path):
         return reading.content(Path(image))
+    from PIL import ImageOps
+
     buffer = io.BytesIO()
-    image.save(buffer, "PNG")
+    try:
+        upright = ImageOps.exif_transpose(image)
+        if upright.mode not in OF_PNG:
+            upright = upright.convert("RGB")
+        upright.save(buffer, "PNG")
+    except (OSError, ValueError) as error:
+        raise UnusableImage(f"Pillow can't write it: {error}") from error
     return buffer.getvalue()
 
 

@@ -29,7 +29,7 @@ from mineralsweep.core.record import BASELINE
 from mineralsweep.data.dataset import Dataset
 from mineralsweep.engines import ENGINES
 from mineralsweep.engines.engine import Engine, Proposal
-from mineralsweep.errors import ConfigError, DataError, StudyConflict, did_you_mean
+from mineralsweep.errors import ConfigError, DataError, InputError, StudyConflict, did_you_mean
 from mineralsweep.executors import EXECUTORS, Executor, FoldedExecutor
 from mineralsweep.search.lock import study_locked
 from mineralsweep.search.state import Kind, State, exists, folder_of, home
@@ -190,8 +190,9 @@ def opened(
             if request.warm_start:
                 learn_from(request.warm_start, state, engine, task.sweep, say)
             from mineralsweep.search.recovery import recover
-            from mineralsweep.tracking import Outbox
+            from mineralsweep.tracking import Courier, Outbox
 
+            Courier.wait_for_earlier()
             outbox = Outbox(state.folder / "outbox")
             recover(outbox, engine, state)
             store, run = _run(state, store, task, engine, outbox, other)
@@ -282,7 +283,13 @@ def _store(state: State, is_new: bool, say: Say, parent: str) -> tuple[Store, st
         check_store(state, store)
         store = store.where(state.run_id)
     else:
-        store = store.where(parent) if parent else store
+        if parent:
+            if not store.has_run(parent):
+                raise InputError(
+                    f"parent_run_id: {store.shown_uri} has no run {parent}; name one of this store,"
+                    " or set MLFLOW_TRACKING_URI to that run's before it begins"
+                )
+            store = store.where(parent)
         other = store.run_of_study(state.study)
         if other and is_new:
             raise _elsewhere(state.study, f"{store.shown_uri}, run {other}")

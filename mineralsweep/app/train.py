@@ -43,7 +43,7 @@ def of_one_point(architecture: Architecture, laid: Sequence[Override]) -> Sweep:
     one = build(raw, "train", laid)
     for name, entry in one.space.searched().items():
         raise ConfigError(
-            f"--set space.{name}: must be one value to train with, got {entry.describe()};"
+            f"space.{name}: must be one value to train with, got {entry.describe()};"
             " to search it, write a sweep file"
         )
     return one

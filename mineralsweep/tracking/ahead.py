@@ -17,7 +17,7 @@ MOST = 4
 
 
 class Ahead:
-    """Some processes, started with the first entry; used from one thread.
+    """Some processes, started with the first entry; used by one thread at a time.
 
     Drawing and packing take two thirds of what a delivered trial costs, and need no tracking store.
     """

@@ -24,6 +24,10 @@ AT_ONCE = 4
 """Entries on their way to a server. A database file takes one write at a time."""
 
 
+_LATE: list[threading.Thread] = []
+"""Threads of couriers that were closed, and have a request under way."""
+
+
 class Delivery:
     """An entry on its way. `bring` may be called again and again, also after an error.
 
@@ -237,10 +241,11 @@ class Courier:
         return done
 
     def close(self, seconds: float = 0.0) -> None:
-        """End the thread, after it has delivered for at most so many seconds more.
+        """End the threads, after they have delivered for at most so many seconds more.
 
         While MLflow does not answer, nothing is waited for: a later driver delivers.
         """
+        deadline = time.monotonic() + 2 * seconds
         with self._changed:
             self._changed.wait_for(
                 lambda: (
@@ -251,9 +256,20 @@ class Courier:
             self._closed = True
             self._changed.notify_all()
         for thread in self._threads:
-            thread.join(seconds)
+            thread.join(max(0.0, deadline - time.monotonic()))
         self._patience.close()
-        self._ahead.close()
+        with self._looking:
+            self._ahead.close()
+        _LATE.extend(thread for thread in self._threads if thread.is_alive())
+
+    @staticmethod
+    def wait_for_earlier() -> None:
+        """Wait for threads of this process that were in the middle of a delivery when closed.
+
+        Two must not deliver the same entry: to be called before an outbox is read.
+        """
+        while _LATE:
+            _LATE.pop().join()
 
     def _work(self) -> None:
         while (delivery := self._next()) is not None:
@@ -271,7 +287,7 @@ class Courier:
         with self._changed:
             waiting = [one for one in self._queue if one.whole and one not in self._busy]
         with self._looking:
-            if len(waiting) >= MANY or self._ahead.started:
+            if not self._closed and (len(waiting) >= MANY or self._ahead.started):
                 for one in waiting[: self._ahead.room]:
                     one.begin(self._ahead)
 

@@ -99,7 +99,7 @@ class Store:
         wanted = f"tags.`mineralsweep.study` = '{study}'"
         for run in self.client.search_runs(experiments, wanted, order_by=["start_time ASC"]):
             tags = run.data.tags
-            if tags.get("mineralsweep.kind") in kinds and "mlflow.parentRunId" not in tags:
+            if tags.get("mineralsweep.kind") in kinds:
                 return str(run.info.run_id)
         return ""
 

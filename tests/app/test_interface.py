@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 import mineralsweep as ms
-from mineralsweep.errors import ConfigError
+from mineralsweep.errors import ConfigError, InputError
 from tests.conftest import ROOT
 
 pytestmark = [
@@ -31,6 +31,12 @@ SETTINGS: dict[str, Any] = {
     "engine": {"sampler": "random"},
     "workers": 1,
 }
+
+
+@pytest.fixture(autouse=True)
+def _mlflow_is_here(tmp_path: Path) -> None:
+    """MLflow keeps the address of the store that it was told last, in another test perhaps."""
+    mlflow.set_tracking_uri(f"sqlite:///{tmp_path / 'mlflow.db'}")
 
 
 def table_of(folder: Path) -> pd.DataFrame:
@@ -76,9 +82,16 @@ def test_a_sweep_from_python(
     model = again.champion()
     files = list(table["file"][:2])
     photograph = Image.open(files[0]).convert("RGB")
-    answers = model.predict([files[0], Path(files[1]).read_bytes(), photograph, b"no image"])
-    assert list(answers["image"]) == [files[0], "1", "2", "3"]
-    assert list(answers["reason"].astype(bool)) == [False, False, False, True]
+    turned = photograph.transpose(Image.Transpose.ROTATE_90)
+    turned.getexif()[0x0112] = 6  # to be shown a quarter to the right
+    answers = model.predict(
+        [files[0], Path(files[1]).read_bytes(), photograph, b"no image", turned,
+         photograph.convert("CMYK")]
+    )  # fmt: skip
+    assert list(answers["image"]) == [files[0], "1", "2", "3", "4", "5"]
+    assert list(answers["reason"].astype(bool)) == [False, False, False, True, False, False]
+    assert answers["probabilities"][4] == answers["probabilities"][2]
+    assert list(model.predict([])["label"]) == []
     assert set(answers["label"][:3]) <= set(model.classes)
     assert answers["probabilities"][0] == answers["probabilities"][2]
     assert len(model.predict(files[0])) == 1
@@ -88,12 +101,14 @@ def test_a_sweep_from_python(
 
 def test_a_training_from_python(make_folder: Callable[..., Path]) -> None:
     done = ms.train(
-        "model2", data=make_folder(12), epochs=1, learning_rate=2e-3,
-        overrides={"image_size": 80},
+        "model2", learning_rate=2e-3,
+        overrides={"image_size": 80, "data.source": str(make_folder(12)), "budget.epochs": 1},
     )  # fmt: skip
     assert done.record.params["learning_rate"] == 2e-3
-    run = mlflow.MlflowClient().get_run(done.run_id)
+    client = mlflow.MlflowClient()
+    run = client.get_run(done.run_id)
     assert run.info.status == "FINISHED"
+    assert len(client.get_metric_history(done.run_id, "val_loss")) == 1
     assert "mlflow.parentRunId" not in run.data.tags
     answers = done.model().predict(next(make_folder(12).rglob("*.png")))
     assert answers["reason"][0] == ""
@@ -114,7 +129,9 @@ def test_the_page_on_python_does_what_it_says(
     assert "n = " in capsys.readouterr().out
 
 
-def test_what_can_not_be_used_is_an_error_and_runs_nothing() -> None:
+def test_what_can_not_be_used_is_an_error_and_runs_nothing(
+    make_folder: Callable[..., Path],
+) -> None:
     with pytest.raises(ConfigError, match="label"):
         ms.sweep(SETTINGS, data=pd.DataFrame({"file": [], "class": []}))
     with pytest.raises(ConfigError, match="no study 'never'"):
@@ -123,5 +140,7 @@ def test_what_can_not_be_used_is_an_error_and_runs_nothing() -> None:
         ms.load("never")
     with pytest.raises(ConfigError, match=r"budget\.trial"):
         ms.sweep(SETTINGS, overrides={"budget.trial": 3})
+    with pytest.raises(InputError, match="no run 0123"):
+        ms.sweep(SETTINGS, data=make_folder(12), parent_run_id="0123")
     with pytest.raises(ConfigError, match="unfrozen"):
         ms.train("model2", unfrozen=3)

@@ -11,6 +11,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pandas as pd
@@ -24,7 +25,7 @@ from mineralsweep.data.settings import DataSettings
 from mineralsweep.data.sources import sample
 from mineralsweep.executors import Epoch, Failed, Finished
 from mineralsweep.executors.ray import RayExecutor
-from tests.cluster.nodes import Cluster, Node, cluster
+from tests.cluster.nodes import Cluster, cluster
 from tests.examples import trial
 from tests.server.services import BIN, Tracking, mlflow_server, postgres
 from tests.server.whole import check_whole, runs
@@ -141,20 +142,18 @@ def test_nodes_that_die_cost_no_trial_and_nodes_that_join_are_used(
 ) -> None:  # fmt: skip
     words = ("--study", "killed-nodes", "--executor", "ray", "--address", ray.address)
     work = driver("sweep", "mine.yaml", *words, text=LONG)
-    joined: list[Node] = []
-    joining = []
-    for moment in range(5):
-        until(lambda: any(node.trains() for node in ray.nodes), "a node trains")
-        if moment % 2:  # the others meet trials that have none yet, or that begin
-            until(lambda: all_have_checkpoints(tmp_path), "every trial has a checkpoint")
-        busy = next((node for node in ray.nodes if node.trains()), ray.nodes[0])
-        ray.nodes.remove(busy)
-        busy.kill()
-        joining.append(threading.Thread(target=lambda: joined.append(ray.add())))
-        joining[-1].start()  # beside: the study must not end before the fifth is dead
-    assert work.wait(400) == 0, said(tmp_path)
-    for one in joining:
-        one.join()
+    with ThreadPoolExecutor() as beside:  # the study must not end before the fifth is dead
+        joining = []
+        for moment in range(5):
+            until(lambda: any(node.trains() for node in ray.nodes), "a node trains")
+            if moment % 2:  # the others meet trials that have none yet, or that begin
+                until(lambda: all_have_checkpoints(tmp_path), "every trial has a checkpoint")
+            busy = next((node for node in ray.nodes if node.trains()), ray.nodes[0])
+            ray.nodes.remove(busy)
+            busy.kill()
+            joining.append(beside.submit(ray.add))
+        assert work.wait(400) == 0, said(tmp_path)
+        joined = [one.result() for one in joining]
     check_whole(tracking.url, "killed-nodes", 6, LONG_EPOCHS)
     assert "going on from its checkpoint" in said(tmp_path)
     assert any(node.received() for node in joined)

@@ -350,19 +350,20 @@ class Unhurried:
     under_way: ClassVar[list[str]] = []
     most: ClassVar[int] = 0
     brought: ClassVar[list[str]] = []
+    begun: ClassVar[list[str]] = []
 
     def __init__(self, run: Any, entry: Slip, doubt: bool) -> None:
         self._token = entry.card.token
         self.whole = self.done = False
 
     def begin(self, ahead: Any) -> None:
-        """Leave it for later."""
+        self.begun.append(self._token)
 
     def bring(self) -> None:
         assert self._token not in self.under_way
         self.under_way.append(self._token)
         type(self).most = max(self.most, len(self.under_way))
-        time.sleep(0.02)
+        time.sleep(0.2)
         self.under_way.remove(self._token)
         self.brought.append(self._token)
 
@@ -374,13 +375,30 @@ def test_several_are_on_their_way_to_a_server_and_none_of_them_twice(
     monkeypatch.setattr(courier_module, "Delivery", Unhurried)
     monkeypatch.setattr(Unhurried, "most", 0)
     monkeypatch.setattr(Unhurried, "brought", [])
+    monkeypatch.setattr(Unhurried, "begun", [])
+    monkeypatch.setattr(courier_module, "MANY", 4)
     courier = courier_module.Courier(ServersRun(is_of_server))  # type: ignore[arg-type]
     slips = [Slip(Named(str(place))) for place in range(8)]
     for slip in slips * 3:
         courier.bring(slip, whole=True)  # type: ignore[arg-type]
-        time.sleep(0.005)
+        time.sleep(0.001)
     while not courier.flush(1):
         pass
     courier.close(1)
     assert Unhurried.most == at_once
     assert set(Unhurried.brought) == {slip.card.token for slip in slips}
+    assert Unhurried.begun  # those that wait are made ahead
+
+
+def test_a_study_waits_for_what_an_earlier_one_has_under_way(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(courier_module, "Delivery", Unhurried)
+    monkeypatch.setattr(Unhurried, "brought", [])
+    courier = courier_module.Courier(ServersRun(False))  # type: ignore[arg-type]
+    courier.bring(Slip(Named("late")))  # type: ignore[arg-type]
+    time.sleep(0.05)
+    courier.close()
+    assert not Unhurried.brought
+    courier_module.Courier.wait_for_earlier()
+    assert Unhurried.brought == ["late"]
