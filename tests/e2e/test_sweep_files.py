@@ -63,7 +63,7 @@ def _one_worker(worker: LocalExecutor, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def _drawn_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Draw the report in this process, which has TensorFlow."""
-    monkeypatch.setattr("mineralsweep.app.drawing._drawn", report.make)
+    monkeypatch.setattr("mineralsweep.app.drawing.drawn", report.make)
 
 
 @pytest.mark.usefixtures("_one_worker", "_drawn_here")
