@@ -34,11 +34,11 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Architecture": "mineralsweep.models.architecture",
-    "Champion": "mineralsweep.app.interface",
+    "Champion": "mineralsweep.app.champion",
     "Hyperparameter": "mineralsweep.core.hyperparameter",
     "MlflowTuner": "mineralsweep.app.notebooks",
-    "Sweep": "mineralsweep.app.interface",
-    "Training": "mineralsweep.app.interface",
+    "Sweep": "mineralsweep.app.results",
+    "Training": "mineralsweep.app.results",
     "champion": "mineralsweep.app.interface",
     "hypermodel": "mineralsweep.app.notebooks",
     "load": "mineralsweep.app.interface",

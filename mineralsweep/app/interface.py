@@ -4,43 +4,30 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import html
-import io
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mineralsweep import files
+from mineralsweep.app.champion import Champion
 from mineralsweep.app.checks import suited_to_machine, within
-from mineralsweep.app.predict import BATCH, SAID, Model
+from mineralsweep.app.results import Sweep, Training
 from mineralsweep.app.session import Request
 from mineralsweep.config import Override, build
 from mineralsweep.config import Sweep as Settings
 from mineralsweep.config import load as read
-from mineralsweep.core.record import TrialRecord
-from mineralsweep.data import reading
-from mineralsweep.errors import ConfigError, UnusableImage
+from mineralsweep.errors import ConfigError
 from mineralsweep.models import get as get_architecture
 from mineralsweep.search.state import home
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
-    from PIL.Image import Image
 
     from mineralsweep.app.checks import Say
-    from mineralsweep.report import Evidence
     from mineralsweep.search.listener import Listener
 
-    Photograph = str | Path | bytes | Image
     Data = str | Path | pd.DataFrame
-
-
-OF_PNG = ("1", "L", "LA", "I", "I;16", "P", "RGB", "RGBA")
-"""What Pillow writes to PNG as it is; other images become RGB."""
 
 
 def sweep(
@@ -187,252 +174,6 @@ def champion(name: str | None = None) -> Champion:
     return Champion(uri)
 
 
-@dataclass(frozen=True)
-class Report:
-    """A sweep's report: one page of HTML, with all its pictures. Shown by a notebook as it is."""
-
-    page: str
-
-    def save(self, path: str | Path) -> Path:
-        """Write it to a file, and return the file.
-
-        Raises:
-            ConfigError: it can't be written.
-        """
-        from mineralsweep.app.drawing import write_page
-
-        write_page(Path(path), self.page)
-        return Path(path)
-
-    def _repr_html_(self) -> str:
-        # A frame: the page's own styles stay within it.
-        return (
-            f'<iframe srcdoc="{html.escape(self.page, quote=True)}" width="100%" height="600"'
-            ' style="border: 1px solid #ccc" title="report"></iframe>'
-        )
-
-
-class Sweep:
-    """A sweep that has ended: its trials, the best of them, and its report."""
-
-    def __init__(self, evidence: Evidence) -> None:
-        self._evidence = evidence
-
-    @property
-    def study(self) -> str:
-        """Its name: `resume` and `load` take it."""
-        return self._evidence.study
-
-    @property
-    def run_id(self) -> str:
-        """Of its run in MLflow; those of the trials are its children."""
-        return self._evidence.run_id
-
-    @property
-    def settings(self) -> Settings:
-        """What it was run with."""
-        return self._evidence.sweep
-
-    @cached_property
-    def leaderboard(self) -> pd.DataFrame:
-        """A row a trial, the best first, each score with its interval."""
-        from mineralsweep.report import leaderboard
-
-        return leaderboard(list(self._evidence.lines), self._evidence.sweep)
-
-    @property
-    def best(self) -> TrialRecord:
-        """The best trial (or the baseline, if it was better), with its settings and its run."""
-        return self._evidence.crowned.record
-
-    @property
-    def version(self) -> str:
-        """The best trial's version in the registry."""
-        return self._evidence.crowned.version
-
-    @property
-    def model_uri(self) -> str:
-        """The best trial's registered model; MLflow loads it."""
-        return f"models:/{self._evidence.sweep.gate.model}/{self.version}"
-
-    @property
-    def test(self) -> str:
-        """The best trial's score on the test split, with its interval and its n."""
-        from mineralsweep.core import objective
-
-        crowned, named = self._evidence.crowned, self._evidence.sweep.objective
-        return f"{named.replace('_', ' ')} {objective.get(named).shown(crowned.scores)}"
-
-    @property
-    def decision(self) -> str:
-        """Whether the best trial became champion, and why, in sentences."""
-        decision = self._evidence.crowned.decision
-        return f"{decision.sentence()}. {decision.why}"
-
-    def champion(self) -> Champion:
-        """Return the best trial's registered model, to be asked."""
-        return Champion(self.model_uri)
-
-    def report(self) -> Report:
-        """Draw its report."""
-        from mineralsweep.app.drawing import drawn
-
-        return Report(drawn(self._evidence).html)
-
-    def plot_history(self) -> Figure:
-        """Draw each trial's value, and the best so far."""
-        from mineralsweep.report import charts
-
-        return charts.history(self._evidence.records, self._evidence.sweep.objective)
-
-    def plot_importance(self) -> Figure:
-        """Draw how much each setting mattered (PED-ANOVA).
-
-        Raises:
-            ConfigError: there are too few complete trials, or nothing was varied.
-        """
-        from mineralsweep.report import charts, study
-
-        try:
-            shares = study.importances(self._evidence.records, self._evidence.sweep)
-        except (ValueError, RuntimeError, ZeroDivisionError) as error:
-            raise ConfigError(f"study: {self.study}: no importance: {error}") from error
-        return charts.importance(shares[study.PED_ANOVA])
-
-    def __repr__(self) -> str:
-        return f"Sweep(study={self.study!r}, best={self.best.title()!r}, test={self.test!r})"
-
-    def _repr_html_(self) -> str:
-        from mineralsweep.report.leaderboard import compact
-
-        said = "<br>".join(
-            html.escape(line)
-            for line in (f"Best: {self.best.title()}", f"On the test split: {self.test}",
-                         f"{self.model_uri}: {self.decision}")
-        )  # fmt: skip
-        table = compact(self.leaderboard).to_html(index=False, border=0)
-        return f"<p><b>{html.escape(self.study)}</b><br>{said}</p>{table}"
-
-
-@dataclass(frozen=True)
-class Training:
-    """A single training that has ended.
-
-    Attributes:
-        study: its name.
-        record: its settings, its scores on the validation images, its run and its model.
-    """
-
-    study: str
-    record: TrialRecord
-
-    @property
-    def run_id(self) -> str:
-        """Of its run in MLflow."""
-        return self.record.run_id
-
-    @property
-    def model_uri(self) -> str:
-        """Of its model; MLflow loads it."""
-        return f"models:/{self.record.model_id}"
-
-    def model(self) -> Champion:
-        """Return the model, to be asked."""
-        return Champion(self.model_uri)
-
-
-class Champion:
-    """A model that can be asked. It is loaded when it is first asked.
-
-    Args:
-        uri: of the model; None: the champion of mineral-classifier.
-    """
-
-    def __init__(self, uri: str | None = None) -> None:
-        self._model = Model(uri)
-        self.uri: str = self._model.uri
-        """With the version's number: it stays the same where the alias moves."""
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """The names of its classes."""
-        return self._model.classes
-
-    @property
-    def card(self) -> str:
-        """What it is, what it was trained on, how good it is, in Markdown; "" without one."""
-        from mineralsweep.registry.versions import Versions
-        from mineralsweep.tracking import open_store
-
-        kind, _, rest = self.uri.partition(":/")
-        name, _, version = rest.rpartition("/")
-        if kind != "models" or not name:
-            return ""
-        return str(Versions(open_store(), name).get(version).description or "")
-
-    def predict(self, images: Photograph | Sequence[Photograph]) -> pd.DataFrame:
-        """Classify images.
-
-        Args:
-            images: files, contents of files, or images of Pillow's; one, or several.
-
-        Returns:
-            A row an image, in their order: `image` (the file, or its place), `label`,
-            `confidence` and `probabilities` (a dict by class), `verdict` ("like_training" or
-            "unlike_training") and `novelty`, None where the model does not tell, and `reason`: why
-            an image could not be used, else "".
-        """
-        import pandas as pd
-
-        several = _several(images)
-        contents = [_read(one) for one in several]
-        usable = [content for content, reason in contents if not reason]
-        said = iter(
-            answer
-            for start in range(0, len(usable), BATCH)
-            for answer in self._model.ask(usable[start : start + BATCH])
-        )
-        rows: list[dict[str, Any]] = []
-        for place, (one, (_, reason)) in enumerate(zip(several, contents, strict=True)):
-            named = str(one) if isinstance(one, str | Path) else str(place)
-            answer = reason or next(said)
-            told = {"reason": answer} if isinstance(answer, str) else answer
-            rows.append({"image": named, **dict.fromkeys(SAID), "reason": "", **told})
-        return pd.DataFrame(rows, columns=["image", *SAID, "reason"])
-
-    def explain(self, image: Photograph) -> Figure:
-        """Draw where the model looked: what its answer loses where a part is covered.
-
-        Raises:
-            UnusableImage: it can't be decoded.
-            InputError: the model is of another release or make.
-        """
-        import numpy as np
-        from matplotlib.figure import Figure
-
-        from mineralsweep.data.decode import decode
-        from mineralsweep.web import explain
-
-        served = self._model.served
-        pixels = decode(_content(image), served.classifier.image_size, served.bits)
-        heat = explain.heat(served, pixels)
-        [answer] = served.classify(pixels[None])
-        best = int(answer.probabilities.argmax())
-        height, width = pixels.shape[:2]
-        figure = Figure(figsize=(7.2, 3.6))
-        for axes, shown in zip(figure.subplots(1, 2), (False, True), strict=True):
-            axes.imshow(pixels)
-            if shown:
-                cell = np.ones((-(-height // len(heat)), -(-width // len(heat))))
-                axes.imshow(np.kron(heat, cell)[:height, :width], cmap="viridis", alpha=0.6)
-            axes.set_axis_off()
-        figure.suptitle(f"{self.classes[best]} {answer.probabilities[best]:.2f}")
-        return figure
-
-    def __repr__(self) -> str:
-        return f"Champion({self.uri!r})"
-
-
 def _swept(request: Request, progress: bool) -> Sweep:
     from mineralsweep.app.drawing import evidence_again
     from mineralsweep.app.sweep import run_sweep
@@ -495,44 +236,6 @@ def _source(data: Data | None) -> str | None:
     path.parent.mkdir(parents=True, exist_ok=True)
     files.write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
     return str(path)
-
-
-def _several(images: Photograph | Sequence[Photograph]) -> list[Photograph]:
-    from PIL.Image import Image
-
-    return [images] if isinstance(images, str | Path | bytes | Image) else list(images)
-
-
-def _read(image: Photograph) -> tuple[bytes, str]:
-    """Return the content of an image's file, and why it can't be read: one of them is empty."""
-    try:
-        content = _content(image)
-    except UnusableImage as error:
-        return b"", str(error)
-    return content, "" if content else "it is empty"
-
-
-def _content(image: Photograph) -> bytes:
-    """Return the content of an image's file.
-
-    Raises:
-        UnusableImage: it can't be read.
-    """
-    if isinstance(image, bytes):
-        return image
-    if isinstance(image, str | Path):
-        return reading.content(Path(image))
-    from PIL import ImageOps
-
-    buffer = io.BytesIO()
-    try:
-        upright = ImageOps.exif_transpose(image)
-        if upright.mode not in OF_PNG:
-            upright = upright.convert("RGB")
-        upright.save(buffer, "PNG")
-    except (OSError, ValueError) as error:
-        raise UnusableImage(f"Pillow can't write it: {error}") from error
-    return buffer.getvalue()
 
 
 def _parent(run_id: str | None) -> str:
