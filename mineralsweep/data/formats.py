@@ -119,6 +119,8 @@ def _of_text(head: bytes) -> Kind:
     if start.startswith(("<!doctype html", "<html")):
         # A picture that could not be downloaded is kept under its name as the page that said so.
         return Kind("an HTML page: it was not downloaded as an image", photograph=True)
+    if start.startswith(("http://", "https://")):
+        return Kind("a web address: the image itself is needed")
     if "<svg" in start:
         return Kind("an SVG drawing")
     if "<x:xmpmeta" in start or "<plist" in start:

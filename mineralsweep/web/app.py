@@ -25,6 +25,7 @@ from mineralsweep.data.decode import decode, open_rgb
 from mineralsweep.errors import UnusableImage
 from mineralsweep.web import explain
 from mineralsweep.web.answer_log import AnswerLog
+from mineralsweep.web.encoded import PlainBase64
 from mineralsweep.web.limits import MAX_REQUESTS, Limited
 from mineralsweep.web.live import LiveModel, Loaded
 from mineralsweep.web.metrics import Metrics
@@ -85,7 +86,7 @@ def make(
         app.get(path)(_absent)
 
     invoked = _Counted(live, metrics, log, "/invocations")
-    app.mount("/", scoring_server.init(invoked))  # type: ignore[arg-type]
+    app.mount("/", PlainBase64(scoring_server.init(invoked)))  # type: ignore[arg-type]
     return Limited(app, metrics, proxies)
 
 

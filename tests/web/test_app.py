@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import mlflow.pyfunc
 import pandas as pd
@@ -85,6 +86,49 @@ def test_a_bad_image_costs_the_others_nothing_in_a_form_and_by_a_parameter(port:
         assert status == wanted
     assert [one["verdict"] == "unusable" for one in told["predictions"]] == [False, True]
     assert told["predictions"][1]["label"] is None  # NaN is no JSON
+
+
+PLAIN = base64.b64encode(IMAGE).decode()
+AS_SENT = {
+    "data:image/jpeg;base64," + PLAIN: "",
+    "data:image/png;base64," + PLAIN: "",
+    base64.urlsafe_b64encode(IMAGE).decode().rstrip("="): "",
+    "\n".join(PLAIN[i : i + 76] for i in range(0, len(PLAIN), 76)): "",
+    "stone.jpg": "a text file",
+    "https://example.org/stone.jpg": "a web address",
+    "a": "a text file",
+    "": "empty",
+    None: "empty",
+    5: "a text file",
+}
+
+
+@pytest.mark.parametrize("form", ["dataframe_split", "dataframe_records", "inputs", "instances"])
+def test_json_is_taken_as_clients_write_it_and_what_is_no_image_is_refused_by_its_row(
+    port: int, form: str
+) -> None:
+    column = [PLAIN, *AS_SENT]
+    rows: dict[str, Any] = {
+        "dataframe_split": {"columns": ["image"], "data": [[one] for one in column]},
+        "dataframe_records": [{"image": one} for one in column],
+        "inputs": {"image": column},
+        "instances": [{"image": one} for one in column],
+    }
+    sent = {form: rows[form], "params": {"on_error": "answer"}}
+    status, told, _ = ask(
+        port, "POST", "/invocations", json.dumps(sent).encode(), Content_Type=JSON
+    )
+    assert status == 200, told
+    for answer, wanted in zip(told["predictions"], ["", *AS_SENT.values()], strict=True):
+        assert wanted in answer["reason"]
+        assert bool(answer["label"]) == (not wanted)
+    del sent["params"]
+    status, told, _ = ask(
+        port, "POST", "/invocations", json.dumps(sent).encode(), Content_Type=JSON
+    )
+    assert status == 400
+    assert all(f"row {row}: " in told["message"] for row in range(5, 11))
+    assert "row 1: " not in told["message"]
 
 
 def test_what_its_headers_forbid_is_refused(port: int) -> None:
