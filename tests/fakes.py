@@ -99,6 +99,7 @@ class FakeExecutor:
             precision="float32",
             folder=spec.folder,
             seconds=0.1,
+            costs={"latency_ms": 1.0 + final, "size_mb": 2.0} if spec.measures_costs else {},
         )
 
 

@@ -14,6 +14,7 @@ from mineralsweep.core.record import TrialRecord
 from mineralsweep.errors import ConfigError
 
 if TYPE_CHECKING:
+    import optuna
     import pandas as pd
     from matplotlib.figure import Figure
 
@@ -52,9 +53,24 @@ class Sweep:
         self._evidence = evidence
 
     @property
-    def study(self) -> str:
-        """Its name: `resume` and `load` take it."""
+    def name(self) -> str:
+        """The study's name: `resume` and `load` take it."""
         return self._evidence.study
+
+    @cached_property
+    def study(self) -> optuna.Study:
+        """A copy in memory as a study of Optuna's, for its own plots and samplers.
+
+        What is written to it goes nowhere. Of an engine that is not Optuna it has the complete
+        trials alone.
+        """
+        from mineralsweep.app.session import storage_of
+        from mineralsweep.engines.optuna import copy_of
+        from mineralsweep.report.study import as_optuna
+
+        if self.settings.engine.name != "optuna":
+            return as_optuna(self._evidence.records, self.settings)
+        return copy_of(self.name, *storage_of(self.name))
 
     @property
     def run_id(self) -> str:
@@ -118,6 +134,78 @@ class Sweep:
 
         return charts.history(self._evidence.records, self._evidence.sweep.objective)
 
+    def plot_costs(self, name: str = "") -> Figure:
+        """Draw each trial's value over what it costs, with the Pareto front and the chosen trial.
+
+        Args:
+            name: of a cost that the sweep measured; "": the first, or else the time of training.
+
+        Raises:
+            ConfigError: the sweep measured no such cost.
+        """
+        from mineralsweep.report import costs
+
+        measured = self.settings.costs
+        if name and name not in measured:
+            raise ConfigError(
+                f"name: must be one of the sweep's costs ({', '.join(measured) or 'none'}), got"
+                f" '{name}'; name it under objectives"
+            )
+        if not measured:
+            return costs.over_time(self._evidence)
+        return costs.front(self._evidence, name or measured[0])
+
+    def plot_slice(self, setting: str) -> Figure:
+        """Draw each trial's value over one setting that was searched.
+
+        Raises:
+            ConfigError: it was not searched, or no trial is complete.
+        """
+        from mineralsweep.report import charts
+
+        searched, best = self.settings.space.searched(), self._evidence.best_trial
+        if setting not in searched or best is None:
+            raise ConfigError(
+                f"setting: must be one that was searched ({', '.join(searched)}), got '{setting}'"
+            )
+        return charts.slices(
+            setting, searched[setting], self._evidence.records, self.settings.objective, best,
+            self.settings.space.architectures(),
+        )  # fmt: skip
+
+    def plot_recall(self) -> Figure:
+        """Draw the best trial's recall of each class, in validation and on the test split."""
+        from mineralsweep.report import charts
+
+        parts = {
+            "test split": self._evidence.crowned.scores,
+            self._evidence.part: self._evidence.validation_scores(),
+        }
+        return charts.recalls({part: scores.recall for part, scores in parts.items()})
+
+    def plot_curves(self, trial: int | None = None, metric: str = "loss") -> Figure:
+        """Draw a trial's learning curve.
+
+        Args:
+            trial: its number; None: the best trial's.
+            metric: "loss", "accuracy", or the objective.
+
+        Raises:
+            ConfigError: there is no such trial, or it has no such curve.
+        """
+        from mineralsweep.report import charts
+
+        number = self.best.number if trial is None else trial
+        record = next((one for one in self._evidence.lines if one.number == number), None)
+        curves = self._evidence.curves(number) if record and record.run_id else {}
+        if record is None or metric not in curves:
+            raise ConfigError(
+                f"trial: trial {number} has no curve of {metric}; it has"
+                f" {', '.join(curves) or 'none'}"
+            )
+        train, validation = curves[metric]
+        return charts.learning_curve(metric, train, validation, record.best_epoch)
+
     def plot_importance(self) -> Figure:
         """Draw how much each setting mattered (PED-ANOVA).
 
@@ -129,11 +217,11 @@ class Sweep:
         try:
             shares = study.importances(self._evidence.records, self._evidence.sweep)
         except (ValueError, RuntimeError, ZeroDivisionError) as error:
-            raise ConfigError(f"study: {self.study}: no importance: {error}") from error
+            raise ConfigError(f"study: {self.name}: no importance: {error}") from error
         return charts.importance(shares[study.PED_ANOVA])
 
     def __repr__(self) -> str:
-        return f"Sweep(study={self.study!r}, best={self.best.title()!r}, test={self.test!r})"
+        return f"Sweep(name={self.name!r}, best={self.best.title()!r}, test={self.test!r})"
 
     def _repr_html_(self) -> str:
         from mineralsweep.report.leaderboard import compact
@@ -144,7 +232,7 @@ class Sweep:
                          f"{self.model_uri}: {self.decision}")
         )  # fmt: skip
         table = compact(self.leaderboard).to_html(index=False, border=0)
-        return f"<p><b>{html.escape(self.study)}</b><br>{said}</p>{table}"
+        return f"<p><b>{html.escape(self.name)}</b><br>{said}</p>{table}"
 
 
 @dataclass(frozen=True)

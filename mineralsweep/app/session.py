@@ -307,6 +307,16 @@ def _elsewhere(study: str, where: str) -> StudyConflict:
     )
 
 
+def storage_of(study: str) -> tuple[Path, str | None]:
+    """Return a study's folder, and the URL of its engine's database; None: it lies in the folder.
+
+    Raises:
+        ConfigError: there is no such study here.
+    """
+    state = State.read(study)
+    return state.folder, url_of(state)
+
+
 def engine_of(state: State, task: Task) -> Engine:
     """Open the engine of a sweep that exists."""
     return _engine(state, task, url_of(state), None)

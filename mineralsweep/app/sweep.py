@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from mineralsweep.app.drawing import draw, evidence_of
 from mineralsweep.app.session import Request, Session, opened
 from mineralsweep.config import Gate, Sweep
+from mineralsweep.core.cost import chosen, why
 from mineralsweep.core.record import TrialRecord, champion
 from mineralsweep.errors import SweepFailed
 
@@ -87,9 +88,13 @@ def _crowned(session: Session) -> Evidence:
 
     state, sweep = session.state, session.sweep
     records = counted(session)
-    best = champion(records, sweep.objective)
+    best = chosen(records, sweep.objective, sweep.costs, sweep.tolerance)
     if best is None:
         raise SweepFailed("no trial is left: all complete ones are excluded")
+    if sweep.costs:
+        rule = _rule(records, best, sweep)
+        session.say(f"Chosen: {rule}")
+        session.run.tag({"mineralsweep.chosen": rule})
     crowned = _earlier(state.champion, best, sweep.gate)
     if crowned is None:
         crowned = registry.crown(
@@ -98,6 +103,13 @@ def _crowned(session: Session) -> Evidence:
         state.champion = crowned.to_json()
     state.save()
     return evidence_of(session.store, state, session.task, records, crowned)
+
+
+def _rule(records: list[TrialRecord], best: TrialRecord, sweep: Sweep) -> str:
+    """Say why a trial was chosen where a cheaper model is wanted too."""
+    ahead = champion(records, sweep.objective)
+    assert ahead is not None
+    return why(best, ahead, sweep.objective, sweep.costs[0], sweep.tolerance)
 
 
 def counted(session: Session) -> list[TrialRecord]:

@@ -38,7 +38,7 @@ def learn_from(old: str, state: State, engine: Engine, sweep: Sweep, say: Say) -
         )
     earlier = State.read(old)
     records = earlier.counted(records_of(old, earlier.folder, url_of(earlier)))
-    fitting, others = suited(records, sweep.space, sweep.objective)
+    fitting, others = suited(records, sweep.space, sweep.objective, sweep.costs)
     if not fitting:
         raise ConfigError(
             f"--warm-start: no complete trial of study '{old}' lies in this space"

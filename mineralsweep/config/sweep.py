@@ -22,6 +22,7 @@ from mineralsweep.config.sections import (
 )
 from mineralsweep.config.space import Space, check_point, default_points
 from mineralsweep.core import objective as objectives
+from mineralsweep.core.cost import COSTS
 from mineralsweep.core.hyperparameter import Params, Value
 from mineralsweep.errors import ArchitectureError, did_you_mean
 from mineralsweep.models import get as get_architecture
@@ -70,6 +71,9 @@ class Sweep(Strict):
         repeats: of the folds, each time divided anew.
         warm_start: points that are tried first; None: each architecture's defaults.
         objective: one of `core.objective.OBJECTIVES`.
+        objectives: the objective, and costs of `core.cost.COSTS`, where a cheaper model is wanted
+            too; empty: the objective alone.
+        tolerance: how much of the objective the champion may lack for being cheaper.
         weights: of pretrained architectures: imagenet, the path of a file or folder, or none.
         baseline: "eligible" to become the champion, as a trial is; or "none" is fitted.
         workers: trials at a time; None: what suits the machine.
@@ -86,6 +90,8 @@ class Sweep(Strict):
     repeats: int = Field(default=1, ge=1, le=20)
     warm_start: Annotated[tuple[Params, ...] | None, BeforeValidator(as_tuple)] = None
     objective: str = "accuracy"
+    objectives: Annotated[tuple[str, ...], BeforeValidator(as_tuple)] = ()
+    tolerance: float = Field(default=0.02, ge=0, le=1)
     weights: str = Field(default="imagenet", min_length=1)
     baseline: Literal["eligible", "none"] = "eligible"
     training: Training = Training()
@@ -107,12 +113,50 @@ class Sweep(Strict):
                 return {**raw, "engine": {**engine, "pruner": "wilcoxon"}}
         return raw
 
+    @model_validator(mode="before")
+    @classmethod
+    def _first_of_the_objectives(cls, raw: Any) -> Any:
+        """Fill in the objective, and no pruner, where several objectives are named."""
+        named = raw.get("objectives") if isinstance(raw, dict) else None
+        if not isinstance(named, list | tuple) or not named:
+            return raw
+        engine = raw.get("engine", {})
+        if isinstance(engine, dict) and "pruner" not in engine:
+            raw = {**raw, "engine": {**engine, "pruner": "none"}}
+        return {"objective": named[0], **raw}
+
     @field_validator("objective")
     @classmethod
     def _known_objective(cls, name: str) -> str:
         if name not in objectives.OBJECTIVES:
             raise ValueError(f"unknown value '{name}'{did_you_mean(name, objectives.OBJECTIVES)}")
         return name
+
+    @model_validator(mode="after")
+    def _objectives_are_known(self) -> Self:
+        if not self.objectives:
+            return self
+        first, *others = self.objectives
+        if first != self.objective:
+            raise Misplaced(
+                "objective", f"is {self.objective}, and objectives begin with {first}; leave it out"
+            )
+        for name in others:
+            if name not in COSTS:
+                hint = did_you_mean(name, COSTS)
+                raise Misplaced("objectives", f"after the first, unknown cost '{name}'{hint}")
+        if not others or len(set(others)) < len(others):
+            raise Misplaced(
+                "objectives", f"must name an objective and costs ({', '.join(COSTS)}), each once,"
+                f" got {list(self.objectives)}; for one alone write objective: {first}",
+            )  # fmt: skip
+        if self.engine.name != "optuna":
+            raise Misplaced("objectives", f"{self.engine.name} takes one; set engine.name: optuna")
+        if self.engine.pruner != "none":
+            raise Misplaced("engine.pruner", "with objectives no trial is pruned; leave it out")
+        if self.engine.resolved() == "cmaes":
+            raise Misplaced("engine.sampler", "cmaes takes one objective; write tpe or nsgaii")
+        return self
 
     @model_validator(mode="after")
     def _address_is_of_a_cluster(self) -> Self:
@@ -202,6 +246,11 @@ class Sweep(Strict):
     def fits(self) -> int:
         """Return how often a trial is trained."""
         return self.folds * self.repeats
+
+    @property
+    def costs(self) -> tuple[str, ...]:
+        """The objectives after the first: what a model costs to use."""
+        return self.objectives[1:]
 
     def metric(self) -> str:
         """Return the objective's name in MLflow."""

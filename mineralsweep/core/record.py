@@ -43,7 +43,8 @@ class TrialRecord:
         fold_values: the same of the objective.
         low, high: the 95 % interval of `value`; None where it has none, or is of folds.
         independent: the share of the images that count as independent, as in `Scores`.
-        measures: the value of every objective, by name; empty for a failed trial.
+        measures: the value of every objective, by name, and of every cost that was measured; empty
+            for a failed trial.
     """
 
     number: int

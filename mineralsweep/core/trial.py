@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -102,6 +102,7 @@ class TrialSpec:
         views_seed: of the augmented views that are kept: the same for all folds; None: `seed`.
         voters: of an architecture whose members are trained in its stead: what each is told of
             itself, its settings and how it is trained; of the rest this spec decides.
+        measures_costs: the trained model is compiled and measured as well, see `TrialResult.costs`.
     """
 
     number: int
@@ -129,6 +130,7 @@ class TrialSpec:
     division: str = ""
     views_seed: int | None = None
     voters: tuple[TrialSpec, ...] = ()
+    measures_costs: bool = False
 
     @property
     def architecture_name(self) -> str:
@@ -295,6 +297,8 @@ class TrialResult:
         folds: the folds that ended, by number; empty for a trial without folds.
         rows: positions in `examples.validation` that `probabilities` stand for, where a trial was
             stopped before all of its folds had ended; None: all of them.
+        costs: of `core.cost.COSTS`, by name, where they were asked for; with folds, of the model
+            that answers for all.
     """
 
     history: tuple[EpochReport, ...]
@@ -310,10 +314,12 @@ class TrialResult:
     seconds: float
     folds: tuple[FoldResult, ...] = ()
     rows: tuple[int, ...] | None = None
+    costs: Mapping[str, float] = field(default_factory=dict)
 
     def sizes(self) -> dict[str, float]:
-        """Return the metrics of its size as they are logged; of an estimator there are none."""
+        """Return the metrics of its size as they are logged; an estimator has no parameters."""
         sizes = {
+            **self.costs,
             "parameters": self.parameters,
             "trainable_parameters": self.trainable,
             "gigaflops": None if self.flops is None else self.flops / 1e9,

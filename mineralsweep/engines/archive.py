@@ -39,7 +39,7 @@ def records_of(study: str, folder: Path, storage: str | None) -> list[TrialRecor
 
 
 def suited(
-    records: Sequence[TrialRecord], space: Space, objective: str
+    records: Sequence[TrialRecord], space: Space, objective: str, costs: Sequence[str] = ()
 ) -> tuple[list[TrialRecord], dict[int, str]]:
     """Divide another study's complete trials into those that a space holds, and the others.
 
@@ -50,7 +50,8 @@ def suited(
     for record in records:
         if record.state != "COMPLETE" or record.value_of(objective) is None:
             continue
-        reason = _misfit(record.params, space)
+        unknown = [name for name in costs if name not in record.measures]
+        reason = f"its {unknown[0]} is not known" if unknown else _misfit(record.params, space)
         if reason is None:
             fitting.append(replace(record, value=record.value_of(objective)))
         else:

@@ -7,7 +7,7 @@ import json
 import random
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import optuna
 import tenacity
@@ -34,6 +34,7 @@ from mineralsweep.errors import ConfigError
 RECORD = "mineralsweep.record"
 LEARNED = "mineralsweep.learned"
 JOURNAL = "optuna.journal"
+MINIMIZE: Literal["minimize"] = "minimize"
 ENDS = {"COMPLETE": TrialState.COMPLETE, "PRUNED": TrialState.PRUNED, "FAILED": TrialState.FAIL}
 
 
@@ -70,7 +71,7 @@ class OptunaEngine:
             storage=self._storage,
             study_name=study,
             load_if_exists=True,
-            direction=self._objective.direction,
+            directions=[self._objective.direction, *(MINIMIZE for _ in sweep.costs)],
             sampler=optuna.samplers.RandomSampler(),  # a proposal is drawn by a sampler of its own
             pruner=PRUNERS[sweep.engine.pruner].build(sweep.engine, sweep.budget.epochs),
         )
@@ -97,6 +98,8 @@ class OptunaEngine:
         return Proposal(number, params)
 
     def report(self, number: int, step: int, value: float) -> str | None:
+        if self._sweep.costs:  # Optuna prunes by one value
+            return None
         trial = self._live[number]
         if step in self._trials()[number].intermediate_values:
             return None
@@ -119,7 +122,7 @@ class OptunaEngine:
         return _records(self._trials())
 
     def learn(self, records: Sequence[TrialRecord]) -> None:
-        known = [(record.params, record.value) for record in records]
+        known = [(record.params, self._values(record)) for record in records]
         self._study.set_user_attr(LEARNED, json.dumps(known))
 
     def _trials(self) -> list[FrozenTrial]:
@@ -136,8 +139,13 @@ class OptunaEngine:
                 self._end(TrialRecord.from_dict(trial.user_attrs[RECORD]))
 
     def _end(self, record: TrialRecord) -> None:
-        value = record.value if record.state == "COMPLETE" else None
-        self._study.tell(record.number, value, state=ENDS[record.state], skip_if_finished=True)
+        values = self._values(record) if record.state == "COMPLETE" else None
+        self._study.tell(record.number, values, state=ENDS[record.state], skip_if_finished=True)
+
+    def _values(self, record: TrialRecord) -> list[float]:
+        """Return a complete trial's objective and costs."""
+        assert record.value is not None
+        return [record.value, *(record.measures[name] for name in self._sweep.costs)]
 
     def _params(self, trial: FrozenTrial) -> Params:
         """Return a trial's parameters, the constants of the space included."""
@@ -190,7 +198,11 @@ class OptunaEngine:
     def _learned(self) -> list[FrozenTrial]:
         """Return another study's trials, to be drawn after; they stay out of this one's."""
         known = json.loads(self._study.user_attrs.get(LEARNED, "[]"))
-        return [create_trial(**self._stored(params), value=value) for params, value in known]
+        return [
+            # An earlier release kept the objective's value alone.
+            create_trial(**self._stored(params), values=kept if isinstance(kept, list) else [kept])
+            for params, kept in known
+        ]
 
     def _stored(self, params: Params) -> dict[str, Any]:
         """Return parameters as Optuna stores them: the searched ones, with their distributions."""
@@ -217,7 +229,7 @@ def _copy(study: optuna.Study, storage: BaseStorage, new: BaseSampler) -> optuna
     draft = optuna.create_study(
         storage=storage,
         study_name=study.study_name,
-        direction=study.direction,
+        directions=study.directions,
         sampler=new,
         pruner=study.pruner,
     )
@@ -246,6 +258,25 @@ def has_study(study: str, storage: str) -> bool:
         ConfigError: it can't be opened.
     """
     return study in {one.study_name for one in open_storage(storage, Path()).get_all_studies()}
+
+
+def copy_of(study: str, folder: Path, storage: str | None) -> optuna.Study:
+    """Return a study as it stands, in memory: what is written to it goes nowhere.
+
+    Args:
+        study: its name.
+        folder: its own, which holds the journal unless there is a database.
+        storage: the database's URL; None: the journal.
+
+    Raises:
+        ConfigError: the storage can't be opened.
+        KeyError: it has no such study.
+    """
+    memory = InMemoryStorage()
+    optuna.copy_study(
+        from_study_name=study, from_storage=open_storage(storage, folder), to_storage=memory
+    )
+    return optuna.load_study(study_name=study, storage=memory)
 
 
 def stored_records(study: str, folder: Path, storage: str | None) -> list[TrialRecord]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from html import escape
 from typing import Any
@@ -133,18 +133,39 @@ def history(records: Sequence[TrialRecord], objective: str) -> Figure:
     return figure
 
 
-def costs(records: Sequence[TrialRecord], front: Sequence[TrialRecord], objective: str) -> Figure:
-    """Draw each trial's value over its seconds; a line joins those of the front."""
+def costs(
+    records: Sequence[TrialRecord],
+    front: Sequence[TrialRecord],
+    objective: str,
+    cost: Callable[[TrialRecord], float],
+    label: str,
+    chosen: TrialRecord | None = None,
+) -> Figure:
+    """Draw each trial's value over what it costs; a line joins those of the front.
+
+    Args:
+        records: complete trials.
+        front: those that no other beats, the cheapest first.
+        objective: the value's name.
+        cost: a trial -> its cost, above 0.
+        label: of the axis of costs.
+        chosen: gets a ring.
+    """
     with panel(2.8, columns=2) as (figure, axes):
         names = list(dict.fromkeys(str(one.params["architecture"]) for one in records))
         for place, name in enumerate(names):
             mine = [one for one in records if one.params["architecture"] == name]
             shape, color = mark(place)
-            axes.plot([r.seconds for r in mine], _values(mine), shape, color=color, label=name)
+            axes.plot([cost(r) for r in mine], _values(mine), shape, color=color, label=name)
         axes.step(
-            [one.seconds for one in front], _values(front), where="post", color=INK, lw=1, ls=":"
+            [cost(one) for one in front], _values(front), where="post", color=INK, lw=1, ls=":"
         )
-        axes.set(xlabel="seconds of training", ylabel=metric(objective), xscale="log")
+        if chosen is not None:
+            axes.plot(
+                [cost(chosen)], _values([chosen]), "o", ms=10,
+                markerfacecolor="none", color=INK, label="chosen",
+            )  # fmt: skip
+        axes.set(xlabel=label, ylabel=metric(objective), xscale="log")
         _plain_log_ticks(axes.xaxis)
     return figure
 

@@ -29,10 +29,11 @@ def leaderboard(records: Sequence[TrialRecord], sweep: Sweep) -> pd.DataFrame:
     The objective's value stands as `val_NAME` with its 95 % interval (`low`, `high`) and `n`. The
     accuracy, where it is not the objective, has its own interval (`accuracy_low`,
     `accuracy_high`). With folds, also the value's standard deviation over them (`spread`), how
-    many there are (`folds`), and how many trainings ended (`fits`). The baseline is `baseline`.
+    many there are (`folds`), and how many trainings ended (`fits`). The
+    other objectives, if there are any, stand after the scores. The baseline is `baseline`.
     """
     rows = [
-        _row(place, record, sweep.objective)
+        _row(place, record, sweep)
         for place, record in enumerate(ranked(records, sweep.objective), start=1)
     ]
     table = pd.DataFrame(rows)
@@ -45,10 +46,11 @@ def _is_whole(values: Iterable[Any]) -> bool:
     return {type(value) for value in values} - {type(None)} == {int}
 
 
-def _row(place: int, record: TrialRecord, objective: str) -> dict[str, Any]:
+def _row(place: int, record: TrialRecord, sweep: Sweep) -> dict[str, Any]:
     trial = "baseline" if record.number == BASELINE else record.number
     row: dict[str, Any] = {"rank": place, "trial": trial, "state": record.state}
-    row |= _scores(record, objective)
+    row |= _scores(record, sweep.objective)
+    row |= {name: _short(record.measures.get(name)) for name in sweep.costs}
     row |= {name: _short(value) for name, value in record.params.items()}
     return row | {
         "best_epoch": record.best_epoch,

@@ -17,9 +17,8 @@ from mineralsweep.config.entries import Entry
 from mineralsweep.core import objective as objectives
 from mineralsweep.core.record import BASELINE, TrialRecord
 from mineralsweep.data.listing import shown
-from mineralsweep.models import get as get_architecture
-from mineralsweep.models.vote import BACKBONES_SEARCHED, is_vote
-from mineralsweep.report import champion, charts, parallel, photographs
+from mineralsweep.models.vote import is_vote
+from mineralsweep.report import champion, charts, costs, parallel, photographs
 from mineralsweep.report.evidence import Evidence
 from mineralsweep.report.findings import counts, headlines, warnings_of
 from mineralsweep.report.leaderboard import compact
@@ -41,7 +40,9 @@ def importances(records: Sequence[TrialRecord], sweep: Sweep) -> dict[str, dict[
     Raises:
         ValueError: there are too few complete trials, or nothing was varied.
     """
-    study, kinds = _study(records, sweep), optuna.importance
+    study, kinds = as_optuna(records, sweep), optuna.importance
+    if len(study.trials) < 2:
+        raise ValueError("too few complete trials to tell which settings matter")
     with catch_warnings():
         simplefilter("ignore")  # both are marked as experimental
         evaluators: dict[str, kinds.BaseImportanceEvaluator] = {
@@ -54,7 +55,8 @@ def importances(records: Sequence[TrialRecord], sweep: Sweep) -> dict[str, dict[
         }
 
 
-def _study(records: Sequence[TrialRecord], sweep: Sweep) -> optuna.Study:
+def as_optuna(records: Sequence[TrialRecord], sweep: Sweep) -> optuna.Study:
+    """Return the complete trials as a study of Optuna's, in memory; the objective is its value."""
     space = sweep.space
     searched: dict[str, BaseDistribution] = {
         name: space.distribution(name) for name in space.searched()
@@ -70,8 +72,6 @@ def _study(records: Sequence[TrialRecord], sweep: Sweep) -> optuna.Study:
                 params=own, distributions={name: searched[name] for name in own}, value=record.value
             )
         )
-    if len(study.trials) < 2:
-        raise ValueError("too few complete trials to tell which settings matter")
     return study
 
 
@@ -110,56 +110,6 @@ def history(evidence: Evidence) -> dict[str, Any]:
         alt += f"; the best is {best.title()} with {scores_of(best, objective)}"
     figure = charts.history(evidence.records, objective)
     return {"figure": charts.inline(figure, "history", f"{alt}.")}
-
-
-def costs(evidence: Evidence) -> dict[str, Any]:
-    """Return every complete trial's value over its time, and the backbones side by side."""
-    objective = evidence.sweep.objective
-    records = [record for record in evidence.lines if record.state == "COMPLETE"]
-    best_first = sorted(records, key=lambda one: objectives.get(objective).sign * (one.value or 0))
-    of_backbone: dict[str, list[TrialRecord]] = {}
-    for record in best_first:
-        name = backbones_of(record)
-        if name:
-            of_backbone.setdefault(name, []).append(record)
-    front = undominated(records, objective)
-    words = ", ".join(f"{one.title()} {one.seconds:.0f} s" for one in front)
-    figure = charts.costs(records, front, objective)
-    return {
-        "figure": charts.inline(figure, "costs", f"Best for their time: {words}."),
-        "folds": evidence.sweep.folds > 1,
-        "objective": objective.replace("_", " "),
-        "backbones": [
-            {
-                "name": name,
-                "trials": len(ones),
-                "best": ones[0],
-                "scores": scores_of(ones[0], objective),
-            }
-            for name, ones in of_backbone.items()
-        ],
-    }
-
-
-def backbones_of(record: TrialRecord) -> str:
-    """Return the pretrained network of a trial, or both of a vote; "" without one."""
-    architecture = get_architecture(str(record.params["architecture"]))
-    if not architecture.searches_backbone:
-        return architecture.backbone
-    declared = architecture.hyperparameters
-    names = [name for name in BACKBONES_SEARCHED if name in declared]
-    own = [str(record.params.get(name, declared[name].default)) for name in names]
-    return " and ".join(dict.fromkeys(own))
-
-
-def undominated(records: Sequence[TrialRecord], objective: str) -> list[TrialRecord]:
-    """Return the trials that no other beats in time and value alike, the quickest first."""
-    sign, front, best = objectives.get(objective).sign, [], float("inf")
-    for record in sorted(records, key=lambda one: one.seconds):
-        if record.value is not None and sign * record.value < best:
-            best = sign * record.value
-            front.append(record)
-    return front
 
 
 def importance(evidence: Evidence) -> dict[str, Any]:
@@ -284,7 +234,7 @@ Build = Callable[[Evidence], dict[str, Any]]
 SECTIONS: tuple[tuple[str, str, Build], ...] = (
     ("leaderboard", "Leaderboard", leaderboard),
     ("history", "How the search went", history),
-    ("costs", "Time and accuracy", costs),
+    ("costs", "Time and accuracy", costs.section),
     ("importance", "Which settings mattered", importance),
     ("slices", "Setting by setting", slices),
     ("coordinates", "All settings at once", coordinates),

@@ -34,7 +34,7 @@ def of_result(
     # lacks folds, or a part of one, can't be compared with those that have them all.
     cut = result.pruned and (bool(result.folds) or reason != TIME_IS_UP)
     state: State = "PRUNED" if cut else "COMPLETE"
-    measures = _measures(result, scores.confusion, scores.loss)
+    measures = {**_measures(result, scores.confusion, scores.loss), **result.costs}
     interval = objectives.get(objective).interval(scores.confusion, scores.loss, scores.independent)
     return TrialRecord(
         number=spec.number,

@@ -61,7 +61,12 @@ class Task:
             folder,
             proposal.number,
         )
-        return replace(spec, keep_last=proposal.keeps_state, division=proposal.division)
+        return replace(
+            spec,
+            keep_last=proposal.keeps_state,
+            division=proposal.division,
+            measures_costs=bool(sweep.costs),
+        )
 
     def question(self) -> dict[str, str]:
         """Return what may not change while a study lives, by name."""
@@ -70,6 +75,7 @@ class Task:
         return {
             **{f"space.{name}": entry.describe() for name, entry in entries.items()},
             "objective": sweep.objective,
+            **({"objectives": ", ".join(sweep.objectives)} if sweep.costs else {}),
             "engine.name": sweep.engine.name,
             "engine.pruner": sweep.engine.pruner,
             "engine.pruner_options": str(sweep.engine.pruner_options),

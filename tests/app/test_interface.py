@@ -77,7 +77,7 @@ def test_a_sweep_from_python(
     page = again.report()
     assert "<iframe" in page._repr_html_()
     assert Path(page.save("report.html")).read_text(encoding="utf-8") == page.page
-    assert again.study in again._repr_html_()
+    assert again.name in again._repr_html_()
 
     model = again.champion()
     files = list(table["file"][:2])

@@ -28,8 +28,9 @@ from mineralsweep.data.settings import DataSettings
 from mineralsweep.evaluation import score
 from mineralsweep.registry import Crowned
 from mineralsweep.report import Evidence, make
+from mineralsweep.report.costs import undominated
 from mineralsweep.report.parallel import coordinates
-from mineralsweep.report.study import SECTIONS, page, undominated
+from mineralsweep.report.study import SECTIONS, page
 from mineralsweep.tracking.trial_run import PREDICTIONS
 from tests import pictures
 from tests.fakes import FakeExecutor

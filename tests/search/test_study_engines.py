@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from mineralsweep.config import Engine, Sweep
+from mineralsweep.config import Budget, Engine, Sweep, build
+from mineralsweep.core.cost import chosen
 from mineralsweep.core.record import champion
 from mineralsweep.data.dataset import Dataset
 from mineralsweep.engines import ENGINES
+from mineralsweep.engines.optuna import copy_of
 from tests.fakes import FakeExecutor
 from tests.search.test_study import Scene, settings
 
@@ -43,3 +45,31 @@ def test_a_study_waits_where_hyperband_waits_and_trains_as_long_as_it_says(
     assert set(epochs) == {1, 3}
     assert len(records) == len(epochs) < 20
     assert [record.state for record in records] == ["COMPLETE"] * len(records)
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random", "qmc", "nsgaii"])
+def test_several_objectives_are_told_to_optuna_and_nothing_is_pruned(
+    dataset: Dataset, sampler: str
+) -> None:
+    """The fake answers slower the better it is: every trial stands on the front."""
+    raw = settings(trials=5).model_dump(mode="json", exclude_unset=True)
+    del raw["engine"]
+    raw |= {"objectives": ["accuracy", "latency_ms", "size_mb"], "engine": {"sampler": sampler}}
+    asked = build(raw, "x.yaml")
+    records = Scene(dataset, asked, FakeExecutor(slots=2)).study.run()
+    assert [record.state for record in records] == ["COMPLETE"] * 5
+    again = Scene(dataset, asked.model_copy(update={"budget": Budget(trials=7, epochs=3)}),
+                  FakeExecutor())  # fmt: skip
+    records = again.study.run()
+    study = copy_of("s", again.state.folder, None)
+    assert [one.name for one in study.directions] == ["MAXIMIZE", "MINIMIZE", "MINIMIZE"]
+    values = [trial.values for trial in study.get_trials()]
+    assert values == [[one.value, one.measures["latency_ms"], 2.0] for one in records]
+    assert len(values) == 7
+    study.add_trial(study.get_trials()[0])
+    assert len(copy_of("s", again.state.folder, None).trials) == 7  # a copy is a copy
+    slow, fast = (chosen(records, "accuracy", asked.costs, share) for share in (0.0, 1.0))
+    assert slow is not None
+    assert fast is not None
+    assert slow.measures["latency_ms"] >= fast.measures["latency_ms"]
+    assert fast.measures["latency_ms"] == min(one.measures["latency_ms"] for one in records)
