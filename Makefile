@@ -69,9 +69,9 @@ $(READY): pyproject.toml conda.yaml
 	@echo "Installing into .venv (about 3 GB, minutes the first time) ..."
 	@if command -v uv >/dev/null; then \
 		uv venv --quiet --allow-existing --python $(PYTHON) .venv && \
-		uv pip install --quiet --python $(BIN)/python -c .venv/pins.txt -e '.[dev,server,ray]'; \
+		uv pip install --quiet --python $(BIN)/python -c .venv/pins.txt -e '.[dev,server,ray,dashboard]'; \
 	else \
 		$(PYTHON) -m venv .venv && \
-		$(BIN)/python -m pip install --quiet --disable-pip-version-check -c .venv/pins.txt -e '.[dev,server,ray]'; \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check -c .venv/pins.txt -e '.[dev,server,ray,dashboard]'; \
 	fi
 	@touch $@

@@ -51,7 +51,7 @@ def sweep(
     Args:
         settings: a sweep file, or its content as plain data.
         data: in place of the settings': a folder a class, a table, "sample", or a DataFrame with
-            the columns `file` and `label` (and `part`, `group`).
+            the columns `file` and `label` (and `split`, `group`).
         study: its name; None makes one up.
         minutes: how long it may take: space and budget follow from it.
         objective: what trials are compared by, such as "macro_f1".

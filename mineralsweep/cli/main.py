@@ -143,6 +143,7 @@ def command_parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
     _watch(commands)
     _export(commands)
     _report(commands)
+    _dashboard(commands)
     _data(commands)
     _environment(commands)
     return parser
@@ -275,6 +276,15 @@ def _serve(commands: Any) -> None:
         parser, "--log-images-mb", flags.whole, "N",
         "keep no more images once that folder holds so much (default: 1000)",
     )  # fmt: skip
+
+
+def _dashboard(commands: Any) -> None:
+    parser = _add(
+        commands, "dashboard", "study.dashboard",
+        "Look at a study in optuna-dashboard, while it runs too. Nothing can be changed there.",
+    )  # fmt: skip
+    parser.add_argument("study", metavar="STUDY", help="its name")
+    flags.add(parser, "--port", flags.whole, "N", "of the server on this machine (default: 8080)")
 
 
 def _watch(commands: Any) -> None:

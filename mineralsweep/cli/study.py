@@ -1,9 +1,10 @@
-"""Commands on a study: sweep, train, resume, exclude, report."""
+"""Commands on a study: sweep, train, resume, exclude, report, dashboard."""
 
 from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -85,6 +86,24 @@ def report(options: Namespace) -> int:
     print(f"{FILE}: {len(page.html.encode()) / 1e6:.2f} MB, an artifact of run {run_id}")
     if out is not None:
         print(f"Also in {out}")
+    return 0
+
+
+DASHBOARD_PORT = 8080
+
+
+def dashboard(options: Namespace) -> int:
+    """Serve a study's dashboard until it is stopped."""
+    from mineralsweep.app.dashboard import server
+
+    port = DASHBOARD_PORT if options.port is None else options.port
+    if not 0 < port < 65536:
+        raise ConfigError(f"--port: must be from 1 to 65535, got {port}")
+    with server(options.study, port) as made:
+        print(f"Study {options.study} in optuna-dashboard: http://127.0.0.1:{port}/dashboard/")
+        print("Ctrl-C ends it.")
+        with suppress(KeyboardInterrupt):
+            made.serve_forever()
     return 0
 
 

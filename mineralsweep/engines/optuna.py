@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import random
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +18,7 @@ from optuna.distributions import (
     FloatDistribution,
     IntDistribution,
 )
+from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage, InMemoryStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
@@ -75,6 +77,9 @@ class OptunaEngine:
             sampler=optuna.samplers.RandomSampler(),  # a proposal is drawn by a sampler of its own
             pruner=PRUNERS[sweep.engine.pruner].build(sweep.engine, sweep.budget.epochs),
         )
+        if sweep.costs:
+            with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):
+                self._study.set_metric_names(list(sweep.objectives))
         self._live: dict[int, Trial] = {}
         self._end_recorded()
         self._lost = [trial.number for trial in self._trials() if not trial.state.is_finished()]
@@ -258,6 +263,11 @@ def has_study(study: str, storage: str) -> bool:
         ConfigError: it can't be opened.
     """
     return study in {one.study_name for one in open_storage(storage, Path()).get_all_studies()}
+
+
+def has_journal(folder: Path) -> bool:
+    """Say whether a study's folder holds its journal: another engine's does not."""
+    return (folder / JOURNAL).exists()
 
 
 def copy_of(study: str, folder: Path, storage: str | None) -> optuna.Study:

@@ -74,6 +74,11 @@ def test_a_sweep_from_python(
     again = ms.load("py")
     pd.testing.assert_frame_equal(again.leaderboard, more.leaderboard)
     assert again.model_uri == more.model_uri
+    _has_pictures(again)
+    assert [one.number for one in again.study.get_trials()] == [0, 1]
+    assert again.study.best_value == max(one.value for one in again.study.get_trials())
+    again.study.add_trial(again.study.get_trials()[0])
+    assert len(ms.load("py").study.trials) == 2  # what is written to a copy goes nowhere
     page = again.report()
     assert "<iframe" in page._repr_html_()
     assert Path(page.save("report.html")).read_text(encoding="utf-8") == page.page
@@ -97,6 +102,20 @@ def test_a_sweep_from_python(
     assert len(model.predict(files[0])) == 1
     assert isinstance(model.explain(files[0]), Figure)
     assert "n = " in model.card
+
+
+def _has_pictures(found: ms.Sweep) -> None:
+    for figure in (
+        found.plot_slice("learning_rate"), found.plot_recall(), found.plot_costs(),
+        found.plot_curves(0, "accuracy"),
+    ):  # fmt: skip
+        assert isinstance(figure, Figure)
+    with pytest.raises(ConfigError, match="dropout"):
+        found.plot_slice("dropout")
+    with pytest.raises(ConfigError, match="latency_ms"):
+        found.plot_costs("latency_ms")
+    with pytest.raises(ConfigError, match="trial 77"):
+        found.plot_curves(77)
 
 
 def test_a_training_from_python(make_folder: Callable[..., Path]) -> None:
