@@ -27,6 +27,7 @@ __all__ = [
     "hypermodel",
     "load",
     "resume",
+    "sample",
     "sweep",
     "train",
 ]
@@ -45,6 +46,7 @@ _HOMES = {
     "hypermodel": "mineralsweep.app.notebooks",
     "load": "mineralsweep.app.interface",
     "resume": "mineralsweep.app.interface",
+    "sample": "mineralsweep.app.interface",
     "sweep": "mineralsweep.app.interface",
     "train": "mineralsweep.app.interface",
 }

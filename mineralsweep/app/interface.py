@@ -160,6 +160,23 @@ def load(study: str) -> Sweep:
     return Sweep(evidence_again(study, _nothing))
 
 
+def sample(folder: str | Path, *, per_class: int = 60, seed: int = 0) -> Path:
+    """Draw minerals into a folder a class, and return the folder: for trying things out.
+
+    Args:
+        folder: is made if it is not there; files of the same names are written over.
+        per_class: images of each of three classes.
+        seed: other images, at least 0.
+
+    Raises:
+        ValueError: a negative seed.
+        OSError: the folder can't be written.
+    """
+    from mineralsweep.data.sources import sample as drawn
+
+    return drawn.write(Path(folder), per_class, seed)
+
+
 def champion(name: str | None = None) -> Champion:
     """Return a registered model that can be asked.
 
