@@ -25,7 +25,7 @@ def hypermodel(sweep_file: str | Path, classes: int | None = None) -> SweepHyper
     """Return the networks of a sweep file as KerasTuner's HyperModel.
 
     Args:
-        sweep_file: its path. The space, the image size, the weights and the seed are used;
+        sweep_file: its path, or the name of one that comes with the package. The space, the image size, the weights and the seed are used;
             the budget, the engine and the split are the notebook's own.
         classes: how many the notebook's images have; None: as many as the file's data.
 
@@ -33,7 +33,7 @@ def hypermodel(sweep_file: str | Path, classes: int | None = None) -> SweepHyper
         ConfigError: the file breaks a rule, or names an architecture that is no network.
         DataError: `classes` was left out, and the file's data can't be read.
     """
-    sweep = load(Path(sweep_file))
+    sweep = load(sweep_file)
     if classes is None:
         classes = len(open_dataset(sweep.data.settings()).classes)
     return SweepHyperModel(sweep, classes)

@@ -54,7 +54,7 @@ def doctor(options: Namespace) -> int:
         ) as error:
             mark, answer, healthy = "!!", str(error), False
         print(f"{mark} {name:14} {answer}", flush=True)
-    print("All is well. Next: mineralsweep sweep sweeps/quick.yaml" if healthy
+    print("All is well. Next: mineralsweep sweep quick" if healthy
           else "Mend the lines marked !! first.")  # fmt: skip
     return 0 if healthy else 1
 

@@ -159,7 +159,9 @@ def _add(commands: Any, name: str, command: str, text: str) -> argparse.Argument
 def _sweep(commands: Any) -> None:
     text = "Search hyperparameters, and register the best model."
     parser = _add(commands, "sweep", "study.sweep", text)
-    parser.add_argument("file", metavar="FILE", help="a sweep file, such as sweeps/quick.yaml")
+    parser.add_argument(
+        "file", metavar="FILE", help="a sweep file, or the name of one that comes along: quick, best"
+    )
     of_time = parser.add_argument_group("by time, in place of the file's space and budget")
     flags.add(of_time, "--preset", str, "NAME", "quick (2 minutes), medium (15) or best (60)")
     flags.add(of_time, "--minutes", flags.number, "N", "so many minutes, the report included")
@@ -354,7 +356,7 @@ def _data(commands: Any) -> None:
     text = "Say whether a sweep can be run; show what is usable, what is not, and why."
     check = _add(actions, "check", "data.check", text)
     check.add_argument("path", metavar="PATH", help="sample, minet, a folder, or a table")
-    flags.add(check, "--config", str, "FILE", "a sweep file, whose split and folds are tried")
+    flags.add(check, "--config", str, "FILE", "a sweep file, whose split and folds are tried (default: quick)")
     flags.pairs(check)
     flags.add(check, "--page", str, "FILE", "write the page here (default: data-check.html)")
     text = "Write a table with what was found mended or marked; no photograph is touched."
