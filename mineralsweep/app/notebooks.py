@@ -25,8 +25,9 @@ def hypermodel(sweep_file: str | Path, classes: int | None = None) -> SweepHyper
     """Return the networks of a sweep file as KerasTuner's HyperModel.
 
     Args:
-        sweep_file: its path, or the name of one that comes with the package. The space, the image size, the weights and the seed are used;
-            the budget, the engine and the split are the notebook's own.
+        sweep_file: its path, or the name of one that comes with the package. The space, the image
+            size, the weights and the seed are used; the budget, the engine and the split are the
+            notebook's own.
         classes: how many the notebook's images have; None: as many as the file's data.
 
     Raises:

@@ -125,7 +125,8 @@ def load_gate(path: str | Path) -> Gate:
         path: as of `load`.
 
     Raises:
-        ConfigError: there is no such file; there is no such section, or one line for each entry that breaks a rule.
+        ConfigError: there is no such file or section; or one line for each entry that breaks a
+            rule.
     """
     try:
         return _WithGate.model_validate(_read_yaml(locate(path))).gate

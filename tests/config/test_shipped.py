@@ -51,7 +51,7 @@ def test_a_path_is_never_taken_for_a_name(path: str) -> None:
 
 
 def test_a_file_that_the_package_has_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="sweeps/cnn.yaml: .* needs its name alone: cnn"):
+    with pytest.raises(ConfigError, match=r"sweeps/cnn\.yaml: .* needs its name alone: cnn"):
         load("sweeps/cnn.yaml")
 
 
