@@ -38,7 +38,7 @@ serve: $(READY)  ## Serve the champion on http://127.0.0.1:5001/invocations
 		-m models:/mineral-classifier@champion
 
 docs: $(READY)  ## Build these pages as a site with search, site/index.html; it needs no network
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 dist: $(READY)  ## Build the wheel and the source distribution into dist/, and check them
 	rm -rf dist build/lib build/bdist.*

@@ -101,11 +101,11 @@ def main() -> None:
     from mineralsweep import allocator, files, machine
     from mineralsweep.executors import worker
 
-    assert not hasattr(files.os, "fork")  # type: ignore[attr-defined]
+    assert not hasattr(files.os, "fork")
     assert hasattr(os, "fork")
     assert hasattr(signal, "SIGKILL")
     assert machine.cores() == os.cpu_count()
-    assert allocator.os.name == "posix"  # type: ignore[attr-defined]
+    assert allocator.os.name == "posix"
     files.reserve(Path("zeros"), 3 * 2**20 + 5)
     assert Path("zeros").read_bytes() == bytes(3 * 2**20 + 5)
     with files.exclusive(Path("lock")):

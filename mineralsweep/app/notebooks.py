@@ -125,8 +125,9 @@ class MlflowTuner(keras_tuner.Tuner):  # type: ignore[misc]
     that was stopped goes on, another study begins anew.
 
     Args:
-        oracle, hypermodel, more: as KerasTuner's Tuner takes them.
+        args: as KerasTuner's Tuner takes them: an oracle, a hypermodel.
         study: the name of the parent run.
+        more: as KerasTuner's Tuner takes them, by name.
     """
 
     def __init__(self, *args: Any, study: str = "notebook", **more: Any) -> None:

@@ -31,6 +31,7 @@ def doctor(options: Namespace) -> int:
     """Print one line a fact; exit with 1 where something is in the way of a sweep."""
     checks: list[tuple[str, Callable[[], str]]] = [
         ("python", lambda: f"{platform.python_version()} at {sys.executable}"),
+        ("system", platform.platform),
         *((name, lambda name=name: metadata.version(name)) for name in PACKAGES),
         ("cpu", _cpu),
         ("memory", _memory),
