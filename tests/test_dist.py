@@ -72,7 +72,8 @@ def test_the_source_has_what_tests_and_pages_need_and_no_caches(built: Path) -> 
         lacking = {name for name in source(part) - names if not name.endswith("/.env")}
         assert lacking == set()
     assert names >= {"Makefile", "MLproject", "conda.yaml", "mkdocs.yml", "CITATION.cff",
-                     "CONTRIBUTING.md", "CHANGELOG.md", "setup.py", "benchmarks/sweeps.py"}  # fmt: skip
+                     "CONTRIBUTING.md", "CHANGELOG.md", "setup.py",
+                     "benchmarks/sweeps.py"}  # fmt: skip
     assert [name for name in names if "__pycache__" in name or name.endswith(".pyc")] == []
 
 
@@ -88,7 +89,7 @@ def test_what_is_installed_has_its_sweeps_by_name_from_anywhere(
     built: Path, tmp_path: Path
 ) -> None:
     [wheel] = built.glob("*.whl")
-    zipfile.ZipFile(wheel).extractall(tmp_path / "site")
+    shutil.unpack_archive(wheel, tmp_path / "site", "zip")
     code = (
         "import sys, mineralsweep; from mineralsweep.config import locate;"
         "print(locate('quick')); from mineralsweep.cli import main; sys.exit(main(['sweep', 'x']))"

@@ -28,7 +28,9 @@ def _ask_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None
 def test_bfloat16_is_known_by_the_processor_s_flags(
     monkeypatch: pytest.MonkeyPatch, flags: str, expected: bool
 ) -> None:
-    monkeypatch.setattr(Path, "read_text", lambda self, encoding: f"model name : x\nflags : {flags}\n")
+    monkeypatch.setattr(
+        Path, "read_text", lambda self, encoding: f"model name : x\nflags : {flags}\n"
+    )
     assert machine.has_bfloat16() is expected
 
 

@@ -52,7 +52,12 @@ def _from_above(link: re.Match[str]) -> str:
 
 
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str:
-    """Have links to files above docs/ lead to their pages, and lists begin where they stand."""
+    """Have links to files above docs/ lead to their pages, and lists begin where they stand.
+
+    A page without a section has no list of pages beside it.
+    """
+    if page.parent is None:
+        page.meta["hide"] = ["navigation"]
     return with_lists(LINK.sub(_to_above, markdown))
 
 
