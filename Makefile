@@ -6,7 +6,8 @@ STORE := $(or $(MLFLOW_TRACKING_URI),sqlite:///mlflow.db)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: postgresql help setup sweep test check ui serve faults server-test cluster-test bench clean
+.PHONY: postgresql help setup sweep test check ui serve docs dist faults server-test cluster-test \
+	bench clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-11s %s\n", $$1, $$2}'
@@ -36,6 +37,14 @@ serve: $(READY)  ## Serve the champion on http://127.0.0.1:5001/invocations
 	MLFLOW_TRACKING_URI=$(STORE) $(BIN)/mlflow models serve --env-manager local --port 5001 \
 		-m models:/mineral-classifier@champion
 
+docs: $(READY)  ## Build these pages as a site with search, site/index.html; it needs no network
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+dist: $(READY)  ## Build the wheel and the source distribution into dist/, and check them
+	rm -rf dist build/lib build/bdist.*
+	$(BIN)/python -m build --no-isolation
+	$(BIN)/twine check --strict dist/*
+
 faults: $(READY)  ## The awkward files, the mutated ones, the kills: docs/reliability.md
 	MINERALSWEEP_KILLS=30 MINERALSWEEP_ROUNDS=20 MINERALSWEEP_OUTAGES=3 \
 		MINERALSWEEP_OUTAGE_SECONDS=60 $(BIN)/python -m pytest tests/faults -v $(ARGS)
@@ -56,11 +65,11 @@ bench: $(READY)  ## Time the driver, then whole sweeps against other tools (an h
 	$(BIN)/python -m benchmarks.sweeps $(ARGS)
 
 clean:  ## Remove .venv and caches; runs, models and studies stay
-	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .venv build dist site *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The pins of conda.yaml hold here too.
-$(READY): pyproject.toml conda.yaml
+$(READY): pyproject.toml conda.yaml setup.py
 	@$(PYTHON) -c 'import sys; ok = (3, 11) <= sys.version_info < (3, 14); \
 		sys.exit(0 if ok else "Python 3.11, 3.12 or 3.13 is needed, this is " + sys.version.split()[0] \
 		+ "; choose another: make PYTHON=python3.12 ...")'
@@ -69,9 +78,9 @@ $(READY): pyproject.toml conda.yaml
 	@echo "Installing into .venv (about 3 GB, minutes the first time) ..."
 	@if command -v uv >/dev/null; then \
 		uv venv --quiet --allow-existing --python $(PYTHON) .venv && \
-		uv pip install --quiet --python $(BIN)/python -c .venv/pins.txt -e '.[dev,server,ray,dashboard]'; \
+		uv pip install --quiet --python $(BIN)/python -c .venv/pins.txt -e '.[dev,docs,server,ray,dashboard]'; \
 	else \
 		$(PYTHON) -m venv .venv && \
-		$(BIN)/python -m pip install --quiet --disable-pip-version-check -c .venv/pins.txt -e '.[dev,server,ray,dashboard]'; \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check -c .venv/pins.txt -e '.[dev,docs,server,ray,dashboard]'; \
 	fi
 	@touch $@

@@ -13,6 +13,15 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 OWNER_TRIES = 20
+MOVE_TRIES = 40 if os.name == "nt" else 1
+RESERVED = {
+    "con",
+    "prn",
+    "aux",
+    "nul",
+    *(f"{port}{n}" for port in ("com", "lpt") for n in range(10)),
+}
+"""Names that no file or folder can have on Windows, with any ending or none."""
 
 
 class Taken(Exception):
@@ -34,6 +43,11 @@ def folder() -> Path:
         return Path(chosen)
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "mineralsweep"
+
+
+def is_reserved(name: str) -> bool:
+    """Say whether Windows keeps the name of a file or folder for a device, such as "aux"."""
+    return name.partition(".")[0].strip().lower() in RESERVED
 
 
 def size(path: Path) -> int:
@@ -72,10 +86,11 @@ def exclusive(path: Path, wait: bool = False) -> Iterator[None]:
         raise Taken(_read_owner(owner)) from None
     try:
         with contextlib.suppress(OSError):  # a full disk: the lock holds all the same
-            owner.write_text(str(os.getpid()))
+            owner.write_text(str(os.getpid()), encoding="utf-8")
         yield
     finally:
-        owner.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # Windows: somebody is reading it
+            owner.unlink(missing_ok=True)
         lock.release()
 
 
@@ -83,7 +98,7 @@ def _read_owner(path: Path) -> str:
     """Return the number of the process that has a lock; it may be writing it just now."""
     for _ in range(OWNER_TRIES):
         with contextlib.suppress(OSError):
-            owner = path.read_text().strip()
+            owner = path.read_text(encoding="utf-8").strip()
             if owner:
                 return owner
         time.sleep(0.05)
@@ -104,9 +119,28 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     temporary = Path(name)
     try:
         write(temporary)
-        temporary.replace(path)
+        move(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def move(source: Path, target: Path) -> None:
+    """Give a file or a folder another name on the same disk; a file of that name is replaced.
+
+    Windows refuses this while somebody has the file, or one in the folder, open: there it is tried
+    again for two seconds, which is longer than a reader of ours takes.
+
+    Raises:
+        OSError: it can't be done.
+    """
+    for left in reversed(range(MOVE_TRIES)):
+        try:
+            source.replace(target)
+            return
+        except PermissionError:
+            if not left:
+                raise
+            time.sleep(0.05)
 
 
 def reserve(path: Path, size: int) -> None:
@@ -119,8 +153,9 @@ def reserve(path: Path, size: int) -> None:
         OSError: the disk has no room.
     """
     with path.open("wb") as file:
-        if hasattr(os, "posix_fallocate"):
-            os.posix_fallocate(file.fileno(), 0, size)
+        allocate = getattr(os, "posix_fallocate", None)  # neither on Windows nor on macOS
+        if allocate is not None:
+            allocate(file.fileno(), 0, size)
             return
         zeros = bytes(min(size, 2**20))
         for start in range(0, size, 2**20):

@@ -22,7 +22,7 @@ MOST_WORKERS = 8
 def name() -> str:
     """Return what tells this machine from others: its host name, and its id where it has one."""
     try:
-        return f"{socket.gethostname()}-{MACHINE_ID.read_text().strip()[:12]}"
+        return f"{socket.gethostname()}-{MACHINE_ID.read_text(encoding='utf-8').strip()[:12]}"
     except OSError:
         return socket.gethostname()
 
@@ -31,7 +31,7 @@ def name() -> str:
 def cpu_features() -> tuple[str, ...]:
     """Return those of CPU_FEATURES that the processor names; () where it can't be asked."""
     try:
-        flags = set(Path("/proc/cpuinfo").read_text().split())
+        flags = set(Path("/proc/cpuinfo").read_text(encoding="utf-8").split())
     except OSError:
         return ()
     return tuple(name for name in CPU_FEATURES if name in flags)
@@ -62,7 +62,7 @@ def gpus() -> tuple[str, ...]:
 def oom_kills() -> int:
     """Return how many processes the kernel has ended for want of memory; 0 where it can't say."""
     try:
-        lines = Path("/proc/vmstat").read_text().splitlines()
+        lines = Path("/proc/vmstat").read_text(encoding="utf-8").splitlines()
     except OSError:
         return 0
     return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), 0)

@@ -28,12 +28,14 @@ def _ask_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None
 def test_bfloat16_is_known_by_the_processor_s_flags(
     monkeypatch: pytest.MonkeyPatch, flags: str, expected: bool
 ) -> None:
-    monkeypatch.setattr(Path, "read_text", lambda self: f"model name : x\nflags : {flags}\n")
+    monkeypatch.setattr(
+        Path, "read_text", lambda self, encoding: f"model name : x\nflags : {flags}\n"
+    )
     assert machine.has_bfloat16() is expected
 
 
 def test_a_machine_that_can_t_be_asked_has_no_features(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(self: Path) -> str:
+    def refuse(self: Path, encoding: str) -> str:
         raise FileNotFoundError
 
     monkeypatch.setattr(Path, "read_text", refuse)

@@ -169,7 +169,7 @@ def _open(request: Request) -> Activations | None:
     """Open a whole entry and mark it as used; None where it is not there or damaged."""
     place, shape = request.place, request.shape
     try:
-        entry = json.loads((place / ENTRY).read_text())
+        entry = json.loads((place / ENTRY).read_text(encoding="utf-8"))
         data = place / DATA
         state = data.stat()
         if tuple(entry["shape"]) != shape:
@@ -217,15 +217,16 @@ def _check_room(size: int) -> None:
 
 @contextmanager
 def _written(request: Request) -> Iterator[Activations]:
-    """Give an array to fill, whose lock is held; without an error it is the entry from then on."""
+    """Give an array to fill, whose lock is held; without an error it is the entry from then on.
+
+    It is filled in its place, and ENTRY, which makes it an entry, is written last: Windows renames
+    no folder with a file that is mapped.
+    """
     place = request.place
-    shutil.rmtree(place, ignore_errors=True)  # damaged
-    # Named by its key, whose lock is held: what a killed process left there is removed.
-    scratch = place.with_name(f".building-{place.name}")
-    shutil.rmtree(scratch, ignore_errors=True)
-    scratch.mkdir()
+    shutil.rmtree(place, ignore_errors=True)  # damaged, or left by a process that was killed
+    place.mkdir(exist_ok=True)
     try:
-        data = scratch / DATA
+        data = place / DATA
         files.reserve(data, request.size)
         target = _mapped(data, request, "r+")
         yield target
@@ -238,10 +239,11 @@ def _written(request: Request) -> Iterator[Activations]:
             "dtype": request.dtype.name,
             "crc32": _checksum(data, state.st_mtime_ns, state.st_size),
         }
-        (scratch / ENTRY).write_text(json.dumps(entry))
-        scratch.rename(place)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        text = json.dumps(entry)
+        files.write_atomically(place / ENTRY, lambda path: path.write_text(text, encoding="utf-8"))
+    except BaseException:
+        shutil.rmtree(place, ignore_errors=True)
+        raise
 
 
 @dataclass(frozen=True)
@@ -260,7 +262,7 @@ def stored() -> list[StoredActivations]:
     found = []
     for entry in folder().glob(f"[0-9a-f]*/{ENTRY}"):
         with suppress(OSError, ValueError, KeyError):
-            own, used = json.loads(entry.read_text()), entry.stat().st_mtime
+            own, used = json.loads(entry.read_text(encoding="utf-8")), entry.stat().st_mtime
             size = (entry.parent / DATA).stat().st_size
             name = str(own.get("name", "unnamed"))
             found.append(StoredActivations(entry.parent, own["key"], name, size, used))

@@ -126,7 +126,10 @@ class _Row(NamedTuple):
     def place(self, table: Path) -> str:
         """Return the file's path as the table has it; "" for one that can't stand in a table."""
         # From the folder's own place: ".." of a linked one is another folder.
-        place = Path(os.path.relpath(self.path, table.parent.resolve())).as_posix()
+        try:
+            place = Path(os.path.relpath(self.path, table.parent.resolve())).as_posix()
+        except ValueError:  # on another of Windows' drives
+            place = self.path.resolve().as_posix()
         return "" if any(category(sign) in UNWRITABLE for sign in place) else place
 
     def line(self, table: Path, divided: bool) -> list[str]:

@@ -14,7 +14,7 @@ from mineralsweep.app.champion import Champion
 from mineralsweep.app.checks import suited_to_machine, within
 from mineralsweep.app.results import Sweep, Training
 from mineralsweep.app.session import Request
-from mineralsweep.config import Override, build
+from mineralsweep.config import Override, build, locate
 from mineralsweep.config import Sweep as Settings
 from mineralsweep.config import load as read
 from mineralsweep.errors import ConfigError
@@ -49,7 +49,8 @@ def sweep(
     `mineralsweep sweep`; an active run of MLflow's becomes the parent of the sweep's run.
 
     Args:
-        settings: a sweep file, or its content as plain data.
+        settings: a sweep that comes with the package by its name, such as "quick"; the path of a
+            sweep file; or its content as plain data.
         data: in place of the settings': a folder a class, a table, "sample", or a DataFrame with
             the columns `file` and `label` (and `split`, `group`).
         study: its name; None makes one up.
@@ -72,7 +73,7 @@ def sweep(
         *_laid({"executor": executor, "address": address}),
     ]
     if isinstance(settings, str | Path):
-        file = Path(settings)
+        file = locate(settings)
         chosen = [*_of_the_time(read(file, laid), minutes), *laid]
         asked = read(file, chosen)
     else:

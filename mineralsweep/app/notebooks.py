@@ -25,15 +25,16 @@ def hypermodel(sweep_file: str | Path, classes: int | None = None) -> SweepHyper
     """Return the networks of a sweep file as KerasTuner's HyperModel.
 
     Args:
-        sweep_file: its path. The space, the image size, the weights and the seed are used;
-            the budget, the engine and the split are the notebook's own.
+        sweep_file: its path, or the name of one that comes with the package. The space, the image
+            size, the weights and the seed are used; the budget, the engine and the split are the
+            notebook's own.
         classes: how many the notebook's images have; None: as many as the file's data.
 
     Raises:
         ConfigError: the file breaks a rule, or names an architecture that is no network.
         DataError: `classes` was left out, and the file's data can't be read.
     """
-    sweep = load(Path(sweep_file))
+    sweep = load(sweep_file)
     if classes is None:
         classes = len(open_dataset(sweep.data.settings()).classes)
     return SweepHyperModel(sweep, classes)
@@ -124,8 +125,9 @@ class MlflowTuner(keras_tuner.Tuner):  # type: ignore[misc]
     that was stopped goes on, another study begins anew.
 
     Args:
-        oracle, hypermodel, more: as KerasTuner's Tuner takes them.
+        args: as KerasTuner's Tuner takes them: an oracle, a hypermodel.
         study: the name of the parent run.
+        more: as KerasTuner's Tuner takes them, by name.
     """
 
     def __init__(self, *args: Any, study: str = "notebook", **more: Any) -> None:

@@ -47,7 +47,7 @@ def _rewritten(document: Path, old: Path, new: Path) -> bool:
     """Rewrite a study's paths; say whether there were any."""
 
     def moved() -> tuple[Any, bool]:
-        there = json.loads(document.read_text())
+        there = json.loads(document.read_text(encoding="utf-8"))
         after = _moved(there, old, new)
         return after, after != there
 
@@ -58,7 +58,7 @@ def _rewritten(document: Path, old: Path, new: Path) -> bool:
         return False  # whoever opens the study is told
     with study_locked(document.parent):  # its driver may have written since
         text = json.dumps(moved()[0], indent=1)
-        files.write_atomically(document, lambda path: path.write_text(text))
+        files.write_atomically(document, lambda path: path.write_text(text, encoding="utf-8"))
     return True
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shutil
 from pathlib import Path
 
+from mineralsweep import files
 from mineralsweep.app.answers import UNLIKE, Answer
 from mineralsweep.data.sources.unlabelled import Collection
 from mineralsweep.errors import ConfigError
 
+FULL = (errno.ENOSPC, errno.EDQUOT)
 DIGEST_SIGNS = 16
 MOST_BYTES = 200
 """Of a name, before the digest: file systems take 255 in all."""
@@ -59,6 +62,7 @@ class Sorter:
 
         Raises:
             OSError: it can't be written.
+            ConfigError: this system, or its disk, makes no symbolic links for this user.
         """
         if not answer.usable:
             return
@@ -68,16 +72,28 @@ class Sorter:
             return
         target.parent.mkdir(parents=True, exist_ok=True)
         if self._link:
-            target.symlink_to(path.resolve())
+            _link(target, path.resolve())
         else:
             part = target.with_name(f".{target.name}.part")  # hidden: no collection has it
             shutil.copy2(path, part)
             part.replace(target)
 
 
+def _link(target: Path, path: Path) -> None:
+    try:
+        target.symlink_to(path)
+    except (OSError, NotImplementedError) as error:
+        if isinstance(error, OSError) and error.errno in FULL:
+            raise
+        raise ConfigError(
+            f"--link: {target}: no symbolic link can be made here ({error}); leave the flag out:"
+            " the images are copied then"
+        ) from None
+
+
 def _folder_name(label: str) -> str:
     name = NO_NAME.sub("_", label).strip(" .")
-    return name or "_"
+    return f"{name}_" if not name or files.is_reserved(name) else name
 
 
 def _file_name(path: Path, digest: str) -> str:

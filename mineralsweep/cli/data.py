@@ -22,7 +22,7 @@ from mineralsweep.report.examination import Findings, examine
 PAGE = "data-check.html"
 TABLE = "photographs.csv"
 FIRST_DOUBTS = 5
-FIRST_SWEEP = "sweeps/quick.yaml"
+FIRST_SWEEP = "quick"
 SKIPPED_SHOWN = 20
 LINES_SHOWN = 200
 
@@ -89,9 +89,8 @@ def fix(options: Namespace) -> int:
 
 
 def _sweep(options: Namespace) -> Sweep:
-    """Return the sweep that the collection is tried for: a file's, or one with the defaults."""
-    config = _config(options)
-    return load(Path(config), _laid(options)) if config else with_defaults(options)
+    """Return the sweep that the collection is tried for."""
+    return load(_config(options), _laid(options))
 
 
 def with_defaults(options: Namespace) -> Sweep:
@@ -105,9 +104,9 @@ def _laid(options: Namespace) -> list[Override]:
 
 
 def _config(options: Namespace) -> str:
-    """Return the sweep file that is tried, and named as the next step; "": none is at hand."""
+    """Return the sweep file that is tried, and named as the next step."""
     named: str | None = getattr(options, "config", None)
-    return named or (FIRST_SWEEP if Path(FIRST_SWEEP).exists() else "")
+    return named or FIRST_SWEEP
 
 
 def _skipped(catalog: Catalog) -> list[str]:
@@ -130,7 +129,7 @@ def _name(judged: Verdict, options: Namespace) -> str:
 
 
 def _next(options: Namespace) -> str:
-    config = shlex.quote(_config(options) or "SWEEP_FILE")
+    config = shlex.quote(_config(options))
     laid = f" --set {' '.join(map(shlex.quote, options.set))}" if options.set else ""
     return f"mineralsweep sweep {config} --data {shlex.quote(options.path)}{laid}"
 

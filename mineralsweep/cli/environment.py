@@ -31,6 +31,7 @@ def doctor(options: Namespace) -> int:
     """Print one line a fact; exit with 1 where something is in the way of a sweep."""
     checks: list[tuple[str, Callable[[], str]]] = [
         ("python", lambda: f"{platform.python_version()} at {sys.executable}"),
+        ("system", platform.platform),
         *((name, lambda name=name: metadata.version(name)) for name in PACKAGES),
         ("cpu", _cpu),
         ("memory", _memory),
@@ -54,7 +55,7 @@ def doctor(options: Namespace) -> int:
         ) as error:
             mark, answer, healthy = "!!", str(error), False
         print(f"{mark} {name:14} {answer}", flush=True)
-    print("All is well. Next: mineralsweep sweep sweeps/quick.yaml" if healthy
+    print("All is well. Next: mineralsweep sweep quick" if healthy
           else "Mend the lines marked !! first.")  # fmt: skip
     return 0 if healthy else 1
 

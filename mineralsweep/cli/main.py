@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import re
 import signal
@@ -60,6 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return error.exit_code
     if options is None:
         return 2
+    _say_all()
     before = {number: signal.signal(number, _as_interrupt) for number in STOP_SIGNALS}
     try:
         module, _, function = options.command.partition(".")
@@ -85,6 +87,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _say_all() -> None:
+    """Print what an old code page lacks as its number: a class may have a name of any letters."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and not stream.encoding.lower().startswith("utf"):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _options(words: Sequence[str]) -> argparse.Namespace | None:
@@ -160,7 +169,11 @@ def _add(commands: Any, name: str, command: str, text: str) -> argparse.Argument
 def _sweep(commands: Any) -> None:
     text = "Search hyperparameters, and register the best model."
     parser = _add(commands, "sweep", "study.sweep", text)
-    parser.add_argument("file", metavar="FILE", help="a sweep file, such as sweeps/quick.yaml")
+    parser.add_argument(
+        "file",
+        metavar="FILE",
+        help="a sweep file, or the name of one that comes along: quick, best",
+    )
     of_time = parser.add_argument_group("by time, in place of the file's space and budget")
     flags.add(of_time, "--preset", str, "NAME", "quick (2 minutes), medium (15) or best (60)")
     flags.add(of_time, "--minutes", flags.number, "N", "so many minutes, the report included")
@@ -364,7 +377,13 @@ def _data(commands: Any) -> None:
     text = "Say whether a sweep can be run; show what is usable, what is not, and why."
     check = _add(actions, "check", "data.check", text)
     check.add_argument("path", metavar="PATH", help="sample, minet, a folder, or a table")
-    flags.add(check, "--config", str, "FILE", "a sweep file, whose split and folds are tried")
+    flags.add(
+        check,
+        "--config",
+        str,
+        "FILE",
+        "a sweep file, whose split and folds are tried (default: quick)",
+    )
     flags.pairs(check)
     flags.add(check, "--page", str, "FILE", "write the page here (default: data-check.html)")
     text = "Write a table with what was found mended or marked; no photograph is touched."

@@ -6,7 +6,6 @@ import json
 import sys
 from argparse import Namespace
 from collections.abc import Mapping
-from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
@@ -58,7 +57,7 @@ def champion(options: Namespace) -> int:
     if not state["champion"] and not state["history"]:
         raise InputError(
             f"{versions.name}: has no version yet; make one with mineralsweep sweep"
-            " sweeps/quick.yaml, or name another model: --model NAME"
+            " quick, or name another model: --model NAME"
         )
     if options.json:
         _print_json(state)
@@ -113,7 +112,7 @@ def promote(options: Namespace) -> int:
     """Put a version before the gate, or past it; exit with 1 where it was refused."""
     if options.force and not options.reason:
         raise ConfigError("--force: needs --reason TEXT; it is written on the version")
-    rules = load_gate(Path(options.rules)) if options.rules else None
+    rules = load_gate(options.rules) if options.rules else None
     catalog = open_catalog(DataSettings(options.data)) if options.data else None
 
     from mineralsweep.registry import decide, force

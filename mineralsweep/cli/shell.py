@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 DEFAULT_MODEL = "models:/mineral-classifier@champion"
 """What `predict` and `verify` take without a flag; `registry.CHAMPION_URI`, not loaded here."""
 
+WINDOWS = os.name == "nt"
 WIDTH_OF_FILES = 200
 """Columns of a table that goes to a file or a pipe."""
 
@@ -76,9 +77,9 @@ def _activation() -> list[str]:
     """Where this environment is not the shell's, its commands are not found (nor uvicorn)."""
     here = Path(sys.prefix)
     active = os.environ.get("VIRTUAL_ENV") or os.environ.get("CONDA_PREFIX")
-    script = here / "bin" / "activate"
+    script = here / ("Scripts" if WINDOWS else "bin") / "activate"
     activated_by_mlflow = ".mlflow" in here.parts  # for its own command only
     if not script.exists() or (active and Path(active) == here and not activated_by_mlflow):
         return []
     shown = script.relative_to(Path.cwd()) if script.is_relative_to(Path.cwd()) else script
-    return [f"  source {shown}"]
+    return [f"  {shown}" if WINDOWS else f"  source {shown}"]

@@ -16,7 +16,7 @@ from mineralsweep.app.session import Request
 from mineralsweep.app.train import of_one_point
 from mineralsweep.cli.flags import OVERRIDES, SETTINGS, hyperparameters
 from mineralsweep.cli.shell import next_commands, plain_console, run_line, with_store
-from mineralsweep.config import Override, Sweep, load, pairs, presets
+from mineralsweep.config import Override, Sweep, load, locate, pairs, presets
 from mineralsweep.core import objective as objectives
 from mineralsweep.core.record import epoch_named
 from mineralsweep.errors import ConfigError, did_you_mean
@@ -35,7 +35,7 @@ LINES = 15
 
 def sweep(options: Namespace) -> int:
     """Run a sweep and say where everything went."""
-    file = Path(options.file)
+    file = locate(options.file)
     read = load(file, [*_of_the_time(file, options), *overrides(options)])
     return _sweep(Request("sweep", read, options.study, file, options.storage, options.warm_start))
 

@@ -161,5 +161,5 @@ def _next(one: Watched) -> list[str]:
         f"  mineralsweep evaluate NEW --model {quote(one.version)}",
         "Where its accuracy is lower there than on its test split, add them and the most novel to"
         " the collection, and train again:",
-        "  mineralsweep sweep sweeps/quick.yaml --data COLLECTION --warm-start STUDY",
+        "  mineralsweep sweep quick --data COLLECTION --warm-start STUDY",
     ]

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mineralsweep.config.entries import Choices, Range
 from mineralsweep.config.sections import Gate, Misplaced
+from mineralsweep.config.shipped import instead_of, locate
 from mineralsweep.config.sweep import Sweep
 from mineralsweep.core.hyperparameter import number_hint
 from mineralsweep.errors import ConfigError, did_you_mean
@@ -82,17 +83,17 @@ def _pair(text: str, flag: str) -> Override:
     return Override(place, read, f"{flag} {text}", null=True)
 
 
-def load(path: Path, overrides: Sequence[Override] = ()) -> Sweep:
+def load(path: str | Path, overrides: Sequence[Override] = ()) -> Sweep:
     """Read a sweep file and lay overrides over it.
 
     Args:
-        path: a YAML file; see sweeps/.
+        path: a YAML file, or the name of a sweep that comes with the package, such as "quick".
         overrides: values from flags.
 
     Raises:
-        ConfigError: one line for each entry that breaks a rule.
+        ConfigError: there is no such file; or one line for each entry that breaks a rule.
     """
-    return build(_read_yaml(path), str(path), overrides)
+    return build(_read_yaml(locate(path)), str(path), overrides)
 
 
 def build(raw: dict[str, Any], origin: str, overrides: Sequence[Override] = ()) -> Sweep:
@@ -117,14 +118,18 @@ class _WithGate(BaseModel):
     gate: Gate
 
 
-def load_gate(path: Path) -> Gate:
+def load_gate(path: str | Path) -> Gate:
     """Read the gate's rules alone: the section `gate:` of a sweep file, or of a file of its own.
 
+    Args:
+        path: as of `load`.
+
     Raises:
-        ConfigError: there is no such section, or one line for each entry that breaks a rule.
+        ConfigError: there is no such file or section; or one line for each entry that breaks a
+            rule.
     """
     try:
-        return _WithGate.model_validate(_read_yaml(path)).gate
+        return _WithGate.model_validate(_read_yaml(locate(path))).gate
     except ValidationError as error:
         raise _told(error, str(path), ()) from None
 
@@ -166,10 +171,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        folder = path.parent if path.parent.is_dir() else Path("sweeps")
-        known = [str(file) for file in folder.glob("*.yaml")]
-        hint = did_you_mean(str(path), known) if known else ""
-        raise ConfigError(f"{path}: no such sweep file{hint}") from None
+        raise ConfigError(f"{path}: no such sweep file{instead_of(path)}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: can't be read: {error}") from None
     try:

@@ -30,5 +30,5 @@ def readable(name: str) -> str:
     place, attribute = parts(absolute(name))
     path = Path(place)
     if place.endswith(".py") and path.is_relative_to(Path.cwd()):
-        return f"{path.relative_to(Path.cwd())}:{attribute}"
+        return f"{path.relative_to(Path.cwd()).as_posix()}:{attribute}"
     return f"{place}:{attribute}" if place else name

@@ -279,7 +279,7 @@ class _Verdicts:
         self._changed = False
         self._known: dict[str, Verdict] = {}
         try:
-            kept = json.loads(path.read_text())
+            kept = json.loads(path.read_text(encoding="utf-8"))
             self._known = {digest: self._checked(one) for digest, one in kept.items()}
         except (OSError, ValueError, TypeError, AttributeError):
             self._known = {}
@@ -303,4 +303,4 @@ class _Verdicts:
     def save(self) -> None:
         if self._changed:
             text = json.dumps(self._known)
-            files.write_atomically(self._path, lambda path: path.write_text(text))
+            files.write_atomically(self._path, lambda path: path.write_text(text, encoding="utf-8"))

@@ -59,7 +59,7 @@ def groups(catalog: Catalog, say: Say = silent) -> tuple[int, ...]:
         pairs, differ = _pairs(catalog, say)
         found = Found(joined(len(catalog.images), pairs), differ)
         text = json.dumps(found._asdict())
-        files.write_atomically(path, lambda target: target.write_text(text))
+        files.write_atomically(path, lambda target: target.write_text(text, encoding="utf-8"))
     if found.differ:
         say(f"Near-duplicates: the nearest pairs were looked at until {found.differ:,} differed")
     return found.groups
@@ -74,7 +74,7 @@ class Found(NamedTuple):
 
 def _kept(path: Path, images: int) -> Found | None:
     try:
-        kept = json.loads(path.read_text())
+        kept = json.loads(path.read_text(encoding="utf-8"))
         found = Found(tuple(kept["groups"]), kept["differ"])
     except (OSError, ValueError, TypeError, KeyError):
         return None

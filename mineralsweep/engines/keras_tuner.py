@@ -223,7 +223,7 @@ class KerasTunerEngine:
 
     def _save(self) -> None:
         text = json.dumps(asdict(self._memory))
-        files.write_atomically(self._file, lambda path: path.write_text(text))
+        files.write_atomically(self._file, lambda path: path.write_text(text, encoding="utf-8"))
 
 
 def stored_records(folder: Path) -> list[TrialRecord]:
@@ -243,7 +243,7 @@ def _read(file: Path) -> _Memory:
     if not file.exists():
         return _Memory()
     try:
-        stored = json.loads(file.read_text())
+        stored = json.loads(file.read_text(encoding="utf-8"))
         stored["trials"] = [_Trial(**trial) for trial in stored["trials"]]
         return _Memory(**stored)
     except (OSError, ValueError, KeyError, TypeError) as error:

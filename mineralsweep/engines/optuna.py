@@ -21,7 +21,7 @@ from optuna.distributions import (
 from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage, InMemoryStorage, JournalStorage, RDBStorage
-from optuna.storages.journal import JournalFileBackend
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from mineralsweep import files
@@ -333,7 +333,9 @@ def open_storage(url: str | BaseStorage | None, folder: Path) -> BaseStorage:
         return url
     if url is None:
         folder.mkdir(parents=True, exist_ok=True)
-        return JournalStorage(JournalFileBackend(str(folder / JOURNAL)))
+        journal = str(folder / JOURNAL)
+        # Optuna's default lock is a symbolic link, which Windows allows administrators alone.
+        return JournalStorage(JournalFileBackend(journal, JournalFileOpenLock(journal)))
     try:
         # Two processes that make a new database's tables at once get into each other's way.
         with files.one_at_a_time(url):

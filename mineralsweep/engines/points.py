@@ -47,7 +47,7 @@ class PointsEngine:
         self._records[record.number] = record
         self._left = [one for one in self._left if one.number != record.number]
         text = json.dumps([one.to_dict() for one in self.records()])
-        files.write_atomically(self._file, lambda path: path.write_text(text))
+        files.write_atomically(self._file, lambda path: path.write_text(text, encoding="utf-8"))
 
     def records(self) -> list[TrialRecord]:
         return [self._records[number] for number in sorted(self._records)]
@@ -58,7 +58,9 @@ class PointsEngine:
 
 def _read(file: Path) -> dict[int, TrialRecord]:
     try:
-        records = [TrialRecord.from_dict(one) for one in json.loads(file.read_text())]
+        records = [
+            TrialRecord.from_dict(one) for one in json.loads(file.read_text(encoding="utf-8"))
+        ]
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, TypeError) as error:

@@ -123,7 +123,7 @@ class LocalExecutor:
         number = one.number()
         one.process.join()
         code = one.process.exitcode or 0
-        how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+        how = _ended_by(code)
         fault: Fault = "crash"
         if how == "signal SIGKILL" and machine.oom_kills() > one.oom_kills:
             how, fault = "the machine was out of memory", "memory"
@@ -136,6 +136,16 @@ class LocalExecutor:
         place = self._workers.index(one)
         fresh = self._workers[place] = self._start(place)
         return fresh
+
+
+def _ended_by(code: int) -> str:
+    """Say how a process ended, of multiprocessing's exit code: below 0, a signal's number."""
+    if code >= 0:
+        return f"exit code {code}"
+    try:
+        return f"signal {signal.Signals(-code).name}"
+    except ValueError:  # one without a name here
+        return f"signal {-code}"
 
 
 class _Worker:
@@ -172,7 +182,7 @@ class _Worker:
 
     def log_tail(self) -> str:
         try:
-            return self._log.read_text(errors="replace")[-LOG_TAIL:]
+            return self._log.read_text(encoding="utf-8", errors="replace")[-LOG_TAIL:]
         except OSError:
             return ""
 

@@ -157,7 +157,7 @@ class Slot:
 
     def _tail(self) -> str:
         try:
-            return self._log.read_text(errors="replace")[-LOG_TAIL:]
+            return self._log.read_text(encoding="utf-8", errors="replace")[-LOG_TAIL:]
         except OSError:
             return ""
 

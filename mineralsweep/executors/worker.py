@@ -23,6 +23,8 @@ from mineralsweep.errors import MineralsweepError
 from mineralsweep.executors.executor import Doing, Epoch, Event, Failed, Fault, Finished
 
 WATCH_SECONDS = 0.2
+ADOPTS = os.name == "posix"
+"""Whether the system gives a process another parent when its own has ended."""
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 Message = tuple[Event, int]
@@ -94,12 +96,30 @@ def ended(number: int, run: Callable[[], Finished]) -> Finished | Failed:
 def die_with(driver: int) -> None:
     """End this process soon after its driver, however that ended, also in the midst of an epoch."""
 
+    alive = _watching(driver)
+
     def watch() -> None:
-        while os.getppid() == driver:
+        while alive():
             time.sleep(WATCH_SECONDS)
         os._exit(1)
 
     threading.Thread(target=watch, name="watch the driver", daemon=True).start()
+
+
+def _watching(driver: int) -> Callable[[], bool]:
+    """Return what says whether this process's parent is alive.
+
+    Where a process outlives its parent, Unix gives it another one. Windows leaves the number as it
+    was, so that the parent itself is looked at.
+    """
+    if ADOPTS:
+        return lambda: os.getppid() == driver
+    import psutil
+
+    try:
+        return psutil.Process(driver).is_running
+    except psutil.NoSuchProcess:
+        return lambda: False
 
 
 def _fault(error: Exception) -> Fault:
@@ -119,7 +139,10 @@ def print_to(log: Path) -> None:
     target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     os.dup2(target, 1)
     os.dup2(target, 2)
-    sys.stdout, sys.stderr = os.fdopen(1, "w", buffering=1), os.fdopen(2, "w", buffering=1)
+    sys.stdout, sys.stderr = (
+        os.fdopen(number, "w", buffering=1, encoding="utf-8", errors="backslashreplace")
+        for number in (1, 2)
+    )
 
 
 def configure(threads: int, gpu: str | None) -> None:

@@ -217,7 +217,7 @@ def _instead_of(uri: str) -> str:
             newest = max(int(one.version) for one in versions)
             champion = f"mineralsweep promote {newest}{option_for(name)}"
             return f"to make version {newest} champion: {champion}"
-    return "make a champion with mineralsweep sweep sweeps/quick.yaml"
+    return "make a champion with mineralsweep sweep quick"
 
 
 def _settled(uri: str) -> str:

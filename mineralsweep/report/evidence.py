@@ -154,7 +154,7 @@ class Evidence:
         with tempfile.TemporaryDirectory(prefix="mineralsweep-") as scratch:
             run_id = self.runs[number].info.run_id
             file = self.store.client.download_artifacts(run_id, PREDICTIONS, scratch)
-            data = json.loads(Path(file).read_text())
+            data = json.loads(Path(file).read_text(encoding="utf-8"))
         return pd.DataFrame(data["data"], columns=data["columns"])
 
     def _located(self, table: pd.DataFrame) -> Predictions:

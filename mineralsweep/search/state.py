@@ -79,7 +79,7 @@ class State:
         """
         path = folder_of(study) / FILE
         try:
-            data = json.loads(path.read_text())
+            data = json.loads(path.read_text(encoding="utf-8"))
             if data.pop("version") != VERSION:
                 raise ValueError("it was written by another release")
             return cls(**data)
@@ -104,7 +104,9 @@ class State:
             OSError: the disk takes no more; the earlier one stays.
         """
         text = json.dumps({"version": VERSION, **asdict(self)}, indent=1)
-        files.write_atomically(self.folder / FILE, lambda path: path.write_text(text))
+        files.write_atomically(
+            self.folder / FILE, lambda path: path.write_text(text, encoding="utf-8")
+        )
 
     def settings(self, overrides: list[Override] | None = None) -> Sweep:
         """Return the study's settings as they were given, with flags laid over them.
@@ -199,4 +201,6 @@ def folder_of(study: str) -> Path:
         raise ConfigError(
             f"--study: may hold letters, digits, '.', '_' and '-', at most 100, got '{study}'"
         )
+    if files.is_reserved(study):
+        raise ConfigError(f"--study: Windows keeps '{study}' for a device; take another name")
     return home() / "studies" / study

@@ -9,6 +9,7 @@ from collections import Counter, deque
 from dataclasses import replace
 from pathlib import Path
 
+from mineralsweep import files
 from mineralsweep.core.hyperparameter import Params
 from mineralsweep.core.record import BASELINE, TrialRecord
 from mineralsweep.core.trial import FoldResult, TrialSpec
@@ -263,7 +264,7 @@ class Study:
         shutil.rmtree(kept, ignore_errors=True)
         kept.parent.mkdir(exist_ok=True)
         with contextlib.suppress(FileNotFoundError):  # an estimator has none
-            live.entry.checkpoint.rename(kept)
+            files.move(live.entry.checkpoint, kept)
 
     def _handle(self, event: Event) -> None:
         live = self._live[event.number]

@@ -148,7 +148,7 @@ def save_settings(folder: Path, graph: Path, start: int = 0, channels: Sequence[
         "start": start,
         "channels": list(channels),
     }
-    (folder / SETTINGS_FILE).write_text(json.dumps(settings))
+    (folder / SETTINGS_FILE).write_text(json.dumps(settings), encoding="utf-8")
 
 
 def is_compiled(folder: Path) -> bool:
@@ -163,12 +163,12 @@ def load(folder: Path) -> CompiledNetwork | CompiledProbe:
         UntrustedModel: a classifier's file holds what none of ours does.
         OSError, ValueError, KeyError: the folder lacks a file, or one is damaged.
     """
-    settings = json.loads((folder / SETTINGS_FILE).read_text())
+    settings = json.loads((folder / SETTINGS_FILE).read_text(encoding="utf-8"))
     file = (folder / str(settings["graph"])).resolve()
     if not file.is_relative_to(root_of(folder).resolve()):
         raise ValueError(f"{folder / SETTINGS_FILE}: must lead to a graph of the same model")
     graph = _graph(file)
-    classes = tuple(json.loads((folder / CLASSES_FILE).read_text()))
+    classes = tuple(json.loads((folder / CLASSES_FILE).read_text(encoding="utf-8")))
     if not probe.is_probe(folder):
         return CompiledNetwork(graph, classes, str(file))
     members = probe.load_members(folder, settings["channels"])

@@ -36,7 +36,9 @@ def with_temperature(
 
 def save(temperature: float, held_out: int, folder: Path) -> None:
     """Write a temperature, and how many images it was fitted on."""
-    (folder / FILE).write_text(json.dumps({"temperature": temperature, "held_out": held_out}))
+    (folder / FILE).write_text(
+        json.dumps({"temperature": temperature, "held_out": held_out}), encoding="utf-8"
+    )
 
 
 def load(folder: Path) -> float:
@@ -48,7 +50,7 @@ def load(folder: Path) -> float:
     path = folder / FILE
     if not path.exists():
         return 1.0
-    temperature = float(json.loads(path.read_text())["temperature"])
+    temperature = float(json.loads(path.read_text(encoding="utf-8"))["temperature"])
     low, high = TEMPERATURES
     if not low <= temperature <= high:
         raise ValueError(f"{path}: the temperature must be in [{low}, {high}], got {temperature}")

@@ -68,7 +68,9 @@ def combine(folders: Sequence[Path], classes: Sequence[str], target: Path) -> No
         there = target / MEMBERS / str(place)
         there.parent.mkdir(parents=True, exist_ok=True)
         shutil.move(folder, there)
-    (target / CLASSES_FILE).write_text(json.dumps(list(classes), ensure_ascii=False))
+    (target / CLASSES_FILE).write_text(
+        json.dumps(list(classes), ensure_ascii=False), encoding="utf-8"
+    )
 
 
 def is_ensemble(folder: Path) -> bool:
@@ -91,7 +93,7 @@ def load(folder: Path, load_member: Callable[[Path], Classifier]) -> Ensemble:
     """
     places = sorted((folder / MEMBERS).iterdir(), key=lambda path: int(path.name))
     members = tuple(load_member(place) for place in places)
-    classes = tuple(json.loads((folder / CLASSES_FILE).read_text()))
+    classes = tuple(json.loads((folder / CLASSES_FILE).read_text(encoding="utf-8")))
     for place, member in zip(places, members, strict=True):
         if member.classes != classes or member.image_size != members[0].image_size:
             raise ValueError(f"{place}: its classes or image size are not those of the others")

@@ -77,8 +77,10 @@ def save(model: TextureClassifier, folder: Path) -> None:
         "features": model.features,
         "features_version": descriptors.VERSION,
     }
-    (folder / SETTINGS_FILE).write_text(json.dumps(settings))
-    (folder / CLASSES_FILE).write_text(json.dumps(list(model.classes), ensure_ascii=False))
+    (folder / SETTINGS_FILE).write_text(json.dumps(settings), encoding="utf-8")
+    (folder / CLASSES_FILE).write_text(
+        json.dumps(list(model.classes), ensure_ascii=False), encoding="utf-8"
+    )
 
 
 def load(folder: Path) -> TextureClassifier:
@@ -90,7 +92,7 @@ def load(folder: Path) -> TextureClassifier:
         OSError, ValueError: the folder lacks a file, one is damaged, or its numbers are those of
             another version.
     """
-    settings = json.loads((folder / SETTINGS_FILE).read_text())
+    settings = json.loads((folder / SETTINGS_FILE).read_text(encoding="utf-8"))
     version = settings["features_version"]
     if version != descriptors.VERSION:
         raise ValueError(
@@ -100,7 +102,7 @@ def load(folder: Path) -> TextureClassifier:
     height, width = settings["image_size"]
     return TextureClassifier(
         trust.load(folder / ESTIMATOR_FILE, descriptors.count(settings["features"])),
-        tuple(json.loads((folder / CLASSES_FILE).read_text())),
+        tuple(json.loads((folder / CLASSES_FILE).read_text(encoding="utf-8"))),
         (int(height), int(width)),
         str(settings["features"]),
     )

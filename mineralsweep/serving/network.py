@@ -66,9 +66,11 @@ def save(
     folder.mkdir(parents=True, exist_ok=True)
     own_code.keep(model, source, folder)
     model.save(folder / NETWORK_FILE)
-    (folder / CLASSES_FILE).write_text(json.dumps(list(classes), ensure_ascii=False))
+    (folder / CLASSES_FILE).write_text(
+        json.dumps(list(classes), ensure_ascii=False), encoding="utf-8"
+    )
     if flips != "none":
-        (folder / FLIPS_FILE).write_text(json.dumps(flips))
+        (folder / FLIPS_FILE).write_text(json.dumps(flips), encoding="utf-8")
 
 
 def over_flips(
@@ -151,7 +153,7 @@ def load(folder: Path) -> Classifier:
             compile=False,
             safe_mode=True,
         )
-    classes = tuple(json.loads((folder / CLASSES_FILE).read_text()))
+    classes = tuple(json.loads((folder / CLASSES_FILE).read_text(encoding="utf-8")))
     return Network(model, classes, _flips(folder / FLIPS_FILE))
 
 
@@ -159,7 +161,7 @@ def _flips(path: Path) -> Flips:
     """Read the setting beside a network; there is no file for "none"."""
     if not path.exists():
         return "none"
-    flips: Flips = json.loads(path.read_text())
+    flips: Flips = json.loads(path.read_text(encoding="utf-8"))
     if flips not in AXES:
         raise ValueError(f"{path}: must be one of {', '.join(AXES)}, got {flips!r}")
     return flips

@@ -151,8 +151,10 @@ def save(probe: Probe, folder: Path) -> None:
         "flips": probe.flips,
         "prepared_as": probe.prepared_as,
     }
-    (folder / SETTINGS_FILE).write_text(json.dumps(settings))
-    (folder / CLASSES_FILE).write_text(json.dumps(list(probe.classes), ensure_ascii=False))
+    (folder / SETTINGS_FILE).write_text(json.dumps(settings), encoding="utf-8")
+    (folder / CLASSES_FILE).write_text(
+        json.dumps(list(probe.classes), ensure_ascii=False), encoding="utf-8"
+    )
 
 
 def share_backbones(model: Path) -> None:
@@ -162,12 +164,14 @@ def share_backbones(model: Path) -> None:
     """
     firsts: dict[str, Path] = {}
     for settings in sorted(model.rglob(SETTINGS_FILE)):
-        own, folder = json.loads(settings.read_text()), settings.parent
+        own, folder = json.loads(settings.read_text(encoding="utf-8")), settings.parent
         alike = f"{own['prepared_as']} {own['image_size']}"
         first = firsts.setdefault(alike, folder)
         if first != folder and (folder / BACKBONE_FILE).is_file():
             (folder / BACKBONE_FILE).unlink()
-            (folder / SAME_FILE).write_text(json.dumps(os.path.relpath(first, folder)))
+            (folder / SAME_FILE).write_text(
+                json.dumps(Path(os.path.relpath(first, folder)).as_posix()), encoding="utf-8"
+            )
 
 
 def is_probe(folder: Path) -> bool:
@@ -185,7 +189,7 @@ def _backbone(folder: Path) -> Path:
     for _ in range(MOST_STEPS):
         if (folder / BACKBONE_FILE).is_file():
             return (folder / BACKBONE_FILE).resolve()
-        step = Path(str(json.loads((folder / SAME_FILE).read_text())))
+        step = Path(str(json.loads((folder / SAME_FILE).read_text(encoding="utf-8"))))
         if not (folder / step).resolve().is_relative_to(root):
             raise ValueError(f"{folder / SAME_FILE}: must lead to another probe of {root}")
         folder = folder / step
@@ -211,7 +215,7 @@ def load(folder: Path) -> Probe:
         UntrustedModel: a classifier's file holds what none of ours does.
         OSError, ValueError, KeyError: the folder lacks a file, or one is damaged.
     """
-    settings = json.loads((folder / SETTINGS_FILE).read_text())
+    settings = json.loads((folder / SETTINGS_FILE).read_text(encoding="utf-8"))
     file = _backbone(folder)
     network = _network(file, file.stat().st_mtime_ns)
     members = load_members(folder, [output.shape[-1] for output in network.outputs])
@@ -222,7 +226,7 @@ def load(folder: Path) -> Probe:
     return Probe(
         network,
         members,
-        tuple(json.loads((folder / CLASSES_FILE).read_text())),
+        tuple(json.loads((folder / CLASSES_FILE).read_text(encoding="utf-8"))),
         (int(height), int(width)),
         flips,
         str(settings["prepared_as"]),
@@ -236,7 +240,7 @@ def load_members(folder: Path, channels: Sequence[int]) -> tuple[StageClassifier
         UntrustedModel: a classifier's file holds what none of ours does.
         OSError, ValueError, KeyError: the folder lacks a file, or one is damaged.
     """
-    stages: list[str] = json.loads((folder / SETTINGS_FILE).read_text())["stages"]
+    stages: list[str] = json.loads((folder / SETTINGS_FILE).read_text(encoding="utf-8"))["stages"]
     trust.check_unpacked(folder / POOLING_FILE, LARGEST_POOLING)
     with np.load(folder / POOLING_FILE, allow_pickle=False) as arrays:
         return tuple(

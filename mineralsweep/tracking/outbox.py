@@ -96,7 +96,7 @@ class Entry:
         Raises:
             OSError, ValueError, TypeError: the folder is no entry.
         """
-        card = Card(**json.loads((folder / SPEC).read_text()))
+        card = Card(**json.loads((folder / SPEC).read_text(encoding="utf-8")))
         return cls(folder, card, _read_lines(folder / EVENTS))
 
     @property
@@ -166,7 +166,7 @@ class Entry:
         """
         for path in self.network.rglob("*"):  # a power cut must not leave an end without its model
             if path.is_file():
-                with path.open("rb") as file:
+                with path.open("r+b") as file:  # to be written to: Windows asks for that
                     os.fsync(file.fileno())
         end.write(self.folder, END)
 
@@ -174,7 +174,7 @@ class Entry:
         """Take the entry out of the outbox; MLflow has all of it."""
         gone = self.folder.with_name(f"{GONE}{self.folder.name}-{self.card.token}")
         with contextlib.suppress(FileNotFoundError):
-            self.folder.rename(gone)  # in one step: a killed driver leaves all of it or none
+            files.move(self.folder, gone)  # in one step: a killed driver leaves all of it or none
         shutil.rmtree(gone, ignore_errors=True)
 
 
@@ -212,7 +212,7 @@ class Outbox:
             time.time_ns(),
         )
         text = json.dumps(asdict(card))
-        files.write_atomically(folder / SPEC, lambda path: path.write_text(text))
+        files.write_atomically(folder / SPEC, lambda path: path.write_text(text, encoding="utf-8"))
         return Entry(folder, card, [])
 
     def left(self) -> list[Entry]:
@@ -228,7 +228,7 @@ class Outbox:
                 found.append(Entry.read(folder))
             except (OSError, ValueError, TypeError):  # killed while it was made, or removed
                 if (folder / END).exists() and not folder.name.startswith(GONE):
-                    folder.rename(folder.with_name(f"{DAMAGED}{folder.name}-{now_ms()}"))
+                    files.move(folder, folder.with_name(f"{DAMAGED}{folder.name}-{now_ms()}"))
                 else:
                     shutil.rmtree(folder, ignore_errors=True)
         return sorted(found, key=lambda entry: entry.card.time)
@@ -237,10 +237,12 @@ class Outbox:
         """Count an attempt at a trial, from 1, earlier sessions' included."""
         counts: dict[str, int] = {}
         with contextlib.suppress(OSError, ValueError):
-            counts = json.loads((self.folder / ATTEMPTS).read_text())
+            counts = json.loads((self.folder / ATTEMPTS).read_text(encoding="utf-8"))
         counts[str(number)] = attempt = counts.get(str(number), 0) + 1
         text = json.dumps(counts)
-        files.write_atomically(self.folder / ATTEMPTS, lambda path: path.write_text(text))
+        files.write_atomically(
+            self.folder / ATTEMPTS, lambda path: path.write_text(text, encoding="utf-8")
+        )
         return attempt
 
 
@@ -322,7 +324,7 @@ class End:
         Raises:
             OSError: the files are not there.
         """
-        data = json.loads((folder / name).read_text())
+        data = json.loads((folder / name).read_text(encoding="utf-8"))
         if data["result"] is not None:
             with np.load(folder / ARRAYS, allow_pickle=False) as arrays:
                 data["result"] |= {"probabilities": arrays["probabilities"], "folder": network}

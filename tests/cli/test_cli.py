@@ -102,12 +102,12 @@ def test_answers_come_at_once(arguments: list[str]) -> None:
 def test_data_check_prints_sizes_and_reasons(
     capsys: pytest.CaptureFixture[str], make_folder: Make
 ) -> None:
-    folder = make_folder(3)
+    folder = make_folder(5)
     (folder / "ash" / "page.jpg").write_text("<html>")
     assert main(["data", "check", str(folder)]) == 0
     printed = capsys.readouterr().out
-    assert "9 usable images, 1 skipped" in printed
-    assert "PNG RGB 9" in printed
+    assert "15 usable images, 1 skipped" in printed
+    assert "PNG RGB 15" in printed
     assert "page.jpg" in printed
     assert "HTML page" in printed
     assert "median" in printed

@@ -38,7 +38,7 @@ def test_a_sweep_that_would_fail_is_told_with_what_mends_it(
     assert main(["data", "check", str(root)]) == 1
     printed = capsys.readouterr().out
     assert "A sweep would fail" in printed
-    assert "elm (2; none in validation)" in printed
+    assert "elm (2; none in test)" in printed
     assert "A sweep would fail" in Path("data-check.html").read_text()
     remedy = printed.rsplit("--set ", 1)[1].split()[0]
     assert main(["data", "check", str(root), "--set", remedy]) == 0

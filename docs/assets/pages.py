@@ -1,0 +1,84 @@
+"""What `make docs` changes of the pages, which are written to be read beside the code.
+
+README.md, CONTRIBUTING.md and CHANGELOG.md stand above docs/: they become pages of the site, and
+the links between them and docs/ lead there. A list may follow its paragraph at once, as elsewhere.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from mkdocs.structure.files import File, Files
+
+ABOVE = {"README.md": "index.md", "CONTRIBUTING.md": "contributing.md",
+         "CHANGELOG.md": "changelog.md"}  # fmt: skip
+"""Files above docs/, and the pages that they become."""
+LINK = re.compile(r"(?<=\]\()([^)\s#]+)")
+ITEM = re.compile(r" {0,3}([-*]|\d+\.) ")
+FENCE = re.compile(r" *```")
+
+
+def on_config(config: Any) -> Any:
+    """Name every decision in the navigation."""
+    pages = sorted(Path(config.docs_dir, "decisions").glob("0*.md"))
+    _section(config.nav, "Decisions").extend(f"decisions/{page.name}" for page in pages)
+    return config
+
+
+def _section(nav: list[Any], name: str) -> list[Any]:
+    """Return the list of a section, wherever it is; an empty one where there is none."""
+    for entry in nav:
+        for title, within in entry.items() if isinstance(entry, dict) else ():
+            if isinstance(within, list):
+                found: list[Any] = within if title == name else _section(within, name)
+                if found:
+                    return found
+    return []
+
+
+def on_files(files: Files, config: Any) -> Files:
+    """Add the pages that stand above docs/."""
+    above = Path(config.docs_dir).parent
+    for name, page in ABOVE.items():
+        text = (above / name).read_text(encoding="utf-8")
+        files.append(File.generated(config, page, content=LINK.sub(_from_above, text)))
+    return files
+
+
+def _from_above(link: re.Match[str]) -> str:
+    return ABOVE.get(link[1], link[1].removeprefix("docs/"))
+
+
+def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str:
+    """Have links to files above docs/ lead to their pages, and lists begin where they stand.
+
+    A page without a section has no list of pages beside it.
+    """
+    if page.parent is None:
+        page.meta["hide"] = ["navigation"]
+    return with_lists(LINK.sub(_to_above, markdown))
+
+
+def _to_above(link: re.Match[str]) -> str:
+    up, _, name = link[1].rpartition("../")
+    return f"{up}{ABOVE[name]}" if link[1].startswith("../") and name in ABOVE else link[1]
+
+
+def with_lists(markdown: str) -> str:
+    """Put an empty line between a paragraph and the list that follows it; code stays as it is."""
+    lines: list[str] = []
+    fenced, listed = False, False
+    for line in markdown.splitlines():
+        fenced ^= bool(FENCE.match(line))
+        item = bool(ITEM.match(line)) and not fenced
+        before = lines[-1] if lines else ""
+        if item and not listed and before.strip() and not before.startswith("    "):
+            lines.append("")
+        if item:
+            listed = True
+        elif not line.strip() or not (listed and line.startswith(" ")):
+            listed = False
+        lines.append(line)
+    return "\n".join(lines) + "\n"
