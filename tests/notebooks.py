@@ -50,7 +50,9 @@ def kept(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
 
 def main() -> None:
     """Run the notebooks that are named, or all, and write them back with their outputs."""
-    for path in [FOLDER / f"{name}.ipynb" for name in sys.argv[1:]] or sorted(FOLDER.glob("*.ipynb")):
+    for path in [FOLDER / f"{name}.ipynb" for name in sys.argv[1:]] or sorted(
+        FOLDER.glob("*.ipynb")
+    ):
         notebook = nbformat.read(path, as_version=4)
         with tempfile.TemporaryDirectory(prefix="notebook-") as folder:
             execute(notebook, Path(folder))

@@ -89,9 +89,9 @@ class Champion:
             InputError: the model is of another release or make.
         """
         import numpy as np
-        from matplotlib.figure import Figure
 
         from mineralsweep.data.decode import decode
+        from mineralsweep.report.charts import Chart
         from mineralsweep.web import explain
 
         served = self._model.served
@@ -100,7 +100,7 @@ class Champion:
         [answer] = served.classify(pixels[None])
         best = int(answer.probabilities.argmax())
         height, width = pixels.shape[:2]
-        figure = Figure(figsize=(7.2, 3.6))
+        figure = Chart(figsize=(7.2, 3.6))
         for axes, shown in zip(figure.subplots(1, 2), (False, True), strict=True):
             axes.imshow(pixels)
             if shown:

@@ -60,10 +60,24 @@ LETTERS_IN_A_ROW = 28
 SHAPES, COLOURS = "os^D", (BLUE, ORANGE, GREEN, PURPLE, SKY)
 
 
+DPI = 130
+"""Of a picture in a notebook."""
+
+
+class Chart(Figure):
+    """A figure that a notebook shows as a picture, whatever backend matplotlib has there."""
+
+    def _repr_png_(self) -> bytes:
+        content = io.BytesIO()
+        with mpl.rc_context(STYLE):
+            self.savefig(content, format="png", dpi=DPI)
+        return content.getvalue()
+
+
 @contextmanager
 def panel(
     height: float = HEIGHT, width: float = WIDTH, legend: bool = True, columns: int = 3
-) -> Iterator[tuple[Figure, Axes]]:
+) -> Iterator[tuple[Chart, Axes]]:
     """Give a figure with one pair of axes, to be drawn on in the report's style.
 
     Args:
@@ -73,7 +87,7 @@ def panel(
         columns: of the legend; fewer for long names.
     """
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(width, height), layout="constrained")
+        figure = Chart(figsize=(width, height), layout="constrained")
         yield figure, figure.subplots()
         if legend:
             figure.legend(

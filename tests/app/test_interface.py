@@ -110,6 +110,7 @@ def _has_pictures(found: ms.Sweep) -> None:
         found.plot_curves(0, "accuracy"),
     ):  # fmt: skip
         assert isinstance(figure, Figure)
+        assert figure._repr_png_().startswith(b"\x89PNG")
     with pytest.raises(ConfigError, match="dropout"):
         found.plot_slice("dropout")
     with pytest.raises(ConfigError, match="latency_ms"):
