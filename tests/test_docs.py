@@ -241,3 +241,23 @@ def test_the_example_of_an_own_network_is_searched_and_built(tmp_path: Path) -> 
     assert own.build((96, 96, 3), 3, **own.defaults()).output_shape == (None, 3)
     with pytest.raises(ArchitectureError, match="width"):
         own.build((96, 96, 3), 3, width=1000)
+
+
+def test_contributing_names_files_that_there_are_and_every_target() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    paths = re.findall(r"`((?:mineralsweep|tests|docs|sweeps|deploy)/[\w./-]+)`", text)
+    assert len(paths) > 15
+    for path in paths:
+        assert "NAME" in path or "NNNN" in path or (ROOT / path).exists(), path
+    table = set(re.findall(r"^\| `make ([a-z-]+)` \|", text, re.M))
+    assert table <= TARGETS
+    used = {"check", "test", "docs", "dist", "faults", "bench", "server-test", "cluster-test"}
+    assert table == used
+
+
+def test_the_form_for_bugs_asks_for_what_doctor_prints() -> None:
+    form = yaml.safe_load((ROOT / ".github/ISSUE_TEMPLATE/bug.yml").read_text(encoding="utf-8"))
+    asked = {part["id"]: part for part in form["body"]}
+    assert "`mineralsweep doctor`" in asked["doctor"]["attributes"]["label"]
+    assert asked["doctor"]["validations"] == {"required": True}
+    assert all(part["type"] in ("textarea", "dropdown") for part in asked.values())

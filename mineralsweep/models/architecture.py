@@ -85,13 +85,20 @@ class Architecture:
     is fitted once: it has `build_estimator`, and none of these.
 
     Attributes:
+        name: what sweep files and flags call it.
+        summary: a line for a reader.
+        builder: of a network; None: there is none.
+        build_estimator: of an estimator; None: there is none.
         own: the builder's hyperparameters. `hyperparameters` has those of its kind too.
         image_size: (height, width) in pixels, where neither a sweep nor a trial says otherwise.
         smallest: the least height and width that leave something for the last layer.
-        optimizer, learning_rate, batch_size, recipe: the defaults of every network's
-            hyperparameters, and how it is trained beside; an estimator has none of them.
+        optimizer: the default of every network's hyperparameter; an estimator has none.
+        learning_rate: as `optimizer`.
+        batch_size: as `optimizer`.
+        recipe: how it is trained beside.
         decay: of the learning rate, a step: rate / (1 + decay * steps).
-        epochs, split: of a single training, where nothing is said.
+        epochs: of a single training, where nothing is said.
+        split: as `epochs`: train/validation/test in per cent.
         backbone: of `models.backbones`, whose `weights` it takes; "": none.
         trunk: of a network that has one, which can be frozen.
         gains_from_bfloat16: trains faster in it where the machine has it.

@@ -50,7 +50,7 @@ def test_each_awkward_file_has_its_outcome(make_folder: Make, one: Awkward) -> N
 def test_all_of_them_at_once_can_be_looked_at(
     make_folder: Make, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    root = make_folder(3)
+    root = make_folder(5)
     for one in FILES:
         put(root / "ash", one)
     assert main(["data", "check", str(root)]) == 0
