@@ -6,7 +6,7 @@ STORE := $(or $(MLFLOW_TRACKING_URI),sqlite:///mlflow.db)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: postgresql help setup sweep test check ui serve docs dist faults server-test cluster-test \
+.PHONY: notebooks postgresql help setup sweep test check ui serve docs dist faults server-test cluster-test \
 	bench clean
 
 help:  ## Show this list
@@ -39,6 +39,9 @@ serve: $(READY)  ## Serve the champion on http://127.0.0.1:5001/invocations
 
 docs: $(READY)  ## Build these pages as a site with search, site/index.html; it needs no network
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+notebooks: $(READY)  ## Run docs/notebooks and write their outputs into them (minutes)
+	$(BIN)/python -m tests.notebooks $(ARGS)
 
 dist: $(READY)  ## Build the wheel and the source distribution into dist/, and check them
 	rm -rf dist build/lib build/bdist.*

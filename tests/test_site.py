@@ -19,6 +19,7 @@ from tests.web.test_page import BROWSER, FLAGS
 pytestmark = pytest.mark.slow
 LOADED = {"script": "src", "img": "src", "iframe": "src", "source": "src", "link": "href"}
 """Tags, and their attribute that a browser fetches by itself."""
+NOTEBOOKS = ROOT / "docs" / "notebooks"
 ELSEWHERE = re.compile(r"^(https?:)?//")
 PUBLIC = sorted(name for name in mineralsweep.__all__ if name != "__version__")
 
@@ -66,6 +67,7 @@ def test_every_page_is_there_and_loads_nothing_from_elsewhere(site: Path) -> Non
     written = {path.relative_to(ROOT / "docs") for path in (ROOT / "docs").rglob("*.md")}
     expected = {path.with_suffix(".html").as_posix() for path in written}
     expected = {name.replace("decisions/README", "decisions/index") for name in expected}
+    expected |= {f"notebooks/{path.stem}.html" for path in NOTEBOOKS.glob("*.ipynb")}
     assert pages >= expected | {"index.html", "contributing.html", "changelog.html"}
     for page in site.rglob("*.html"):
         for address in fetched(page.read_text(encoding="utf-8")):
@@ -76,6 +78,17 @@ def test_every_page_is_there_and_loads_nothing_from_elsewhere(site: Path) -> Non
     for style in site.rglob("*.css"):
         text = style.read_text(encoding="utf-8")
         assert not re.search(r"(@import|url\()\s*[\"']?(https?:)?//", text), style
+
+
+def test_notebooks_are_pages_with_what_their_code_gave(site: Path) -> None:
+    page = (site / "notebooks/01-first-sweep.html").read_text(encoding="utf-8")
+    assert page.count('src="data:image/png;base64,') == 2
+    assert "<table" in page  # the leaderboard
+    assert re.search(r'<pre class="output">[^<]*n = \d+', page)
+    assert "\x1b[" not in (site / "notebooks/02-your-photographs.html").read_text("utf-8")
+    assert 'href="02-your-photographs.html"' in page
+    guide = (site / "python.html").read_text(encoding="utf-8")
+    assert 'href="notebooks/01-first-sweep.html"' in guide
 
 
 def test_what_is_loaded_from_elsewhere_would_be_found() -> None:
@@ -122,7 +135,8 @@ def test_it_opens_from_the_disk_and_is_searched_there(site: Path, width: int) ->
         page.on("console", lambda message: said.append(message.text))
         page.on("pageerror", lambda error: said.append(str(error)))
         page.on("request", lambda request: asked.append(request.url))
-        for name in ("index", "reference", "glossary", "performance", "contributing"):
+        for name in ("index", "reference", "glossary", "performance", "contributing",
+                     "notebooks/04-reading-the-report"):  # fmt: skip
             page.goto(f"{site.as_uri()}/{name}.html")
             wider = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
             assert page.evaluate(wider) <= 0, name

@@ -2,10 +2,13 @@
 
 README.md, CONTRIBUTING.md and CHANGELOG.md stand above docs/: they become pages of the site, and
 the links between them and docs/ lead there. A list may follow its paragraph at once, as elsewhere.
+Notebooks become pages, with their outputs.
 """
 
 from __future__ import annotations
 
+import html
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -18,13 +21,22 @@ ABOVE = {"README.md": "index.md", "CONTRIBUTING.md": "contributing.md",
 LINK = re.compile(r"(?<=\]\()([^)\s#]+)")
 ITEM = re.compile(r" {0,3}([-*]|\d+\.) ")
 FENCE = re.compile(r" *```")
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
+"""A terminal's colours."""
 
 
 def on_config(config: Any) -> Any:
-    """Name every decision in the navigation."""
+    """Name every decision and every notebook in the navigation."""
     pages = sorted(Path(config.docs_dir, "decisions").glob("0*.md"))
     _section(config.nav, "Decisions").extend(f"decisions/{page.name}" for page in pages)
+    _section(config.nav, "Notebooks")[:] = [
+        f"notebooks/{path.stem}.md" for path in _notebooks(config)
+    ]
     return config
+
+
+def _notebooks(config: Any) -> list[Path]:
+    return sorted(Path(config.docs_dir, "notebooks").glob("*.ipynb"))
 
 
 def _section(nav: list[Any], name: str) -> list[Any]:
@@ -44,7 +56,34 @@ def on_files(files: Files, config: Any) -> Files:
     for name, page in ABOVE.items():
         text = (above / name).read_text(encoding="utf-8")
         files.append(File.generated(config, page, content=LINK.sub(_from_above, text)))
+    for path in _notebooks(config):
+        text = as_markdown(json.loads(path.read_text(encoding="utf-8")))
+        files.append(File.generated(config, f"notebooks/{path.stem}.md", content=text))
     return files
+
+
+def as_markdown(notebook: dict[str, Any]) -> str:
+    """Return a notebook as a page: its text, its code, and what the code gave."""
+    parts: list[str] = []
+    for cell in notebook["cells"]:
+        source = "".join(cell["source"])
+        if cell["cell_type"] == "markdown":
+            parts.append(source)
+        else:
+            parts.append(f"```python\n{source}\n```")
+            parts += [_output(one) for one in cell["outputs"]]
+    return "\n\n".join(parts) + "\n"
+
+
+def _output(output: dict[str, Any]) -> str:
+    data = output.get("data", {})
+    if "image/png" in data:
+        picture = "".join(data["image/png"]).replace("\n", "")
+        return f'<img alt="What this cell draws" src="data:image/png;base64,{picture}">'
+    if "text/html" in data:
+        return f'<div class="output">{"".join(data["text/html"])}</div>'
+    text = ANSI.sub("", "".join(output.get("text") or data.get("text/plain", "")))
+    return f'<pre class="output">{html.escape(text)}</pre>'
 
 
 def _from_above(link: re.Match[str]) -> str:
@@ -58,10 +97,12 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str
     """
     if page.parent is None:
         page.meta["hide"] = ["navigation"]
-    return with_lists(LINK.sub(_to_above, markdown))
+    return with_lists(LINK.sub(_to_page, markdown))
 
 
-def _to_above(link: re.Match[str]) -> str:
+def _to_page(link: re.Match[str]) -> str:
+    if link[1].endswith(".ipynb"):
+        return link[1].removesuffix("ipynb") + "md"
     up, _, name = link[1].rpartition("../")
     return f"{up}{ABOVE[name]}" if link[1].startswith("../") and name in ABOVE else link[1]
 

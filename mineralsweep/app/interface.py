@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import sys
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,9 @@ from mineralsweep.config import load as read
 from mineralsweep.errors import ConfigError
 from mineralsweep.models import get as get_architecture
 from mineralsweep.search.state import home
+
+# Of tqdm, which Optuna and MLflow load, in a notebook without ipywidgets: we show no bar of its.
+warnings.filterwarnings("ignore", message=".*IProgress not found")
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import os
 import sys
 import traceback
 from collections.abc import Callable, Iterable
@@ -131,6 +132,7 @@ def _module(place: str, name: str) -> ModuleType:
 def _load_keras_quietly(source: str | None) -> None:
     """Load Keras before a module that names it: TensorFlow greets on stderr, whatever is set."""
     if source and Path(source).is_file() and b"keras" in Path(source).read_bytes():
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # else it looks for a GPU aloud, later
         with stderr_silenced():
             import_module("keras")
 

@@ -60,7 +60,7 @@ LETTERS_IN_A_ROW = 28
 SHAPES, COLOURS = "os^D", (BLUE, ORANGE, GREEN, PURPLE, SKY)
 
 
-DPI = 130
+DPI = 100
 """Of a picture in a notebook."""
 
 

@@ -159,7 +159,8 @@ class State:
             raise StudyConflict(
                 f"study '{self.study}' exists and asks another question:\n"
                 + "\n".join(changes)
-                + "\nundo the change, or take a new name: --study NAME"
+                + "\nundo the change, or take a new name: --study NAME; with --warm-start"
+                f" {self.study} the new one learns from this one"
             )
 
     def baseline_record(self) -> TrialRecord | None:

@@ -175,7 +175,7 @@ def test_every_sweep_file_is_valid_and_says_what_it_is_for(path: Path) -> None:
 
 def test_the_sweeps_are_those_of_the_guide() -> None:
     assert {path.stem for path in SWEEPS} == {
-        "quick", "best", "cnn", "vgg16", "full", "colour_texture", "compact", "keras_tuner",
+        "quick", "best", "cnn", "fast", "vgg16", "full", "colour_texture", "compact", "keras_tuner",
     }  # fmt: skip
     named = load(ROOT / "sweeps/full.yaml").space.architectures()
     assert {name for name in named if "+" not in name} == set(ARCHITECTURES)
