@@ -21,6 +21,7 @@ ABOVE = {"README.md": "index.md", "CONTRIBUTING.md": "contributing.md",
 LINK = re.compile(r"(?<=\]\()([^)\s#]+)")
 ITEM = re.compile(r" {0,3}([-*]|\d+\.) ")
 FENCE = re.compile(r" *```")
+STYLE = re.compile(r"<style.*?</style>", re.DOTALL)
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 """A terminal's colours."""
 
@@ -81,7 +82,8 @@ def _output(output: dict[str, Any]) -> str:
         picture = "".join(data["image/png"]).replace("\n", "")
         return f'<img alt="What this cell draws" src="data:image/png;base64,{picture}">'
     if "text/html" in data:
-        return f'<div class="output">{"".join(data["text/html"])}</div>'
+        table = "".join(data["text/html"]).replace(' class="dataframe"', "")  # the theme's own
+        return f'<div class="output">{STYLE.sub("", table)}</div>'
     text = ANSI.sub("", "".join(output.get("text") or data.get("text/plain", "")))
     return f'<pre class="output">{html.escape(text)}</pre>'
 
