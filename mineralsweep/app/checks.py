@@ -74,7 +74,7 @@ def within(sweep: Sweep, minutes: float) -> presets.Chosen:
     dataset = open_dataset(sweep.data.settings())
     return presets.choose(
         minutes, len(dataset.catalog.images), min(dataset.units(dataset.pool()).values()),
-        machine.cores(), sweep.engine.name,
+        machine.cores(), sweep.engine.name, prunes=not sweep.costs,
     )  # fmt: skip
 
 

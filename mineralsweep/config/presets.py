@@ -55,7 +55,9 @@ def minutes_of(preset: str | None, minutes: float | None) -> float | None:
     return asked
 
 
-def choose(minutes: float, images: int, smallest: int, cores: int, engine: str) -> Chosen:
+def choose(
+    minutes: float, images: int, smallest: int, cores: int, engine: str, prunes: bool = True
+) -> Chosen:
     """Return the sweep that fills so many minutes.
 
     The search ends by the clock: what is chosen here decides that it has room for more than one
@@ -68,6 +70,7 @@ def choose(minutes: float, images: int, smallest: int, cores: int, engine: str) 
             once: no more folds are made.
         cores: of this machine.
         engine: of the sweep file; the pruner is Optuna's alone.
+        prunes: whether trials may be; those with several objectives may not.
 
     Raises:
         ConfigError: so many images take longer to decode, answer, crown and draw.
@@ -125,7 +128,7 @@ def choose(minutes: float, images: int, smallest: int, cores: int, engine: str) 
     }
     if engine == OPTUNA:
         laid |= {
-            "engine.pruner": "wilcoxon" if folds > 1 else "none",
+            "engine.pruner": "wilcoxon" if folds > 1 and prunes else "none",
             "engine.pruner_options": {},
             "engine.startup_trials": len(points),
         }

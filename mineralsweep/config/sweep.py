@@ -139,7 +139,9 @@ class Sweep(Strict):
         first, *others = self.objectives
         if first != self.objective:
             raise Misplaced(
-                "objective", f"is {self.objective}, and objectives begin with {first}; leave it out"
+                "objective",
+                f"is {self.objective}, and objectives begin with {first}; leave it out, or"
+                f" write {first} in both",
             )
         for name in others:
             if name not in COSTS:

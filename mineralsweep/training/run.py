@@ -44,7 +44,7 @@ def run_trial(spec: TrialSpec, report: Report, say: Say = lambda words: None) ->
         InputError: the architecture can't be built as asked.
     """
     result = _run(spec, report, say)
-    if not spec.measures_costs or result.pruned:
+    if not spec.measures_costs:
         return result
     say("measuring the compiled model")
     return replace(result, costs=costs.measure(spec.folder, spec.examples))

@@ -94,3 +94,13 @@ def test_the_engine_of_the_file_stays() -> None:
     file = {**FILE, "engine": {"sampler": "random", "pruner": "hyperband"}}
     made = build(file, "file", presets.choose(5, 400, 40, 2, "optuna").overrides)
     assert (made.engine.sampler, made.engine.pruner) == ("random", "wilcoxon")
+
+
+def test_several_objectives_go_with_a_time() -> None:
+    file = {**FILE, "objectives": ["macro_f1", "latency_ms"]}
+    chosen = presets.choose(60, 400, 40, 2, "optuna", prunes=False)
+    made = build({name: one for name, one in file.items() if name != "objective"}, "file",
+                 chosen.overrides)  # fmt: skip
+    assert made.folds > 1
+    assert made.engine.pruner == "none"
+    assert made.costs == ("latency_ms",)

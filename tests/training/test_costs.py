@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from mineralsweep.data.dataset import Dataset
+from mineralsweep.search.records import TIME_IS_UP
 from mineralsweep.serving import network
 from mineralsweep.training import costs
 from mineralsweep.training.run import run_trial
@@ -38,7 +39,16 @@ def test_a_trial_that_is_not_asked_for_costs_measures_none(
     monkeypatch.setattr(costs, "measure", lambda *_: pytest.fail("was measured"))
     asked = trial(dataset, tmp_path / "t", architecture="model2", epochs=1)
     assert run_trial(asked, lambda epoch: None).costs == {}
-    assert run_trial(replace(asked, measures_costs=True), lambda epoch: "enough").costs == {}
+
+
+def test_a_trial_that_the_clock_ends_is_measured_too(dataset: Dataset, tmp_path: Path) -> None:
+    """It counts as complete, and is told to the engine with all its values."""
+    asked = replace(
+        trial(dataset, tmp_path / "t", architecture="model2", epochs=2), measures_costs=True
+    )
+    result = run_trial(asked, lambda epoch: TIME_IS_UP)
+    assert result.pruned
+    assert result.costs.keys() == {"latency_ms", "size_mb"}
 
 
 def test_what_can_not_be_compiled_is_measured_as_it_was_trained(
