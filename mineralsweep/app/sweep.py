@@ -91,14 +91,14 @@ def _crowned(session: Session) -> Evidence:
     best = chosen(records, sweep.objective, sweep.costs, sweep.tolerance)
     if best is None:
         raise SweepFailed("no trial is left: all complete ones are excluded")
-    if sweep.costs:
-        rule = _rule(records, best, sweep)
+    rule = _rule(records, best, sweep) if sweep.costs else ""
+    if rule:
         session.say(f"Chosen: {rule}")
         session.run.tag({"mineralsweep.chosen": rule})
     crowned = _earlier(state.champion, best, sweep.gate)
     if crowned is None:
         crowned = registry.crown(
-            session.store, session.run, best, session.dataset, state.study, sweep.gate
+            session.store, session.run, best, session.dataset, state.study, sweep.gate, rule
         )
         state.champion = crowned.to_json()
     state.save()

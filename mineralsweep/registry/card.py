@@ -18,7 +18,9 @@ LONGEST = 3500
 """Characters. Beside it stands what the gate said."""
 
 
-def card(record: TrialRecord, evidence: Evidence, dataset: Dataset, openings: int) -> str:
+def card(
+    record: TrialRecord, evidence: Evidence, dataset: Dataset, openings: int, rule: str = ""
+) -> str:
     """Return the Markdown of a version, at most 3,500 characters.
 
     Args:
@@ -26,13 +28,14 @@ def card(record: TrialRecord, evidence: Evidence, dataset: Dataset, openings: in
         evidence: its answers on the test split, its speed and its size.
         dataset: that it was trained and tested on.
         openings: of the test split, over all studies.
+        rule: by which it was chosen where it is not simply the best; "": it is.
     """
-    texts = [_card(record, evidence, dataset, openings, shown) for shown in SHOWN_CLASSES]
+    texts = [_card(record, evidence, dataset, openings, rule, shown) for shown in SHOWN_CLASSES]
     return next((text for text in texts if len(text) <= LONGEST), texts[-1])[:LONGEST]
 
 
 def _card(
-    record: TrialRecord, evidence: Evidence, dataset: Dataset, openings: int, shown: int
+    record: TrialRecord, evidence: Evidence, dataset: Dataset, openings: int, rule: str, shown: int
 ) -> str:
     scores = evidence.scores()
     macro_f1 = objectives.get("macro_f1").shown(scores)
@@ -41,8 +44,8 @@ def _card(
         f"**{record.params['architecture']}**, {record.title()} of a sweep.",
         f"## What it is for\n\n{_purpose(dataset, shown)}",
         f"## Data\n\n{_data(dataset, shown)}",
-        f"## How it was chosen\n\nThe best of its sweep by {_judged(record)}: accuracy"
-        f" {record.interval()}. The test split chose nothing.",
+        f"## How it was chosen\n\n{_rule(record, rule)}: accuracy {record.interval()}. The test"
+        " split chose nothing.",
         f"## Scores on the test split, opened {times(openings)}\n\nAccuracy **{scores.accuracy}**"
         f" (95 % interval), macro F1 {macro_f1}, loss {scores.loss:.3f}."
         f"{stale}\n\n{_recalls(scores, shown)}",
@@ -57,6 +60,12 @@ def _card(
         " of a model made from them. Find out before you publish either.",
     )
     return "\n\n".join(sections)
+
+
+def _rule(record: TrialRecord, rule: str) -> str:
+    if rule:
+        return f"{rule[0].upper()}{rule[1:]}. By {_judged(record)}"
+    return f"The best of its sweep by {_judged(record)}"
 
 
 def _purpose(dataset: Dataset, shown: int) -> str:

@@ -82,6 +82,7 @@ def crown(
     dataset: Dataset,
     study: str,
     rules: Gate | None = None,
+    rule: str = "",
 ) -> Crowned:
     """Open the test split once for the best trial, register its model, and ask the gate.
 
@@ -95,6 +96,7 @@ def crown(
         dataset: its test split is used.
         study: the study's name, for the version's tags.
         rules: of the gate; None: the defaults.
+        rule: by which the trial was chosen where it is not simply the best; for the model card.
     """
     rules = rules or Gate()
     versions = Versions(store, rules.model)
@@ -112,7 +114,7 @@ def crown(
     run.log_test(scores, f"test split, {record.title()}")
     tags = {**_tags(record, scores, study), **files, TEST_DIGEST: test}
     version = versions.register(
-        record.run_id, served, card(record, evidence, dataset, openings), tags
+        record.run_id, served, card(record, evidence, dataset, openings, rule), tags
     )
     decision = decide(versions, version, evidence, rules, answers_from(versions, dataset.catalog))
     run.tag({"mineralsweep.version": version, "mineralsweep.verdict": decision.verdict})

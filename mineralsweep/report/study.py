@@ -264,7 +264,7 @@ def page(evidence: Evidence, sections: tuple[tuple[str, str, Build], ...] = SECT
         [Section("warnings", "Read this first", checks), *built],
         study=evidence.study,
         question=" ".join(evidence.sweep.question.split()),
-        answer=answer(evidence.crowned, evidence.sweep.objective),
+        answer=answer(evidence),
         decision=evidence.crowned.decision,
     )
     return Page(html, headlines(warnings))

@@ -35,8 +35,7 @@ def description(
     table = leaderboard(list(evidence.lines), sweep)
     lines = [
         f"**Question.** {' '.join(sweep.question.split())}",
-        f"**Answer.** {answer(crowned, sweep.objective)} It is version {crowned.version} of"
-        f" `{sweep.gate.model}`.",
+        f"**Answer.** {answer(evidence)} It is version {crowned.version} of `{sweep.gate.model}`.",
         *([f"**The baseline.** {' '.join(beside)}"] if beside else []),
         f"**The gate.** {crowned.decision.sentence().capitalize()}. {crowned.decision.why}",
         *(f"**Careful.** {warning}" for warning in warnings),
@@ -50,11 +49,13 @@ def description(
     return "\n\n".join(lines)
 
 
-def answer(crowned: Crowned, objective: str) -> str:
-    """Say which trial was best, by what, and what it reached on the test split."""
+def answer(evidence: Evidence) -> str:
+    """Say which trial was best or chosen, by what, and what it reached on the test split."""
+    crowned, objective = evidence.crowned, evidence.sweep.objective
     best, test = crowned.record, crowned.scores
+    was = "was chosen for its costs" if evidence.sweep.costs else "was best"
     return (
-        f"{best.title().capitalize()} ({best.params['architecture']}) was best on"
+        f"{best.title().capitalize()} ({best.params['architecture']}) {was} on"
         f" {judged_on([best])}: {scores_of(best, objective)}. On the test split, opened after the"
         f" choice: accuracy {test.accuracy}, {_beside(crowned, objective)}."
     )

@@ -12,6 +12,7 @@ import json
 import re
 from typing import Any
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -46,13 +47,13 @@ class PlainBase64:
             await self._inner(scope, _given(body, receive), _held(send, refusal))
             if not refusal:
                 return
-            plain = mended(body)
+            plain = await run_in_threadpool(mended, body)
             if plain == body:
                 for message in refusal:
                     await send(message)
                 return
         else:
-            plain = mended(body)
+            plain = await run_in_threadpool(mended, body)
         await self._inner(_of_length(scope, len(plain)), _given(plain, receive), send)
 
 

@@ -136,6 +136,11 @@ def test_the_description_answers_the_question_with_intervals(dataset: Dataset) -
     assert "\n| rank | trial |" in text
     text = description(evidence, 1.0, warnings=["few images of b."])
     assert "**Careful.** few images of b." in text
+    cheap = replace(
+        evidence, sweep=evidence.sweep.model_copy(update={"objectives": ("accuracy", "size_mb")})
+    )
+    assert "was best on" in text
+    assert "was chosen for its costs on" in description(cheap, 1.25)
 
 
 def test_the_pieces_of_text_load_neither_tensorflow_nor_mlflow() -> None:
@@ -165,6 +170,6 @@ def test_the_pieces_of_text_load_neither_tensorflow_nor_mlflow() -> None:
 def test_a_trial_is_told_with_the_pretrained_networks_that_it_has(
     params: dict[str, str], named: str
 ) -> None:
-    from mineralsweep.report.study import backbones_of
+    from mineralsweep.report.costs import backbones_of
 
     assert backbones_of(replace(RECORDS[0], params=params)) == named
