@@ -251,7 +251,17 @@ def test_contributing_names_files_that_there_are_and_every_target() -> None:
         assert "NAME" in path or "NNNN" in path or (ROOT / path).exists(), path
     table = set(re.findall(r"^\| `make ([a-z-]+)` \|", text, re.M))
     assert table <= TARGETS
-    used = {"check", "test", "docs", "dist", "faults", "bench", "server-test", "cluster-test"}
+    used = {
+        "check",
+        "test",
+        "docs",
+        "dist",
+        "notebooks",
+        "faults",
+        "bench",
+        "server-test",
+        "cluster-test",
+    }
     assert table == used
 
 
