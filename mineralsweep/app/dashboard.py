@@ -66,7 +66,7 @@ def read_only(inner: Application) -> Application:
     def answered(environ: dict[str, Any], respond: Respond) -> Iterable[bytes]:
         if environ["REQUEST_METHOD"] not in READING:
             return _refused(respond, "405 Method Not Allowed", "this dashboard changes nothing")
-        if environ.get("HTTP_HOST", "").rpartition(":")[0] not in NAMES:
+        if environ.get("HTTP_HOST", "").partition(":")[0].lower() not in NAMES:
             return _refused(respond, "400 Bad Request", "this server has another name")
         return inner(environ, respond)
 

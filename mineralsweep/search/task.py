@@ -75,7 +75,11 @@ class Task:
         return {
             **{f"space.{name}": entry.describe() for name, entry in entries.items()},
             "objective": sweep.objective,
-            **({"objectives": ", ".join(sweep.objectives)} if sweep.costs else {}),
+            **(
+                {"objectives": ", ".join(sweep.objectives), "tolerance": f"{sweep.tolerance:g}"}
+                if sweep.costs
+                else {}
+            ),
             "engine.name": sweep.engine.name,
             "engine.pruner": sweep.engine.pruner,
             "engine.pruner_options": str(sweep.engine.pruner_options),

@@ -86,7 +86,8 @@ def make(
         app.get(path)(_absent)
 
     invoked = _Counted(live, metrics, log, "/invocations")
-    app.mount("/", PlainBase64(scoring_server.init(invoked)))  # type: ignore[arg-type]
+    mlflows = scoring_server.init(invoked)  # type: ignore[arg-type]
+    app.mount("/", PlainBase64(mlflows, lambda: live.loaded.classifier is not None))
     return Limited(app, metrics, proxies)
 
 

@@ -10,6 +10,7 @@ import base64
 import binascii
 import json
 import re
+from collections.abc import Callable
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -18,8 +19,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 DATA_URI = re.compile(r"data:[^,]{0,100};base64,")
 URL_SAFE = str.maketrans("-_", "+/")
-NO_ROWS = ("columns", "index", "params")
-"""Of a request's entries, those that hold no images."""
+COLUMN = "image"
+"""The only one of our models; other columns and other models' requests stay as they are."""
 OWN_UNDERLINES = 2
 """In the words of a request: `dataframe_split`, `on_error`."""
 
@@ -28,13 +29,20 @@ class PlainBase64:
     """MLflow's application behind one that turns every image of a JSON request to plain base64.
 
     A body is looked through only where a sign tells that it may need it, or after a refusal.
+
+    Args:
+        inner: the application.
+        takes_images: whether the model that answers is one of ours: other models' requests are
+            not touched.
     """
 
-    def __init__(self, inner: ASGIApp) -> None:
+    def __init__(self, inner: ASGIApp, takes_images: Callable[[], bool]) -> None:
         self._inner = inner
+        self._takes_images = takes_images
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] != "/invocations":
+        asked = scope["type"] == "http" and scope["path"] == "/invocations"
+        if not asked or not self._takes_images():
             await self._inner(scope, receive, send)
             return
         request = Request(scope, receive)
@@ -64,19 +72,35 @@ def mended(body: bytes) -> bytes:
     """
     try:
         asked = json.loads(body)
+        changed = _with_plain_rows(asked) if isinstance(asked, dict) else asked
+        return body if changed == asked else json.dumps(changed).encode()
     except (ValueError, RecursionError):
         return body
-    if not isinstance(asked, dict):
-        return body
-    changed = {key: value if key == "params" else _plain(value) for key, value in asked.items()}
-    return body if changed == asked else json.dumps(changed).encode()
+
+
+def _with_plain_rows(asked: dict[str, Any]) -> dict[str, Any]:
+    """Return a request with the images of its rows in plain base64; all else stays as it is."""
+    changed = dict(asked)
+    for key in ("inputs", "instances"):
+        if key in asked:
+            changed[key] = _plain(asked[key])
+    records = asked.get("dataframe_records")
+    if isinstance(records, list):
+        changed["dataframe_records"] = [
+            {**row, COLUMN: _plain(row[COLUMN])} if isinstance(row, dict) and COLUMN in row else row
+            for row in records
+        ]
+    split = asked.get("dataframe_split")
+    if isinstance(split, dict) and split.get("columns") == [COLUMN]:
+        changed["dataframe_split"] = {**split, "data": _plain(split.get("data"))}
+    return changed
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, list):
         return [_plain(one) for one in value]
     if isinstance(value, dict):
-        return {key: one if key in NO_ROWS else _plain(one) for key, one in value.items()}
+        return {**value, COLUMN: _plain(value[COLUMN])} if COLUMN in value else value
     if isinstance(value, str):
         return _base64(value)
     if value is None:
@@ -92,7 +116,7 @@ def _base64(text: str) -> str:
     try:
         base64.b64decode(padded, validate=True)
     except (binascii.Error, ValueError):
-        return base64.b64encode(text.encode()).decode()
+        return base64.b64encode(text.encode("utf-8", "replace")).decode()
     return text if padded == text else padded
 
 

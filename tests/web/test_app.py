@@ -18,7 +18,7 @@ import pytest
 
 from mineralsweep.registry.versions import NAME, uri_of
 from mineralsweep.tracking import open_store
-from mineralsweep.web import app, limits
+from mineralsweep.web import app, encoded, limits
 from mineralsweep.web import live as live_module
 from mineralsweep.web.explain import GRID
 from mineralsweep.web.live import LiveModel
@@ -129,6 +129,27 @@ def test_json_is_taken_as_clients_write_it_and_what_is_no_image_is_refused_by_it
     assert status == 400
     assert all(f"row {row}: " in told["message"] for row in range(5, 11))
     assert "row 1: " not in told["message"]
+
+
+@pytest.mark.parametrize(
+    "text", [r'{"inputs": ["\ud800"]}', '{"inputs": ' + "[" * 900 + "]" * 900 + "}"]
+)
+def test_json_that_is_no_text_or_too_deep_is_refused_and_breaks_nothing(
+    port: int, text: str
+) -> None:
+    assert ask(port, "POST", "/invocations", text.encode(), Content_Type=JSON)[0] == 400
+
+
+def test_of_a_request_the_images_alone_are_changed() -> None:
+    sent = {
+        "signature_name": "serving_default", "params": {"on_error": "an-swer"},
+        "dataframe_records": [{"image": "YWE", "weight": None, "name": "a-b"}],
+    }  # fmt: skip
+    changed = json.loads(encoded.mended(json.dumps(sent).encode()))
+    row = {"image": "YWE=", "weight": None, "name": "a-b"}
+    assert changed == {**sent, "dataframe_records": [row]}
+    other = {"dataframe_split": {"columns": ["image", "n"], "data": [["YWE", 7]]}}
+    assert json.loads(encoded.mended(json.dumps(other).encode())) == other
 
 
 def test_what_its_headers_forbid_is_refused(port: int) -> None:
