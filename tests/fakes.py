@@ -31,7 +31,10 @@ def by_learning_rate(spec: TrialSpec) -> float:
 class FakeExecutor:
     """An `Executor` whose trials end at once, as a script says."""
 
-    def __init__(self, script: Script = by_learning_rate, slots: int = 1) -> None:
+    def __init__(
+        self, script: Script = by_learning_rate, slots: int = 1, measured: bool = False
+    ) -> None:
+        self.measured = measured
         self.script = script
         self.room = slots
         self.specs: list[TrialSpec] = []
@@ -99,7 +102,7 @@ class FakeExecutor:
             precision="float32",
             folder=spec.folder,
             seconds=0.1,
-            costs={"latency_ms": 1.0 + final, "size_mb": 2.0} if spec.measures_costs else {},
+            costs={"latency_ms": 1.0 + final, "size_mb": 2.0} if self.measured else {},
         )
 
 

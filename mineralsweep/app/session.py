@@ -30,7 +30,7 @@ from mineralsweep.data.dataset import Dataset
 from mineralsweep.engines import ENGINES
 from mineralsweep.engines.engine import Engine, Proposal
 from mineralsweep.errors import ConfigError, DataError, InputError, StudyConflict, did_you_mean
-from mineralsweep.executors import EXECUTORS, Executor, FoldedExecutor
+from mineralsweep.executors import EXECUTORS, Executor, FoldedExecutor, MeasuringExecutor
 from mineralsweep.search.lock import study_locked
 from mineralsweep.search.state import Kind, State, exists, folder_of, home
 from mineralsweep.search.task import Task
@@ -339,7 +339,9 @@ def _executor(sweep: Sweep, logs: Path) -> Executor:
         sweep.workers or 0, logs, faults.trial_timeout, faults.silence_timeout,
         sweep.resources, sweep.address,
     )  # fmt: skip
-    return executor if sweep.folds == 1 else FoldedExecutor(executor)
+    if sweep.folds > 1:
+        executor = FoldedExecutor(executor)
+    return MeasuringExecutor(executor, logs) if sweep.costs else executor
 
 
 def _run(

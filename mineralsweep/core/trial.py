@@ -102,7 +102,6 @@ class TrialSpec:
         views_seed: of the augmented views that are kept: the same for all folds; None: `seed`.
         voters: of an architecture whose members are trained in its stead: what each is told of
             itself, its settings and how it is trained; of the rest this spec decides.
-        measures_costs: the trained model is compiled and measured as well, see `TrialResult.costs`.
     """
 
     number: int
@@ -130,7 +129,6 @@ class TrialSpec:
     division: str = ""
     views_seed: int | None = None
     voters: tuple[TrialSpec, ...] = ()
-    measures_costs: bool = False
 
     @property
     def architecture_name(self) -> str:
@@ -297,8 +295,7 @@ class TrialResult:
         folds: the folds that ended, by number; empty for a trial without folds.
         rows: positions in `examples.validation` that `probabilities` stand for, where a trial was
             stopped before all of its folds had ended; None: all of them.
-        costs: of `core.cost.COSTS`, by name, where they were asked for; with folds, of the model
-            that answers for all.
+        costs: of `core.cost.COSTS`, by name, where a sweep asks for them: of the whole model.
     """
 
     history: tuple[EpochReport, ...]

@@ -17,6 +17,7 @@ from mineralsweep.executors.executor import (
 )
 from mineralsweep.executors.folded import FoldedExecutor
 from mineralsweep.executors.local import LocalExecutor
+from mineralsweep.executors.measuring import MeasuringExecutor
 from mineralsweep.executors.ray import RayExecutor
 
 EXECUTORS: dict[str, Callable[..., Executor]] = {"local": LocalExecutor, "ray": RayExecutor}
@@ -33,6 +34,7 @@ __all__ = [
     "FoldEnded",
     "FoldedExecutor",
     "LocalExecutor",
+    "MeasuringExecutor",
     "RayExecutor",
     "Slots",
 ]

@@ -247,8 +247,6 @@ class _Trial:
             folder=self.spec.folder / FOLDS / str(index),
             keep_last=True,  # when its trial goes on, a fold that has ended is not trained again
             examples=examples.of_fold(examples.folds[index]),
-            # An estimator's folds leave no model that answers.
-            measures_costs=self.spec.measures_costs and bool(self.spec.optimizer),
         )
 
     def stop(self, reason: str) -> None:
@@ -326,13 +324,7 @@ def put_together(
         seconds=sum(one.seconds for one in [*ended, *([whole] if whole else [])]),
         folds=tuple(fold_result(spec, index, results[index]) for index in indices),
         rows=None if complete else rows,
-        costs=whole.costs if whole else _added_costs([one.costs for one in ended]),
     )
-
-
-def _added_costs(costs: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """Return what the folds' models cost that answer one after another."""
-    return {name: sum(one[name] for one in costs) for name in costs[0]} if all(costs) else {}
 
 
 def _sum(values: Iterable[int | None]) -> int | None:

@@ -61,12 +61,7 @@ class Task:
             folder,
             proposal.number,
         )
-        return replace(
-            spec,
-            keep_last=proposal.keeps_state,
-            division=proposal.division,
-            measures_costs=bool(sweep.costs),
-        )
+        return replace(spec, keep_last=proposal.keeps_state, division=proposal.division)
 
     def question(self) -> dict[str, str]:
         """Return what may not change while a study lives, by name."""

@@ -38,6 +38,8 @@ def measure(folder: Path, examples: Examples) -> Mapping[str, float]:
         shutil.copytree(folder, served)
         try:
             compile_folder(served)
+        except (OSError, MemoryError, ImportError):
+            raise
         except Exception as error:  # layers that ONNX has not
             logging.getLogger(__name__).info("measured as it was trained: %s", error)
             shutil.rmtree(served)

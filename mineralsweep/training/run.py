@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import replace
 from typing import Any
 
 import keras
@@ -17,7 +16,7 @@ from mineralsweep.core.hyperparameter import Value
 from mineralsweep.core.trial import Report, Say, TrialResult, TrialSpec
 from mineralsweep.models import get as get_architecture
 from mineralsweep.serving import network, own_code
-from mineralsweep.training import checkpoint, costs, phases, recipe
+from mineralsweep.training import checkpoint, phases, recipe
 from mineralsweep.training.batches import Reseed, turning
 from mineralsweep.training.checkpoint import Checkpoint
 from mineralsweep.training.fit import fit_trial
@@ -43,14 +42,6 @@ def run_trial(spec: TrialSpec, report: Report, say: Say = lambda words: None) ->
         TrainingDiverged: a loss is NaN or infinite.
         InputError: the architecture can't be built as asked.
     """
-    result = _run(spec, report, say)
-    if not spec.measures_costs:
-        return result
-    say("measuring the compiled model")
-    return replace(result, costs=costs.measure(spec.folder, spec.examples))
-
-
-def _run(spec: TrialSpec, report: Report, say: Say) -> TrialResult:
     architecture = get_architecture(spec.architecture)
     if spec.voters:
         return run_vote(spec, report, say, run_trial)

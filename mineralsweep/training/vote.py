@@ -72,7 +72,6 @@ def _voter(spec: TrialSpec, place: int) -> TrialSpec:
         checkpoint=spec.checkpoint and spec.checkpoint / str(place),
         initial=None,
         voters=(),
-        measures_costs=False,  # the vote is measured as a whole
     )
 
 

@@ -381,21 +381,3 @@ def test_a_fit_on_all_images_that_fails_fails_the_trial(dataset: Dataset, tmp_pa
     last = drain(executor)[-1]
     assert isinstance(last, Failed)
     assert last.reason == "on all images: no luck"
-
-
-@pytest.mark.parametrize("architecture", ["model2", "colour_texture"])
-def test_what_the_model_of_all_folds_costs(
-    dataset: Dataset, tmp_path: Path, architecture: str
-) -> None:
-    """Networks answer one after another; an estimator is fitted once more, and measured then."""
-    inner = FakeExecutor(lambda spec: 0.5, slots=2)
-    executor = FoldedExecutor(inner)
-    folds = tuple(Fold(*rows) for rows in dataset.folds(3, 1))
-    seen = examples(dataset, SIZE, folds)
-    spec = trial(dataset, tmp_path / "t", architecture=architecture, epochs=1, examples=seen)
-    executor.submit(replace(spec, measures_costs=True))
-    finished = drain(executor)[-1]
-    assert isinstance(finished, Finished)
-    several = 3 if architecture == "model2" else 1
-    assert finished.result.costs == {"latency_ms": 1.5 * several, "size_mb": 2.0 * several}
-    assert sum(spec.measures_costs for spec in inner.specs) == several

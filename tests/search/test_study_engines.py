@@ -56,10 +56,10 @@ def test_several_objectives_are_told_to_optuna_and_nothing_is_pruned(
     del raw["engine"]
     raw |= {"objectives": ["accuracy", "latency_ms", "size_mb"], "engine": {"sampler": sampler}}
     asked = build(raw, "x.yaml")
-    records = Scene(dataset, asked, FakeExecutor(slots=2)).study.run()
+    records = Scene(dataset, asked, FakeExecutor(slots=2, measured=True)).study.run()
     assert [record.state for record in records] == ["COMPLETE"] * 5
     again = Scene(dataset, asked.model_copy(update={"budget": Budget(trials=7, epochs=3)}),
-                  FakeExecutor())  # fmt: skip
+                  FakeExecutor(measured=True))  # fmt: skip
     records = again.study.run()
     study = copy_of("s", again.state.folder, None)
     assert [one.name for one in study.directions] == ["MAXIMIZE", "MINIMIZE", "MINIMIZE"]

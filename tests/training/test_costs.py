@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from mineralsweep.core.cost import COSTS
 from mineralsweep.data.dataset import Dataset
-from mineralsweep.search.records import TIME_IS_UP
 from mineralsweep.serving import network
 from mineralsweep.training import costs
 from mineralsweep.training.run import run_trial
@@ -21,35 +20,13 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_every_kind_of_model_is_measured_and_left_as_it_is(
     dataset: Dataset, tmp_path: Path, architecture: str
 ) -> None:
-    plain = trial(dataset, tmp_path / "t", architecture=architecture, epochs=1)
-    asked = replace(plain, measures_costs=True)
-    said: list[str] = []
-    result = run_trial(asked, lambda epoch: None, said.append)
-    assert said[-1] == "measuring the compiled model"
-    assert sum("measuring" in words for words in said) == 1
-    assert result.costs.keys() == {"latency_ms", "size_mb"}
-    assert 0 < result.costs["latency_ms"] < 60_000
-    assert 0 < result.costs["size_mb"] < 100
-    assert network.load(asked.folder).classes == dataset.classes
-    assert result.sizes()["latency_ms"] == result.costs["latency_ms"]
-
-
-def test_a_trial_that_is_not_asked_for_costs_measures_none(
-    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(costs, "measure", lambda *_: pytest.fail("was measured"))
-    asked = trial(dataset, tmp_path / "t", architecture="model2", epochs=1)
+    asked = trial(dataset, tmp_path / "t", architecture=architecture, epochs=1)
     assert run_trial(asked, lambda epoch: None).costs == {}
-
-
-def test_a_trial_that_the_clock_ends_is_measured_too(dataset: Dataset, tmp_path: Path) -> None:
-    """It counts as complete, and is told to the engine with all its values."""
-    asked = replace(
-        trial(dataset, tmp_path / "t", architecture="model2", epochs=2), measures_costs=True
-    )
-    result = run_trial(asked, lambda epoch: TIME_IS_UP)
-    assert result.pruned
-    assert result.costs.keys() == {"latency_ms", "size_mb"}
+    measured = costs.measure(asked.folder, asked.examples)
+    assert measured.keys() == COSTS.keys()
+    assert 0 < measured["latency_ms"] < 60_000
+    assert 0 < measured["size_mb"] < 100
+    assert network.load(asked.folder).classes == dataset.classes
 
 
 def test_what_can_not_be_compiled_is_measured_as_it_was_trained(
@@ -67,3 +44,10 @@ def test_what_can_not_be_compiled_is_measured_as_it_was_trained(
     trained = costs.measure(asked.folder, asked.examples)
     size = sum(file.stat().st_size for file in asked.folder.rglob("*") if file.is_file())
     assert trained["size_mb"] == size / costs.MB != compiled["size_mb"]
+
+    def full(folder: Path) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(costs, "compile_folder", full)
+    with pytest.raises(OSError, match="no space"):  # that says nothing of the model
+        costs.measure(asked.folder, asked.examples)
