@@ -38,13 +38,13 @@ def execute(notebook: nbformat.NotebookNode, folder: Path) -> None:
 
 
 def kept(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """Return a notebook without what changes from run to run, and without large outputs."""
+    """Return a notebook without the times of its cells, and without large outputs."""
+    text = "Too large to be kept here: run the notebook to see it."
+    instead = nbformat.v4.new_output("display_data", data={"text/plain": text})
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
-        for output in cell.get("outputs", []):
-            if len(str(output)) > LARGEST:
-                text = "Too large to be kept here: run the notebook to see it."
-                output["data"] = {"text/plain": text}
+        if cell.cell_type == "code":
+            cell.outputs = [one if len(str(one)) <= LARGEST else instead for one in cell.outputs]
     return notebook
 
 

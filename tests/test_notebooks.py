@@ -7,7 +7,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from tests.notebooks import FOLDER, LARGEST, execute
+from tests.notebooks import FOLDER, LARGEST, execute, kept
 
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 
@@ -26,6 +26,16 @@ def test_it_is_kept_with_its_outputs(path: Path) -> None:
     assert not [one for one in outputs if one.output_type == "error"]
     assert any("image/png" in one.get("data", {}) for one in outputs)
     assert all(len(str(one)) <= LARGEST for one in outputs)
+
+
+def test_a_large_output_is_left_out_and_the_notebook_stays_one() -> None:
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("print(1)")])
+    small = nbformat.v4.new_output("stream", text="1")
+    large = nbformat.v4.new_output("stream", text="1" * (LARGEST + 1))
+    notebook.cells[0].outputs = [small, large]
+    nbformat.validate(kept(notebook))
+    assert notebook.cells[0].outputs[0] == small
+    assert "Too large" in notebook.cells[0].outputs[1].data["text/plain"]
 
 
 @pytest.mark.slow

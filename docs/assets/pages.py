@@ -41,14 +41,25 @@ def _notebooks(config: Any) -> list[Path]:
 
 
 def _section(nav: list[Any], name: str) -> list[Any]:
-    """Return the list of a section, wherever it is; an empty one where there is none."""
+    """Return the list of a section, wherever it is.
+
+    Raises:
+        KeyError: there is none.
+    """
+    found = _within(nav, name)
+    if found is None:
+        raise KeyError(f"mkdocs.yml: nav has no section {name}")
+    return found
+
+
+def _within(nav: list[Any], name: str) -> list[Any] | None:
     for entry in nav:
         for title, within in entry.items() if isinstance(entry, dict) else ():
             if isinstance(within, list):
-                found: list[Any] = within if title == name else _section(within, name)
-                if found:
+                found: list[Any] | None = within if title == name else _within(within, name)
+                if found is not None:
                     return found
-    return []
+    return None
 
 
 def on_files(files: Files, config: Any) -> Files:
@@ -85,7 +96,9 @@ def _output(output: dict[str, Any]) -> str:
         table = "".join(data["text/html"]).replace(' class="dataframe"', "")  # the theme's own
         return f'<div class="output">{STYLE.sub("", table)}</div>'
     text = ANSI.sub("", "".join(output.get("text") or data.get("text/plain", "")))
-    return f'<pre class="output">{html.escape(text)}</pre>'
+    if "```" in text:
+        return f'<pre class="output">{html.escape(text)}</pre>'
+    return f"```text\n{text.rstrip()}\n```"
 
 
 def _from_above(link: re.Match[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 import uuid
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
@@ -69,7 +70,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
         Raises:
             ValueError: `X` and `y` are not of one length, `X` is no list of files, or `y` has
-                numbers that are no classes.
+                numbers that are no classes, or texts that differ in blanks alone.
             InputError: the images or the settings can't be used; nothing was trained.
             RunError: the training failed; its run says why.
         """
@@ -82,10 +83,14 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             )
         check_classification_targets(labels)
         classes = unique_labels(labels)
+        if len(set(_names(classes))) < len(classes) or "" in _names(classes):
+            raise ValueError(
+                f"y: labels must differ as text, and not be empty, got {list(classes)}"
+            )
         self.training_ = interface.train(
             self.architecture,
             data=pd.DataFrame(
-                {"file": files, "label": list(map(str, labels)), "split": self._parts(labels)}
+                {"file": files, "label": _names(labels), "split": self._parts(labels)}
             ),
             study=f"fit-{uuid.uuid4().hex[:12]}",
             epochs=self.epochs,
@@ -116,7 +121,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if len(unusable):
             first = unusable.iloc[0]
             raise UnusableImage(f"{first['image']}: {first['reason']}")
-        names = [str(one) for one in self.classes_]
+        names = _names(self.classes_)
         rows = [[one[name] for name in names] for one in answers["probabilities"]]
         return np.asarray(rows, np.float64).reshape(len(answers), len(names))
 
@@ -142,6 +147,11 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         tags.input_tags.one_d_array = True
         tags.input_tags.string = True
         return tags
+
+
+def _names(labels: Any) -> list[str]:
+    """Return labels as a table of images has them."""
+    return [unicodedata.normalize("NFC", str(one)).strip() for one in labels]
 
 
 def _files(several: Any) -> list[str]:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from mineralsweep.report import Evidence
 
 
+SECONDS = "seconds"
+
+
 @dataclass(frozen=True)
 class Report:
     """A sweep's report: one page of HTML, with all its pictures. Shown by a notebook as it is."""
@@ -91,7 +94,10 @@ class Sweep:
 
     @property
     def best(self) -> TrialRecord:
-        """The best trial (or the baseline, if it was better), with its settings and its run."""
+        """The best trial (or the baseline, if it was better), with its settings and its run.
+
+        Of several objectives: the one that was chosen for its costs.
+        """
         return self._evidence.crowned.record
 
     @property
@@ -138,7 +144,8 @@ class Sweep:
         """Draw each trial's value over what it costs, with the Pareto front and the chosen trial.
 
         Args:
-            name: of a cost that the sweep measured; "": the first, or else the time of training.
+            name: of a cost that the sweep measured, or "seconds" of training; "": the first
+                cost, or else the seconds.
 
         Raises:
             ConfigError: the sweep measured no such cost.
@@ -146,13 +153,13 @@ class Sweep:
         from mineralsweep.report import costs
 
         measured = self.settings.costs
+        if name == SECONDS or not (name or measured):
+            return costs.over_time(self._evidence)
         if name and name not in measured:
             raise ConfigError(
                 f"name: must be one of the sweep's costs ({', '.join(measured) or 'none'}), got"
                 f" '{name}'; name it under objectives"
             )
-        if not measured:
-            return costs.over_time(self._evidence)
         return costs.front(self._evidence, name or measured[0])
 
     def plot_slice(self, setting: str) -> Figure:
@@ -226,9 +233,10 @@ class Sweep:
     def _repr_html_(self) -> str:
         from mineralsweep.report.leaderboard import compact
 
+        word = "Chosen" if self.settings.costs else "Best"
         said = "<br>".join(
             html.escape(line)
-            for line in (f"Best: {self.best.title()}", f"On the test split: {self.test}",
+            for line in (f"{word}: {self.best.title()}", f"On the test split: {self.test}",
                          f"{self.model_uri}: {self.decision}")
         )  # fmt: skip
         table = compact(self.leaderboard).to_html(index=False, border=0)

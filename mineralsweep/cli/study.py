@@ -253,8 +253,9 @@ def _show_champion(console: Console, outcome: SweepOutcome) -> str:
     versions = Versions(outcome.store, model)
     standing = versions.holder(CHAMPION)
     held = [alias for alias in (CHAMPION, CHALLENGER) if versions.holder(alias) == version]
+    word = "Chosen trial" if outcome.sweep.costs else "Best trial"
     lines = [
-        f"{'Champion' if standing == version else 'Best trial'}: {best.title()},"
+        f"{'Champion' if standing == version else word}: {best.title()},"
         f" {best.params['architecture']}"
         f" -> {', '.join([f'{model} version {version}', *(f'@{alias}' for alias in held)])}",
         *(

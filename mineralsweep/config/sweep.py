@@ -91,7 +91,7 @@ class Sweep(Strict):
     warm_start: Annotated[tuple[Params, ...] | None, BeforeValidator(as_tuple)] = None
     objective: str = "accuracy"
     objectives: Annotated[tuple[str, ...], BeforeValidator(as_tuple)] = ()
-    tolerance: float = Field(default=0.02, ge=0, le=1)
+    tolerance: float = Field(default=0.02, ge=0)
     weights: str = Field(default="imagenet", min_length=1)
     baseline: Literal["eligible", "none"] = "eligible"
     training: Training = Training()
@@ -123,6 +123,9 @@ class Sweep(Strict):
         engine = raw.get("engine", {})
         if isinstance(engine, dict) and "pruner" not in engine:
             raw = {**raw, "engine": {**engine, "pruner": "none"}}
+        if named[0] not in objectives.OBJECTIVES:
+            known = ", ".join(objectives.OBJECTIVES)
+            raise Misplaced("objectives", f"must begin with one of {known}, got {named[0]!r}")
         return {"objective": named[0], **raw}
 
     @field_validator("objective")
@@ -135,6 +138,10 @@ class Sweep(Strict):
     @model_validator(mode="after")
     def _objectives_are_known(self) -> Self:
         if not self.objectives:
+            if "tolerance" in self.model_fields_set:
+                raise Misplaced(
+                    "tolerance", "is for several objectives; name them, or leave it out"
+                )
             return self
         first, *others = self.objectives
         if first != self.objective:

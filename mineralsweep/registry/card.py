@@ -44,8 +44,8 @@ def _card(
         f"**{record.params['architecture']}**, {record.title()} of a sweep.",
         f"## What it is for\n\n{_purpose(dataset, shown)}",
         f"## Data\n\n{_data(dataset, shown)}",
-        f"## How it was chosen\n\n{_rule(record, rule)}: accuracy {record.interval()}. The test"
-        " split chose nothing.",
+        f"## How it was chosen\n\n{_rule(record, rule)} {record.interval()}. The test split"
+        " chose nothing.",
         f"## Scores on the test split, opened {times(openings)}\n\nAccuracy **{scores.accuracy}**"
         f" (95 % interval), macro F1 {macro_f1}, loss {scores.loss:.3f}."
         f"{stale}\n\n{_recalls(scores, shown)}",
@@ -64,8 +64,8 @@ def _card(
 
 def _rule(record: TrialRecord, rule: str) -> str:
     if rule:
-        return f"{rule[0].upper()}{rule[1:]}. By {_judged(record)}"
-    return f"The best of its sweep by {_judged(record)}"
+        return f"{rule[0].upper()}{rule[1:]}. Its accuracy by {_judged(record)}"
+    return f"The best of its sweep by {_judged(record)}: accuracy"
 
 
 def _purpose(dataset: Dataset, shown: int) -> str:

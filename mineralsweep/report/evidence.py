@@ -16,7 +16,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mineralsweep.config import Sweep
-from mineralsweep.core.record import TrialRecord, champion, ranked
+from mineralsweep.core.cost import chosen
+from mineralsweep.core.record import TrialRecord, ranked
 from mineralsweep.data import arrays
 from mineralsweep.data.dataset import Dataset
 from mineralsweep.data.decode import Pixels
@@ -86,8 +87,12 @@ class Evidence:
 
     @property
     def best_trial(self) -> TrialRecord | None:
-        """The best trial of the search, which the baseline may have beaten; None without one."""
-        return champion(self.records, self.sweep.objective)
+        """The best trial of the search, which the baseline may have beaten; None without one.
+
+        Of several objectives: the trial that was chosen.
+        """
+        sweep = self.sweep
+        return chosen(self.records, sweep.objective, sweep.costs, sweep.tolerance)
 
     @property
     def lines(self) -> tuple[TrialRecord, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from mineralsweep.core import objective as objectives
 from mineralsweep.core.objective import Comparison
@@ -30,8 +30,7 @@ def warnings_of(evidence: Evidence) -> list[Warning]:
         *warnings.leaks(_divided(evidence)),
         *warnings.ungrouped(groups.unasked(evidence.dataset.catalog, evidence.dataset.settings)),
         *warnings.no_better_than_baseline(against_baseline(evidence), "colour_texture"),
-        *warnings.indistinguishable(evidence.complete, _with_the_best(evidence)),
-        *warnings.spread_larger_than_lead(evidence.complete),
+        *_lead(evidence),
         *warnings.suspicious_loss(test.accuracy, test.loss, len(classes), "test split"),
         *warnings.at_a_boundary(best.params, evidence.sweep.space.entries(), declared),
         *warnings.still_improving(best, epochs),
@@ -42,6 +41,18 @@ def warnings_of(evidence: Evidence) -> list[Warning]:
     if best.loss is not None:
         found += warnings.suspicious_loss(best.interval(), best.loss, len(classes), evidence.part)
     return found
+
+
+def _lead(evidence: Evidence) -> Iterator[Warning]:
+    """Warn of the best trial's lead; where it was not chosen, of what the chosen one lacks."""
+    if not evidence.sweep.costs:
+        yield from warnings.indistinguishable(evidence.complete, _with_the_best(evidence))
+        yield from warnings.spread_larger_than_lead(evidence.complete)
+        return
+    ahead = evidence.complete[0]
+    if ahead.number != evidence.best.number:
+        lost = _compared(evidence, ahead, evidence.best)
+        yield from warnings.worse_than_the_best(evidence.best, ahead, lost)
 
 
 def _missing(evidence: Evidence) -> tuple[str, ...]:

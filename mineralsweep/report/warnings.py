@@ -120,6 +120,27 @@ def indistinguishable(
     )
 
 
+def worse_than_the_best(
+    chosen: TrialRecord, best: TrialRecord, comparison: Comparison | None
+) -> Iterator[Warning]:
+    """Warn where a trial that was chosen for its costs is shown to be worse than the best.
+
+    Args:
+        chosen: the candidate.
+        best: by the objective.
+        comparison: of the best one as the challenger with the chosen; None: it could not be made.
+    """
+    if comparison is None or not is_significant(comparison):
+        return
+    yield Warning(
+        "costs",
+        f"{chosen.title().capitalize()} was chosen for its costs, and is significantly worse than"
+        f" {best.title()}.",
+        f"{best.title().capitalize()} against {chosen.title()}: {comparison}. A smaller tolerance"
+        " would choose a better and dearer model.",
+    )
+
+
 def spread_larger_than_lead(ranked: Sequence[TrialRecord]) -> Iterator[Warning]:
     """Warn where the best trial's folds differ more in their values than the first two trials."""
     if len(ranked) < 2:

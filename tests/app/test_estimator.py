@@ -83,6 +83,15 @@ def test_labels_may_be_numbers_and_files_a_column(make_folder: Callable[..., Pat
     assert learned.predict(files).dtype == numbers.dtype
 
 
+def test_labels_may_have_blanks_and_letters_of_two_marks(make_folder: Callable[..., Path]) -> None:
+    files, labels = table_of(make_folder(12))
+    odd = np.asarray([f" {one} e\u0301" for one in labels])
+    learned = quick().fit(files, odd)
+    assert set(learned.predict(files)) <= set(odd)
+    with pytest.raises(ValueError, match="y: labels must differ"):
+        quick().fit(files, [f"a{' ' * (place % 2)}" for place in range(len(files))])
+
+
 def test_scikit_learn_s_tools_take_it(make_folder: Callable[..., Path]) -> None:
     files, labels = table_of(make_folder(16))
     piped = make_pipeline(FunctionTransformer(), quick())

@@ -33,7 +33,9 @@ def test_the_first_is_the_objective_and_nothing_is_pruned() -> None:
         ({"objectives": ["accuracy"]}, "objectives", "latency_ms"),
         ({"objectives": ["accuracy", "latency_ms", "latency_ms"]}, "objectives", "once"),
         ({"objectives": ["accuracy", "latency"]}, "objectives", "latency_ms"),
-        ({"objectives": ["accurracy", "latency_ms"]}, "objective", "accuracy"),
+        ({"objectives": ["accurracy", "latency_ms"]}, "objectives", "accuracy"),
+        ({"objectives": ["latency_ms", "accuracy"]}, "objectives", "begin with one of accuracy"),
+        ({"tolerance": 0.1}, "tolerance", "several objectives"),
         ({"objectives": ["accuracy", "size_mb"], "objective": "loss"}, "objective", "accuracy"),
         ({"objectives": ["accuracy", "size_mb"], "engine": {"name": "keras-tuner"}},
          "objectives", "optuna"),
@@ -41,7 +43,7 @@ def test_the_first_is_the_objective_and_nothing_is_pruned() -> None:
          "engine.pruner", "leave it out"),
         ({"objectives": ["accuracy", "size_mb"], "engine": {"sampler": "cmaes"}},
          "engine.sampler", "tpe"),
-        ({"tolerance": -0.1}, "tolerance", "0"),
+        ({"objectives": ["accuracy", "size_mb"], "tolerance": -0.1}, "tolerance", "0"),
     ],
 )  # fmt: skip
 def test_what_does_not_go_together_is_refused(

@@ -95,6 +95,6 @@ def test_many_classes_fit_in_the_room_that_mlflow_gives(dataset: Dataset) -> Non
 def test_a_model_that_was_chosen_for_its_costs_is_not_called_the_best(dataset: Dataset) -> None:
     rule = "trial 3: accuracy 0.900 lies within 0.02 of the best"
     text = card(RECORD, evidence(dataset.classes, 12), dataset, 1, rule)
-    assert f"T{rule[1:]}. By its validation split: accuracy 0.900" in text
+    assert f"T{rule[1:]}. Its accuracy by its validation split 0.900" in text
     assert "The best of its sweep" not in text
     assert "The best of its sweep" in card(RECORD, evidence(dataset.classes, 12), dataset, 1)
