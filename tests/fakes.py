@@ -139,6 +139,7 @@ class Watcher:
         self.retried: list[tuple[int, str]] = []
         self.aways: list[Away] = []
         self.slots: list[int] = []
+        self.refits: list[str | None] = []
 
     def study_opened(self, name: str, ended: list[TrialRecord]) -> None:
         self.opened.append((name, len(ended)))
@@ -160,6 +161,9 @@ class Watcher:
 
     def trial_ended(self, record: TrialRecord) -> None:
         self.ended.append(record)
+
+    def refitting(self, words: str | None) -> None:
+        self.refits.append(words)
 
     def store_away(self, away: Away | None) -> None:
         if away is not None:

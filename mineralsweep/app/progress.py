@@ -66,6 +66,7 @@ class Progress:
         self._opened = time.monotonic()
         self._slots = 0
         self._where = ""
+        self._refitting: str | None = None
         self.study: str | None = None
 
     @property
@@ -150,6 +151,10 @@ class Progress:
         self._last_line = time.monotonic()
         self.tick()
 
+    def refitting(self, words: str | None) -> None:
+        self._refitting = words
+        self.tick()
+
     def store_away(self, away: Away | None) -> None:
         if away is None and self._away is not None:
             self.say("MLflow is reachable again; delivering what waited, in order")
@@ -160,7 +165,9 @@ class Progress:
     def tick(self) -> None:
         if self._console.is_terminal:
             self._live.update(Text(self._status(), overflow="ellipsis", no_wrap=True), refresh=True)
-        elif (self._running or self._away) and time.monotonic() - self._last_line > LINE_EVERY:
+        elif (
+            self._running or self._away or self._refitting
+        ) and time.monotonic() - self._last_line > LINE_EVERY:
             self._last_line = time.monotonic()
             self.say(f"  {self._status()}")
 
@@ -193,6 +200,8 @@ class Progress:
     def _status(self) -> str:
         states = [record.state for record in self._records]
         parts = [str(self._away)] if self._away else []
+        if self._refitting is not None:
+            return " | ".join([*parts, f"refit on all images: {self._refitting}"])
         parts += [
             f"{len(states)} of {self._trials} trials done"
             f" ({states.count('PRUNED')} pruned, {states.count('FAILED')} failed)"

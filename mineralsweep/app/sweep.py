@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import shutil
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mineralsweep.app.drawing import draw, evidence_of
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from mineralsweep.registry import Crowned
     from mineralsweep.report import Evidence
     from mineralsweep.search.listener import Listener
+    from mineralsweep.search.refit import Refit
     from mineralsweep.tracking import Store
 
 
@@ -65,7 +68,6 @@ def run_sweep(request: Request, listener: Listener, say: Say) -> SweepOutcome:
     with opened(request, listener, say) as session:
         study = session.study()
         study.run()
-        session.executor.close()
         why = study.why_it_ended()
         session.say(f"Ended: {why}")
         session.state.ended = why
@@ -97,12 +99,28 @@ def _crowned(session: Session) -> Evidence:
         session.run.tag({"mineralsweep.chosen": rule})
     crowned = _earlier(state.champion, best, sweep.gate)
     if crowned is None:
+        folder = state.folder / "refit" / best.run_id
+        refit = _refit(session, best, folder) if sweep.refit else None
+        session.executor.close()
         crowned = registry.crown(
-            session.store, session.run, best, session.dataset, state.study, sweep.gate, rule
+            session.store, session.run, best, session.dataset, state.study, sweep.gate, rule, refit
         )
         state.champion = crowned.to_json()
     state.save()
+    shutil.rmtree(state.folder / "refit", ignore_errors=True)
     return evidence_of(session.store, state, session.task, records, crowned)
+
+
+def _refit(session: Session, best: TrialRecord, folder: Path) -> Refit:
+    """Train the best trial once more on all images, and write on its run what became of it."""
+    from mineralsweep.search.refit import refit
+    from mineralsweep.tracking import TrialRun
+
+    made = refit(session.task, best, session.executor, folder, session.listener)
+    session.say(f"{best.title().capitalize()}: {made.words}")
+    run = TrialRun(session.store, best.run_id, session.dataset)
+    run.note_refit(made.words, made.history)
+    return made
 
 
 def _rule(records: list[TrialRecord], best: TrialRecord, sweep: Sweep) -> str:

@@ -74,6 +74,7 @@ class Sweep(Strict):
         objectives: the objective, and costs of `core.cost.COSTS`, where a cheaper model is wanted
             too; empty: the objective alone.
         tolerance: how much of the objective the champion may lack for being cheaper.
+        refit: the champion is trained once more, on all images but those of the test split.
         weights: of pretrained architectures: imagenet, the path of a file or folder, or none.
         baseline: "eligible" to become the champion, as a trial is; or "none" is fitted.
         workers: trials at a time; None: what suits the machine.
@@ -92,6 +93,7 @@ class Sweep(Strict):
     objective: str = "accuracy"
     objectives: Annotated[tuple[str, ...], BeforeValidator(as_tuple)] = ()
     tolerance: float = Field(default=0.02, ge=0)
+    refit: bool = False
     weights: str = Field(default="imagenet", min_length=1)
     baseline: Literal["eligible", "none"] = "eligible"
     training: Training = Training()

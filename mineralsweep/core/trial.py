@@ -72,6 +72,19 @@ class Examples:
             pool=self.train,
         )
 
+    def whole(self) -> Examples:
+        """Return what a training on all of them may see: those of the validation part too."""
+        labels = dict(zip(self.train, self.train_labels, strict=True))
+        labels |= dict(zip(self.validation, self.validation_labels, strict=True))
+        rows = tuple(sorted(labels))
+        return replace(
+            self,
+            train=rows,
+            train_labels=tuple(labels[row] for row in rows),
+            folds=(),
+            pool=rows,
+        )
+
 
 @dataclass(frozen=True)
 class TrialSpec:
@@ -102,6 +115,8 @@ class TrialSpec:
         views_seed: of the augmented views that are kept: the same for all folds; None: `seed`.
         voters: of an architecture whose members are trained in its stead: what each is told of
             itself, its settings and how it is trained; of the rest this spec decides.
+        kept_epoch: the epoch whose weights are kept, the last one that is trained; 0: the weights
+            that training starts from. None: the epoch with the lowest validation loss.
     """
 
     number: int
@@ -129,6 +144,7 @@ class TrialSpec:
     division: str = ""
     views_seed: int | None = None
     voters: tuple[TrialSpec, ...] = ()
+    kept_epoch: int | None = None
 
     @property
     def architecture_name(self) -> str:

@@ -236,7 +236,7 @@ class _Trial:
                 checkpoint=None,
                 initial=None,
                 folder=self.spec.folder / FOLDS / str(index),
-                examples=replace(examples, folds=(), pool=examples.train),
+                examples=examples.whole(),
             )
         return replace(
             self.spec,

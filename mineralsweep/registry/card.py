@@ -19,8 +19,9 @@ LONGEST = 3500
 
 
 def card(
-    record: TrialRecord, evidence: Evidence, dataset: Dataset, openings: int, rule: str = ""
-) -> str:
+    record: TrialRecord, evidence: Evidence, dataset: Dataset, openings: int, rule: str = "",
+    refit: str = "",
+) -> str:  # fmt: skip
     """Return the Markdown of a version, at most 3,500 characters.
 
     Args:
@@ -29,13 +30,22 @@ def card(
         dataset: that it was trained and tested on.
         openings: of the test split, over all studies.
         rule: by which it was chosen where it is not simply the best; "": it is.
+        refit: what was trained once more, or why not; "": it was not asked for.
     """
-    texts = [_card(record, evidence, dataset, openings, rule, shown) for shown in SHOWN_CLASSES]
+    chosen = f"{_rule(record, rule)} {record.interval()}. The test split chose nothing."
+    if refit:
+        chosen += f" Then it was {refit}."
+    texts = [_card(record, evidence, dataset, openings, chosen, one) for one in SHOWN_CLASSES]
     return next((text for text in texts if len(text) <= LONGEST), texts[-1])[:LONGEST]
 
 
 def _card(
-    record: TrialRecord, evidence: Evidence, dataset: Dataset, openings: int, rule: str, shown: int
+    record: TrialRecord,
+    evidence: Evidence,
+    dataset: Dataset,
+    openings: int,
+    chosen: str,
+    shown: int,
 ) -> str:
     scores = evidence.scores()
     macro_f1 = objectives.get("macro_f1").shown(scores)
@@ -44,8 +54,7 @@ def _card(
         f"**{record.params['architecture']}**, {record.title()} of a sweep.",
         f"## What it is for\n\n{_purpose(dataset, shown)}",
         f"## Data\n\n{_data(dataset, shown)}",
-        f"## How it was chosen\n\n{_rule(record, rule)} {record.interval()}. The test split"
-        " chose nothing.",
+        f"## How it was chosen\n\n{chosen}",
         f"## Scores on the test split, opened {times(openings)}\n\nAccuracy **{scores.accuracy}**"
         f" (95 % interval), macro F1 {macro_f1}, loss {scores.loss:.3f}."
         f"{stale}\n\n{_recalls(scores, shown)}",

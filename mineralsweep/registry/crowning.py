@@ -23,6 +23,7 @@ from mineralsweep.registry.evidence import Evidence, ask, digest_of_split
 from mineralsweep.registry.files import downloaded, fetched, fingerprint, open_folder
 from mineralsweep.registry.promotion import Answers, decide
 from mineralsweep.registry.versions import Versions, uri_of
+from mineralsweep.search.refit import Refit
 from mineralsweep.tracking import Store, StudyRun
 from mineralsweep.tracking.client import may_pass
 from mineralsweep.tracking.store import TEST_DIGEST
@@ -38,6 +39,7 @@ class Crowned:
         version: in the registry.
         openings: how often the test split has been opened, over all studies in the store.
         decision: of the gate.
+        refit: what was trained once more, or why not; "": it was not asked for.
     """
 
     record: TrialRecord
@@ -45,6 +47,7 @@ class Crowned:
     version: str
     openings: int
     decision: Decision
+    refit: str = ""
 
     def to_json(self) -> str:
         """Return text that `from_json` reads."""
@@ -55,6 +58,7 @@ class Crowned:
                 "version": self.version,
                 "openings": self.openings,
                 "decision": self.decision.to_json(),
+                "refit": self.refit,
             }
         )
 
@@ -72,6 +76,7 @@ class Crowned:
             version=data["version"],
             openings=data["openings"],
             decision=Decision.from_json(data["decision"]),
+            refit=data.get("refit", ""),
         )
 
 
@@ -83,6 +88,7 @@ def crown(
     study: str,
     rules: Gate | None = None,
     rule: str = "",
+    refit: Refit | None = None,
 ) -> Crowned:
     """Open the test split once for the best trial, register its model, and ask the gate.
 
@@ -97,13 +103,15 @@ def crown(
         study: the study's name, for the version's tags.
         rules: of the gate; None: the defaults.
         rule: by which the trial was chosen where it is not simply the best; for the model card.
+        refit: of the trial; its network is registered, where there is one.
     """
     rules = rules or Gate()
     versions = Versions(store, rules.model)
     assert record.model_id is not None  # complete trials have logged one
     served = record.model_id
     if not versions.of_model(served):  # an earlier release registered the trial's own
-        served = packaging.ensure(store, record.run_id, served, dataset, record.folds)
+        network = None if refit is None else refit.network
+        served = packaging.ensure(store, record.run_id, served, dataset, record.folds, network)
     with downloaded(f"models:/{served}") as folder:
         files = fingerprint(folder)  # before it is loaded, which writes compiled code
         test = digest_of_split(dataset)
@@ -111,14 +119,15 @@ def crown(
         if evidence is None or (evidence.model or record.model_id) != served:
             evidence = examine(versions, record.run_id, folder, dataset, run.run_id)
     scores, openings = evidence.scores(), store.openings(test)
+    words = refit.words if refit else ""
     run.log_test(scores, f"test split, {record.title()}")
     tags = {**_tags(record, scores, study), **files, TEST_DIGEST: test}
     version = versions.register(
-        record.run_id, served, card(record, evidence, dataset, openings, rule), tags
+        record.run_id, served, card(record, evidence, dataset, openings, rule, words), tags
     )
     decision = decide(versions, version, evidence, rules, answers_from(versions, dataset.catalog))
     run.tag({"mineralsweep.version": version, "mineralsweep.verdict": decision.verdict})
-    return Crowned(record, scores, version, openings, decision)
+    return Crowned(record, scores, version, openings, decision, words)
 
 
 def tested(store: Store, record: TrialRecord, dataset: Dataset) -> tuple[Evidence, bool]:

@@ -29,7 +29,14 @@ TOLERANCE = 1e-3
 log = logging.getLogger(__name__)
 
 
-def ensure(store: Store, run_id: str, model_id: str, dataset: Dataset, folds: int) -> str:
+def ensure(
+    store: Store,
+    run_id: str,
+    model_id: str,
+    dataset: Dataset,
+    folds: int,
+    refit: Path | None = None,
+) -> str:
     """Return the id of a trial's model as it is served; it is made if it is not there yet.
 
     A model of another make is served as it is.
@@ -40,17 +47,23 @@ def ensure(store: Store, run_id: str, model_id: str, dataset: Dataset, folds: in
         model_id: of the model that it logged.
         dataset: that it was trained on.
         folds: that the pool was divided into; 1: none.
+        refit: the folder of a network that was trained as the trial's, on all of the pool; it is
+            served instead.
     """
     with files.one_at_a_time(f"served {store.uri} {run_id}"):
-        return served_model.find(store, run_id) or _made(store, run_id, model_id, dataset, folds)
+        return served_model.find(store, run_id) or _made(
+            store, run_id, model_id, dataset, folds, refit
+        )
 
 
-def _made(store: Store, run_id: str, model_id: str, dataset: Dataset, folds: int) -> str:
+def _made(
+    store: Store, run_id: str, model_id: str, dataset: Dataset, folds: int, refit: Path | None
+) -> str:
     with downloaded(f"models:/{model_id}") as folder, _scratch() as scratch:
         trained = network.within(folder)
         if trained is None:
             return model_id
-        package(trained, scratch / "model", dataset, run_id, folds)
+        package(trained, scratch / "model", dataset, run_id, folds, refit)
         return served_model.log(store, run_id, scratch / "model", dataset.catalog.bits)
 
 
@@ -60,10 +73,18 @@ def _scratch() -> Iterator[Path]:
         yield Path(scratch)
 
 
-def package(trained: Path, target: Path, dataset: Dataset, run_id: str, folds: int) -> None:
+def package(
+    trained: Path,
+    target: Path,
+    dataset: Dataset,
+    run_id: str,
+    folds: int,
+    refit: Path | None = None,
+) -> None:
     """Write a trained model, with what serving adds to it, into a folder.
 
-    Nothing of the test split is read.
+    Nothing of the test split is read. A refit has no image that it was not trained on: its
+    temperature, and how far an image may lie from the others, are those of the trial's own model.
 
     Args:
         trained: the trained model's own folder.
@@ -71,11 +92,16 @@ def package(trained: Path, target: Path, dataset: Dataset, run_id: str, folds: i
         dataset: that it was trained on.
         run_id: of its training, which has its answers to images that it had not seen.
         folds: that the pool was divided into; 1: none.
+        refit: as of `ensure`.
     """
     images = arrays.load(dataset.arrays(network.load(trained).image_size))
-    _compile(trained, target, images[list(dataset.pool()[:COMPARED])])
-    model = network.load(target)
-    known = seen.measured(model, images, dataset, folds)
+    compared = images[list(dataset.pool()[:COMPARED])]
+    _compile(trained, target, compared)
+    known = seen.measured(network.load(target), images, dataset, folds)
+    if refit is not None:
+        shutil.rmtree(target)
+        _compile(refit, target, compared)
+        known = known and seen.moved(known, network.load(target), images, dataset)
     if known is not None:
         familiarity.save(known, target)
     probabilities, labels = held_out.answers(run_id, dataset.classes)

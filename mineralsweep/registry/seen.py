@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from mineralsweep.machine import cores
 from mineralsweep.serving import ensemble, familiarity
 from mineralsweep.serving.compiled import CompiledNetwork
 from mineralsweep.serving.ensemble import Classifier, Embeds
-from mineralsweep.serving.familiarity import Familiarity, Seen
+from mineralsweep.serving.familiarity import Familiarity, Reference, Seen
 from mineralsweep.serving.workers import MOST_AT_ONCE
 
 MOST_SEEN = 2000
@@ -44,6 +45,28 @@ def measured(model: Classifier, images: Pixels, dataset: Dataset, folds: int) ->
         return None
     known, kept = familiarity.fit(describe(model, images, rows), held)
     return known.with_digests([dataset.catalog.images[rows[at]].digest for at in kept])
+
+
+def moved(
+    known: Familiarity, model: Classifier, images: Pixels, dataset: Dataset
+) -> Familiarity | None:
+    """Return the same with the pool's images as a refit sees them; None where it can't be.
+
+    The bounds stay: distances are in standard deviations of the images themselves, and the two
+    models differ in nothing but their images.
+
+    Args:
+        known: measured on the model before.
+        model: the refit, made ready to serve.
+        images: all of the data set, of the model's size.
+        dataset: that it was trained on; of its test split nothing is read.
+    """
+    [(rows, _)] = _few([(dataset.pool(), ())])
+    seen = describe(model, images, rows)
+    if (seen.embeddings is None) != (known.reference.embeddings is None):
+        return None
+    digests = [dataset.catalog.images[rows[at]].digest for at in familiarity.kept(len(rows))]
+    return replace(known, reference=Reference.fit(seen)).with_digests(digests)
 
 
 def _divisions(model: Classifier, dataset: Dataset, folds: int) -> list[Division]:

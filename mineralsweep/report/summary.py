@@ -54,10 +54,11 @@ def answer(evidence: Evidence) -> str:
     crowned, objective = evidence.crowned, evidence.sweep.objective
     best, test = crowned.record, crowned.scores
     was = "was chosen for its costs" if evidence.sweep.costs else "was best"
+    refit = f" Then it was {crowned.refit}." if crowned.refit else ""
     return (
         f"{best.title().capitalize()} ({best.params['architecture']}) {was} on"
-        f" {judged_on([best])}: {scores_of(best, objective)}. On the test split, opened after the"
-        f" choice: accuracy {test.accuracy}, {_beside(crowned, objective)}."
+        f" {judged_on([best])}: {scores_of(best, objective)}.{refit} On the test"
+        f" split, opened after the choice: accuracy {test.accuracy}, {_beside(crowned, objective)}."
     )
 
 

@@ -35,6 +35,9 @@ class Listener(Protocol):
 
     def trial_ended(self, record: TrialRecord) -> None: ...
 
+    def refitting(self, words: str | None) -> None:
+        """The chosen trial is trained on all images, and does this now; None: it has ended."""
+
     def store_away(self, away: Away | None) -> None:
         """Called about once a second: MLflow does not answer, or it does (None)."""
 

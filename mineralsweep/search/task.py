@@ -81,6 +81,7 @@ class Task:
             **self._oracle(),
             **self._own_code(),
             **self._divided_into(),
+            **({"refit": "true"} if sweep.refit else {}),
             "budget.epochs": str(sweep.budget.epochs),
             "budget.patience": str(sweep.budget.patience),
             "image_size": str(sweep.image_size or "auto"),

@@ -92,8 +92,8 @@ class Reference:
         if seen.embeddings is None:
             return cls(look, whitening, None, None)
         scale = _Scale.fit(seen.embeddings)
-        kept = scale(seen.embeddings[_kept(len(seen.looks))]).astype(np.float16)
-        return cls(look, whitening, scale, kept)
+        embeddings = scale(seen.embeddings[kept(len(seen.looks))]).astype(np.float16)
+        return cls(look, whitening, scale, embeddings)
 
     @functools.cached_property
     def _rows(self) -> tuple[Rows, Rows]:
@@ -121,7 +121,7 @@ class Reference:
         return order[by_distance], distances[by_distance]
 
 
-def _kept(count: int) -> NDArray[np.int64]:
+def kept(count: int) -> NDArray[np.int64]:
     """Return which of so many images have their embeddings kept."""
     if count <= MOST:
         return np.arange(count)
@@ -186,7 +186,7 @@ def fit(
     both = bound((distances / single).max(axis=1))
     own = sorted({row for rows, _ in divisions for row in rows})
     known = Familiarity(Reference.fit(seen.of(own)), single * both, len(distances))
-    return known, [own[at] for at in _kept(len(own))]
+    return known, [own[at] for at in kept(len(own))]
 
 
 def bound(distances: NDArray[np.float64]) -> float:
@@ -223,19 +223,19 @@ def load(folder: Path) -> Familiarity | None:
     if not path.exists():
         return None
     trust.check_unpacked(path, LARGEST)
-    with np.load(path, allow_pickle=False) as kept:
-        with_embeddings = "embeddings" in kept
+    with np.load(path, allow_pickle=False) as arrays:
+        with_embeddings = "embeddings" in arrays
         scale = None
         if with_embeddings:
-            scale = _Scale(kept["embedding_mean"], kept["embedding_deviation"])
+            scale = _Scale(arrays["embedding_mean"], arrays["embedding_deviation"])
         return Familiarity(
             Reference(
-                _Scale(kept["look_mean"], kept["look_deviation"]),
-                kept["whitening"],
+                _Scale(arrays["look_mean"], arrays["look_deviation"]),
+                arrays["whitening"],
                 scale,
-                kept["embeddings"] if with_embeddings else None,
+                arrays["embeddings"] if with_embeddings else None,
             ),
-            kept["bounds"],
-            int(kept["held_out"]),
-            tuple(bytes(one).hex() for one in kept["digests"]),
+            arrays["bounds"],
+            int(arrays["held_out"]),
+            tuple(bytes(one).hex() for one in arrays["digests"]),
         )

@@ -11,9 +11,10 @@ from mlflow.models import Model
 from mlflow.models.model import MLMODEL_FILE_NAME
 from mlflow.tracking.context.registry import resolve_tags
 
+from mineralsweep.core.trial import EpochReport
 from mineralsweep.data.dataset import Dataset
 from mineralsweep.tracking.artifacts import PREDICTIONS, Artifacts
-from mineralsweep.tracking.outbox import End, Point
+from mineralsweep.tracking.outbox import End, Point, now_ms
 from mineralsweep.tracking.store import Store
 from mineralsweep.urls import without_secrets
 
@@ -25,6 +26,7 @@ TRIAL = "mineralsweep.trial"
 STUDY = "mineralsweep.study"
 REASON = "mineralsweep.reason"
 MODEL = "mineralsweep.model_id"
+REFIT = "mineralsweep.refit"
 
 
 class TrialRun:
@@ -88,6 +90,21 @@ class TrialRun:
             end.state, end.reason, made.accuracy, end.time, tags, {"precision": result.precision}
         )
         return model_id
+
+    def note_refit(self, words: str, history: Sequence[EpochReport]) -> None:
+        """Write what a training on all images left, whose model is served in this one's stead."""
+        now = now_ms()
+        self.write(
+            [
+                Point(
+                    {"refit_loss": one.train_loss, "refit_accuracy": one.train_accuracy},
+                    one.epoch,
+                    now,
+                )
+                for one in history
+            ]
+        )
+        self._store.log(self.run_id, tags={REFIT: words})
 
     def fail(self, reason: str, log: str = "", time: int | None = None) -> None:
         """End the run as FAILED, with the reason and what the worker printed last."""

@@ -182,23 +182,29 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
             val_confusion=counts_of(self._accuracy.confusion()),
         )
         self.history.append(report)
-        if report.val_loss < self._lowest:
+        if self._is_best(report):
             self._lowest = report.val_loss
             self.best_epoch = report.epoch
             with averaged(self.model):
                 self.best_weights = values(self.changing)
         reason = self._report(report)
-        patience = self._spec.patience
-        if reason is not None:
-            self.stop_reason, self.pruned = reason, True
-        elif (
-            patience
-            and report.epoch - max(self.best_epoch, self._phase_began) >= patience
-            and report.epoch < self._spec.epochs
-        ):
-            self.stop_reason = f"no lower validation loss for {patience} epochs"
+        self.stop_reason, self.pruned = reason or self._over(report), reason is not None
         self.model.stop_training = self.stop_reason is not None
         self._keep()
+
+    def _is_best(self, report: EpochReport) -> bool:
+        kept = self._spec.kept_epoch
+        return report.val_loss < self._lowest if kept is None else report.epoch == kept
+
+    def _over(self, report: EpochReport) -> str | None:
+        """Return why the training ends after an epoch, before its last one; None: it goes on."""
+        kept, patience = self._spec.kept_epoch, self._spec.patience
+        if kept is not None:
+            return f"epoch {kept} is the one to keep" if report.epoch >= kept else None
+        since = report.epoch - max(self.best_epoch, self._phase_began)
+        if patience and since >= patience and report.epoch < self._spec.epochs:
+            return f"no lower validation loss for {patience} epochs"
+        return None
 
     def _take_up(self, state: Checkpoint) -> None:
         assign(self.changing, state.weights)

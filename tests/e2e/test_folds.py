@@ -10,6 +10,7 @@ import pytest
 
 from mineralsweep.cli.main import main
 from mineralsweep.serving import network
+from mineralsweep.serving.compiled import CompiledNetwork
 from mineralsweep.tracking import open_store
 from tests.pictures import write_classes
 
@@ -53,6 +54,31 @@ def test_a_sweep_with_folds_crowns_an_ensemble(
     assert loaded.predict(images) == pytest.approx(np.mean(apart, axis=0), abs=1e-6)
     photo = str(next((folder / "ash").iterdir()))
     assert main(["predict", photo]) == 0
+
+
+def test_a_refit_makes_one_network_of_the_folds(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("mine.yaml").write_text(SWEEP + "refit: true\n")
+    command = ["sweep", "mine.yaml", "--data", str(folder), "--workers", "1", "--study", "s"]
+    assert main(command) == 0
+    printed = capsys.readouterr().out
+    assert "Trial 0: refit on 12 images, all but those of the test split" in printed
+    champion = "models:/mineral-classifier@champion"
+    model = network.load(network.find(Path(mlflow.artifacts.download_artifacts(champion))))
+    assert isinstance(model, CompiledNetwork)
+    store = open_store()
+    version = store.client.get_model_version_by_alias("mineral-classifier", "champion")
+    assert "Then it was refit on 12 images" in version.description
+    run = store.client.get_run(version.run_id)
+    assert run.data.tags["mineralsweep.refit"].startswith("refit on 12 images")
+    kept = int(run.data.metrics["best_epoch"])
+    history = store.client.get_metric_history(version.run_id, "refit_loss")
+    assert [point.step for point in history] == list(range(1, max(kept, 1) + 1))
+    assert not list(Path(".mineralsweep").rglob("refit.json"))  # it is in MLflow now
+    assert main(["sweep", "mine.yaml", "--data", str(folder), "--study", "s", "--set",
+                 "refit=false"]) == 2  # fmt: skip
+    assert "refit: was true" in capsys.readouterr().err
 
 
 def test_a_single_training_with_folds(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

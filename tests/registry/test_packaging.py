@@ -116,6 +116,28 @@ def test_with_folds_no_image_is_held_out_that_the_embedding_was_trained_on(
     assert not set(model.familiarity.digests) & digests(dataset, dataset.split.test)
 
 
+@pytest.mark.parametrize("folds", [1, 3])
+def test_a_refit_answers_and_what_is_unlike_is_measured_on_the_model_before(
+    store: Store, dataset: Dataset, tmp_path: Path, folds: int
+) -> None:
+    rows = dataset.pool() if folds > 1 else dataset.split.validation
+    run_id = run_with_answers(store, dataset, rows, folds)
+    before, after = a_network(tmp_path / "before"), a_network(tmp_path / "after")
+    package(before, tmp_path / "plain", dataset, run_id, folds)
+    package(before, tmp_path / "refit", dataset, run_id, folds, after)
+    plain, refit = served.load(tmp_path / "plain"), served.load(tmp_path / "refit")
+    images = tiny.images(3)
+    expected = network.load(after).predict(images)
+    np.testing.assert_allclose(refit.classifier.predict(images), expected, atol=1e-4)
+    assert isinstance(refit.classifier, CompiledNetwork)
+    assert refit.temperature == plain.temperature
+    assert plain.familiarity is not None
+    assert refit.familiarity is not None
+    np.testing.assert_array_equal(refit.familiarity.bounds, plain.familiarity.bounds)
+    assert refit.familiarity.held_out == plain.familiarity.held_out
+    assert set(refit.familiarity.digests) == digests(dataset, dataset.pool())
+
+
 def test_a_training_that_is_registered_by_hand_twice_has_one_version(
     store: Store, dataset: Dataset, tmp_path: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +152,33 @@ def test_patience_ends_training_early(dataset: Dataset, tmp_path: Path) -> None:
     assert result.stop_reason == "no lower validation loss for 1 epochs"
     assert not result.pruned
     assert len(result.history) == result.best_epoch + 1
+
+
+@pytest.mark.parametrize("architecture", ["model2", "compact"])
+def test_a_given_epoch_is_the_last_and_its_weights_are_kept(
+    dataset: Dataset, tmp_path: Path, architecture: str
+) -> None:
+    settings = {"architecture": architecture, "epochs": 4}
+    free = train(trial(dataset, tmp_path / "free", **settings))
+    losses = [report.val_loss for report in free.history]
+    best, worst = free.best_epoch, 1 + int(np.argmax(losses))
+    labels = np.asarray(trial(dataset, tmp_path).examples.validation_labels)
+    for epoch in (best, worst):
+        spec = trial(dataset, tmp_path / str(epoch), **settings, patience=1)
+        kept = train(replace(spec, kept_epoch=epoch))
+        assert [report.val_loss for report in kept.history] == losses[:epoch]
+        assert (kept.best_epoch, kept.pruned) == (epoch, False)
+        of_truth = kept.probabilities[np.arange(len(labels)), labels]
+        assert -np.log(of_truth).mean() == pytest.approx(losses[epoch - 1], rel=0.1)
+        assert (kept.probabilities == free.probabilities).all() == (epoch == best)
+
+
+def test_a_fitted_head_is_kept_where_no_epoch_is(dataset: Dataset, tmp_path: Path) -> None:
+    settings = {"architecture": "finetune", "backbone": "mobilenetv2", "head": "fitted"}
+    spec = trial(dataset, tmp_path / "m", epochs=3, weights="none", **settings)
+    result = train(replace(spec, kept_epoch=0))
+    assert (result.best_epoch, len(result.history)) == (0, 1)
+    assert result.history[0].train_accuracy > 0
 
 
 def test_a_report_s_reason_stops_it(dataset: Dataset, tmp_path: Path) -> None:
