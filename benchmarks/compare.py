@@ -4,8 +4,9 @@
 
 PHOTOS: a folder a class. WEIGHTS: Keras' file of MobileNetV2's trunk, which all that can start
 from. NAME: a script of `benchmarks/jobs`, without `with_`. PYTHON: the interpreter of an
-environment that has what it needs; this one where it is left out. Each job gets `--seconds` to search and train
-in, and nothing else of this machine should be at work. Results are kept in benchmarks/results.
+environment that has what it needs; this one where it is left out. Each job gets `--seconds` to
+search and train in, and nothing else of this machine should be at work. Results are kept in
+benchmarks/results.
 """
 
 from __future__ import annotations
