@@ -6,7 +6,7 @@ STORE := $(or $(MLFLOW_TRACKING_URI),sqlite:///mlflow.db)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: notebooks postgresql help setup sweep test check ui serve docs dist faults server-test cluster-test \
+.PHONY: notebooks postgresql browser help setup sweep test check ui serve docs dist faults server-test cluster-test \
 	bench clean
 
 help:  ## Show this list
@@ -62,6 +62,11 @@ postgresql:
 	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || \
 		{ echo "Installing PostgreSQL ..."; apt-get update -qq && \
 		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq postgresql >/dev/null; }
+
+browser:  ## Install Debian's Chromium, without which the tests of pages are skipped
+	@command -v chromium chromium-browser google-chrome >/dev/null || \
+		{ echo "Installing Chromium ..."; apt-get update -qq && \
+		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; }
 
 bench: $(READY)  ## Time the driver, then whole sweeps against other tools (an hour or more)
 	$(BIN)/python -m benchmarks.overhead
