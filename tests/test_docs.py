@@ -261,6 +261,7 @@ def test_contributing_names_files_that_there_are_and_every_target() -> None:
         "bench",
         "server-test",
         "cluster-test",
+        "browser",
     }
     assert table == used
 
