@@ -39,7 +39,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=300)
     parser.add_argument("--scratch", type=Path, help="keep what the jobs write here")
     options = parser.parse_args()
-    dataset = open_dataset(DataSettings(options.photos, "60/20/20", 0))
+    dataset = open_dataset(DataSettings(options.photos, "40/20/40", 0))
     found: dict[str, Any] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     with tempfile.TemporaryDirectory() as temporary:
         scratch = (options.scratch or Path(temporary)).resolve()
