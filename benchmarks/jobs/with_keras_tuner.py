@@ -42,7 +42,9 @@ class MineralModel(keras_tuner.HyperModel):
             inputs, keras.layers.Dense(len(train.class_names), activation="softmax")(x)
         )
         rate = hp.Float("rate", 1e-5, 1e-2, sampling="log")
-        model.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy", ["accuracy"])
+        model.compile(
+            keras.optimizers.Adam(rate), "sparse_categorical_crossentropy", metrics=["accuracy"]
+        )
         return model
 
     def fit(self, hp, model, *args, **kwargs):

@@ -34,7 +34,9 @@ def build(rate, dropout, strength, unfrozen):
     x = trunk(keras.layers.Rescaling(1 / 127.5, -1)(x), training=False)
     x = keras.layers.Dropout(dropout)(x)
     model = keras.Model(inputs, keras.layers.Dense(len(train.class_names), activation="softmax")(x))
-    model.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy", ["accuracy"])
+    model.compile(
+        keras.optimizers.Adam(rate), "sparse_categorical_crossentropy", metrics=["accuracy"]
+    )
     return model
 
 
