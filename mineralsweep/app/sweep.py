@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import shutil
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mineralsweep.app.drawing import draw, evidence_of
@@ -99,8 +98,7 @@ def _crowned(session: Session) -> Evidence:
         session.run.tag({"mineralsweep.chosen": rule})
     crowned = _earlier(state.champion, best, sweep.gate)
     if crowned is None:
-        folder = state.folder / "refit" / best.run_id
-        refit = _refit(session, best, folder) if sweep.refit else None
+        refit = _refit(session, best) if sweep.refit else None
         session.executor.close()
         crowned = registry.crown(
             session.store, session.run, best, session.dataset, state.study, sweep.gate, rule, refit
@@ -111,11 +109,18 @@ def _crowned(session: Session) -> Evidence:
     return evidence_of(session.store, state, session.task, records, crowned)
 
 
-def _refit(session: Session, best: TrialRecord, folder: Path) -> Refit:
-    """Train the best trial once more on all images, and write on its run what became of it."""
-    from mineralsweep.search.refit import refit
+def _refit(session: Session, best: TrialRecord) -> Refit:
+    """Train the best trial once more on all images, and write on its run what became of it.
+
+    One that was crowned by other rules of the gate is registered: it is not trained again.
+    """
+    from mineralsweep.search.refit import Refit, refit
     from mineralsweep.tracking import TrialRun
 
+    before = _of_trial(session.state.champion, best)
+    if before is not None:
+        return Refit(before.refit)
+    folder = session.state.folder / "refit" / best.run_id
     made = refit(session.task, best, session.executor, folder, session.listener)
     session.say(f"{best.title().capitalize()}: {made.words}")
     run = TrialRun(session.store, best.run_id, session.dataset)
@@ -156,12 +161,20 @@ def counted(session: Session) -> list[TrialRecord]:
 
 def _earlier(text: str, best: TrialRecord, rules: Gate) -> Crowned | None:
     """Return what an earlier session crowned, if it is still the best, by the same rules."""
+    earlier = _of_trial(text, best)
+    with contextlib.suppress(ValueError, TypeError):  # another release's
+        if earlier and type(rules)(**earlier.decision.rules) == rules:  # an older one has fewer
+            return earlier
+    return None
+
+
+def _of_trial(text: str, best: TrialRecord) -> Crowned | None:
+    """Return what an earlier session crowned, if it was this trial."""
     from mineralsweep.registry import Crowned
 
     with contextlib.suppress(ValueError, KeyError, TypeError):  # none, or another release's
         earlier = Crowned.from_json(text)
-        same = (earlier.record.number, earlier.record.run_id) == (best.number, best.run_id)
-        if same and type(rules)(**earlier.decision.rules) == rules:  # an older one has fewer
+        if (earlier.record.number, earlier.record.run_id) == (best.number, best.run_id):
             return earlier
     return None
 

@@ -76,6 +76,9 @@ def test_a_refit_makes_one_network_of_the_folds(
     history = store.client.get_metric_history(version.run_id, "refit_loss")
     assert [point.step for point in history] == list(range(1, max(kept, 1) + 1))
     assert not list(Path(".mineralsweep").rglob("refit.json"))  # it is in MLflow now
+    assert main(["resume", "s", "--set", "gate.min_recall=0.01"]) in (0, 1)  # judged anew
+    assert "Trial 0: refit" not in capsys.readouterr().out
+    assert len(store.client.get_metric_history(version.run_id, "refit_loss")) == len(history)
     assert main(["sweep", "mine.yaml", "--data", str(folder), "--study", "s", "--set",
                  "refit=false"]) == 2  # fmt: skip
     assert "refit: was true" in capsys.readouterr().err
